@@ -1,0 +1,192 @@
+/*
+ * settings: what the operator decided, as plain data. The table in schema.c gives every field its name, type,
+ * default, bounds and help (docs/config.md is printed from it); this struct says what the node reads.
+ *
+ * Times are milliseconds, sizes are bytes. Text is never NULL: not set is "". A settings object does not
+ * change once it is loaded, so any thread may read it; everything it points to lives as long as it does.
+ */
+#ifndef NODE_CONFIG_SETTINGS_H
+#define NODE_CONFIG_SETTINGS_H
+
+#include "config/cidr.h"
+#include "skein/proto/base/arena.h"
+#include "track/log.h"
+
+/* Where to listen or connect. No brackets around IPv6; not set: host "" and port 0. */
+struct endpoint {
+	const char *host; /* an address where it is bound, an address or a name where it is connected to */
+	uint16_t port;
+};
+
+enum listener_tls { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
+enum hop_tls {
+	HOP_TLS_NONE,
+	HOP_TLS_MAY,     /* when offered; the certificate is not checked */
+	HOP_TLS_ENCRYPT, /* no delivery without it; the certificate is not checked */
+};
+enum tls_minimum { TLS_MINIMUM_1_2, TLS_MINIMUM_1_3 };
+enum redundancy { REDUNDANCY_PREFERRED, REDUNDANCY_REQUIRED };
+enum bare_newline { BARE_NEWLINE_REFUSE, BARE_NEWLINE_NORMALISE };
+
+struct listener_settings {
+	const char *name; /* "smtp-1", "smtp-2", ... where the operator gave none */
+	struct endpoint address;
+	enum listener_tls tls;
+	struct cidr_list proxy_from; /* peers in here must send a PROXY header, all others must not */
+};
+
+struct listener_list {
+	const struct listener_settings *items;
+	size_t count;
+};
+
+struct hop_settings {
+	const char *host;
+	uint64_t port;
+	enum hop_tls tls;
+};
+
+struct hop_list {
+	const struct hop_settings *items; /* in order of preference */
+	size_t count;
+};
+
+struct settings {
+	struct {
+		const char *name;     /* the host's name where the operator gave none */
+		const char *hostname; /* in greeting, EHLO, Received, DSN; likewise */
+		const char *spool;
+		uint64_t workers; /* never 0: the number of processors where the operator gave none */
+	} node;
+
+	struct listener_list listeners;
+
+	struct {
+		const char *certificate, *key; /* PEM files; both set or both "" */
+		enum tls_minimum minimum;
+	} tls;
+
+	struct {
+		struct cidr_list allow; /* who may relay; empty: nobody */
+	} relay;
+
+	struct {
+		struct hop_list next_hops;
+		uint64_t connections; /* per worker and hop */
+		uint64_t messages_per_connection;
+		uint64_t recipients_max; /* in one envelope */
+		struct {
+			uint64_t connect_ms; /* TCP and TLS */
+			uint64_t greeting_ms;
+			uint64_t command_ms; /* EHLO, STARTTLS, MAIL, RCPT, RSET */
+			uint64_t data_ms;    /* until the answer to DATA */
+			uint64_t body_ms;    /* without a byte of the body taken */
+			uint64_t dot_ms;     /* until the answer to the final dot */
+			uint64_t quit_ms;
+		} timeout;
+		struct {
+			uint64_t failures; /* in a row that open it */
+			uint64_t pause_first_ms, pause_max_ms;
+		} breaker;
+	} route;
+
+	struct {
+		uint64_t first_ms, max_ms; /* the delay doubles from one to the other */
+		uint64_t expire_ms;
+		uint64_t warn_ms; /* age at which the sender is told of the delay; 0: never */
+	} retry;
+
+	enum redundancy redundancy;
+
+	struct {
+		struct endpoint address; /* host "": this node stands alone */
+		struct {
+			bool on;
+			const char *ca; /* "": the system's */
+			const char *certificate, *key;
+			const char *server_name; /* "": the host of redis.address */
+		} tls;
+		const char *user;
+		const char *password_file; /* read it with secret_read() */
+		const char *prefix;
+		uint64_t shards;
+		uint64_t wait_replicas;
+		uint64_t connect_timeout_ms; /* TCP, TLS and AUTH together */
+		uint64_t call_timeout_ms;
+		uint64_t reconnect_first_ms, reconnect_max_ms;
+	} redis;
+
+	struct {
+		uint64_t ttl_ms, renew_ms, margin_ms;
+	} lease;
+
+	struct {
+		uint64_t takeovers_max; /* after crashes, before a message is put in quarantine */
+		uint64_t claim_batch;
+		uint64_t claim_interval_ms;
+	} cluster;
+
+	struct {
+		uint64_t message_size;
+		uint64_t recipients;
+		uint64_t command_line;
+		uint64_t header_size;
+		uint64_t hops; /* Received fields */
+		uint64_t errors;
+		uint64_t connections;
+		uint64_t connections_per_client;
+		uint64_t messages_per_connection;
+		uint64_t handshake_timeout_ms; /* PROXY header and TLS handshake */
+		uint64_t idle_timeout_ms;      /* between commands, and without a byte inside DATA */
+		uint64_t data_timeout_ms;      /* a whole DATA or sequence of BDAT */
+	} limits;
+
+	struct {
+		uint64_t body; /* a body larger than this goes to a file as it arrives */
+		uint64_t budget;
+		uint64_t high_percent; /* of the budget: sessions are no longer read */
+	} memory;
+
+	struct {
+		uint64_t segment_size;
+		uint64_t size_max;
+		uint64_t disk_free_min;
+	} journal;
+
+	struct {
+		enum bare_newline bare_newline;
+		bool utf8;
+		bool chunking;
+	} smtp;
+
+	struct {
+		struct endpoint listen; /* host "": no admin HTTP */
+	} admin;
+
+	struct {
+		enum log_format format;
+		enum log_level level;
+		const char *file; /* "": standard error */
+	} log;
+
+	struct {
+		uint64_t timeout_ms;
+	} drain;
+
+	struct arena arena; /* all that is pointed to above */
+};
+
+/* Every field at its default, host name and processors looked up. */
+struct settings *settings_new(void);
+void settings_free(struct settings **settings);
+
+typedef void settings_changed_fn(void *arg, const char *path, bool is_applied);
+/*
+ * For a reload: makes `loaded` what the node may switch to, by giving each setting that cannot change in a
+ * running process its value in `running`. Calls `on_changed` for every setting that differs; `is_applied` is
+ * false for those that need a restart. `running` may be freed afterwards.
+ */
+void settings_reload(
+	struct settings *loaded, const struct settings *running, settings_changed_fn *on_changed, void *arg);
+
+#endif

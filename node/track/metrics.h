@@ -1,0 +1,99 @@
+/*
+ * metrics: counters, gauges and histograms of this process for Prometheus. The table in metrics.c declares
+ * each: name, type, help, label. Every thread counts into a `meter` of its own; a scrape adds the meters up.
+ * So a gauge is either moved up and down by many threads with meter_add(), or set by exactly one with
+ * meter_set().
+ */
+#ifndef NODE_TRACK_METRICS_H
+#define NODE_TRACK_METRICS_H
+
+#include "skein/proto/base/buf.h"
+
+struct metrics;
+struct meter;
+
+enum metric {
+	/* SMTP in */
+	METRIC_CONNECTIONS_OPEN,    /* gauge */
+	METRIC_CONNECTIONS,         /* total */
+	METRIC_CONNECTIONS_REFUSED, /* by enum refused_reason */
+	METRIC_MESSAGES_ACCEPTED,
+	METRIC_MESSAGES_REJECTED, /* by enum reject_class */
+	METRIC_BYTES_ACCEPTED,
+	METRIC_RECIPIENTS_ACCEPTED,
+	METRIC_RECIPIENTS_REJECTED,
+	METRIC_CUSTODY_TIME, /* histogram, µs: from the last byte of the body to the 250 */
+	METRIC_ACCEPTED_DEGRADED,
+	/* SMTP out */
+	METRIC_MESSAGES_DELIVERED,
+	METRIC_MESSAGES_DEFERRED,
+	METRIC_MESSAGES_FAILED,
+	METRIC_MESSAGES_EXPIRED,
+	METRIC_BYTES_DELIVERED,
+	METRIC_RECIPIENTS_DELIVERED,
+	METRIC_DELIVERY_TIME,        /* histogram, µs: from acceptance to the next hop's 250 */
+	METRIC_HOP_CONNECTIONS_OPEN, /* gauge */
+	METRIC_HOP_FAILURES,         /* connections that failed or broke */
+	/* queue and cluster */
+	METRIC_QUEUE, /* gauge by enum queue_state */
+	METRIC_CLAIMED,
+	METRIC_TAKEN_OVER,
+	METRIC_ADOPTED,
+	METRIC_DUPLICATES_SUPPRESSED,
+	METRIC_LEASE_REMAINING, /* gauge, ms */
+	METRIC_LEADER,          /* gauge, 0 or 1 */
+	/* journal, Redis, process */
+	METRIC_JOURNAL_COMMIT_TIME,    /* histogram, µs; its count is the number of commits */
+	METRIC_JOURNAL_COMMIT_RECORDS, /* histogram, records in one commit */
+	METRIC_JOURNAL_BYTES,          /* gauge */
+	METRIC_REDIS_UP,               /* gauge, 0 or 1 */
+	METRIC_REDIS_CALLS,            /* by enum redis_call_outcome */
+	METRIC_REDIS_CALL_TIME,        /* histogram, µs */
+	METRIC_REDIS_RECONNECTS,
+	METRIC_MEMORY_USED, /* gauge, bytes of the budget */
+	METRIC_LOOP_LAG,    /* histogram, µs */
+	METRIC_LOG_DROPPED,
+	METRIC_COUNT
+};
+
+enum refused_reason {
+	REFUSED_NOT_READY,
+	REFUSED_CONNECTIONS,
+	REFUSED_CONNECTIONS_PER_CLIENT,
+	REFUSED_PROXY_HEADER,
+	REFUSED_TLS,
+};
+enum reject_class { REJECT_TEMPORARY, REJECT_PERMANENT };
+enum queue_state {
+	QUEUE_ACTIVE,  /* owned by this node and being delivered, or next in line */
+	QUEUE_WAITING, /* owned by nobody until its next try */
+	QUEUE_HELD,
+	QUEUE_QUARANTINED,
+	QUEUE_LOCAL, /* known to this node's journal only */
+};
+enum redis_call_outcome { REDIS_CALL_OK, REDIS_CALL_ERROR, REDIS_CALL_UNKNOWN };
+
+struct metrics *metrics_new(void);
+/* Frees the meters too. */
+void metrics_free(struct metrics **metrics);
+/* One per thread, owned by `metrics`. From any thread. */
+struct meter *metrics_open(struct metrics *metrics);
+
+/* `meter` may be NULL: nothing is counted. Counters take no negative step. */
+void meter_add(struct meter *meter, enum metric metric, int64_t step);
+void meter_add_at(struct meter *meter, enum metric metric, unsigned label, int64_t step);
+/* Gauges. */
+void meter_set(struct meter *meter, enum metric metric, int64_t value);
+void meter_set_at(struct meter *meter, enum metric metric, unsigned label, int64_t value);
+/* Histograms, in the unit given above. */
+void meter_observe(struct meter *meter, enum metric metric, uint64_t value);
+
+/* Sum over all meters; of a histogram the number of observations. `label` is 0 for those without. From any
+ * thread. */
+int64_t metrics_sum(struct metrics *metrics, enum metric metric, unsigned label);
+/* Appends the text exposition format 0.0.4. From any thread. */
+void metrics_write(struct metrics *metrics, struct buf *out);
+/* Appends docs/metrics.md. */
+void metrics_print_docs(struct buf *out);
+
+#endif
