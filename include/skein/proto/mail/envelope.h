@@ -1,0 +1,92 @@
+/*
+ * envelope: who a message is from and to, what was asked for it, how it came, and how far its delivery got.
+ * The journal and Redis keep it as bytes; nodes of different versions read each other's.
+ *
+ * All spans are borrowed from whoever made the envelope: the arena of envelope_decode(), or the session's.
+ */
+#ifndef SKEIN_PROTO_MAIL_ENVELOPE_H
+#define SKEIN_PROTO_MAIL_ENVELOPE_H
+
+#include "skein/proto/base/arena.h"
+#include "skein/proto/base/buf.h"
+#include "skein/proto/base/err.h"
+#include "skein/proto/mail/dsn_params.h"
+#include "skein/proto/mail/status.h"
+
+enum {
+	ENVELOPE_RECIPIENTS_MAX = 10000,
+	ENVELOPE_ADDR_MAX = 320,       /* 64 + "@" + 255 */
+	ENVELOPE_DIAGNOSTIC_MAX = 512, /* longer reply texts are cut by envelope_encode() */
+	ENVELOPE_NAME_MAX = 255,       /* HELO, user, remote host, queue id, IP text */
+};
+
+enum recipient_state {
+	RECIPIENT_PENDING,
+	RECIPIENT_DELIVERED, /* a next hop took it */
+	RECIPIENT_FAILED,    /* permanently; a DSN is due or was sent */
+	RECIPIENT_EXPIRED,   /* as failed: the time ran out */
+	RECIPIENT_CANCELLED, /* by an operator; nobody is told */
+	RECIPIENT_STATE_COUNT,
+};
+
+struct envelope_recipient {
+	struct span addr;  /* local@domain, without angle brackets */
+	struct span orcpt; /* "rfc822;user+40host", as received; empty: not given */
+	uint8_t notify;    /* set of enum dsn_notify */
+	enum recipient_state state;
+	bool delay_told;           /* the one "delayed" DSN was sent */
+	uint32_t attempts;         /* that reached a verdict about this recipient */
+	uint64_t last_attempt_ms;  /* unix time; 0: never */
+	struct mail_status status; /* of the last attempt */
+	struct span
+		diagnostic; /* its reply text, lines joined by LF, or our own words when status.code is 0 */
+	struct span remote; /* host that replied; empty: nobody, we decided */
+};
+
+/* How the client spoke: a set of bits, named by header_protocol_name(). */
+enum envelope_protocol {
+	PROTOCOL_EXTENDED = 1, /* EHLO */
+	PROTOCOL_TLS = 2,
+	PROTOCOL_AUTH = 4,
+};
+
+struct envelope {
+	struct span sender; /* empty: the null reverse-path */
+	struct envelope_recipient *recipients;
+	size_t recipient_count; /* 1..ENVELOPE_RECIPIENTS_MAX */
+	bool smtputf8;
+	bool has_8bit; /* BODY=8BITMIME was declared, or bytes above 127 were seen */
+	enum dsn_ret ret;
+	struct span envid;      /* as received; empty: not given */
+	uint64_t size_declared; /* SIZE=; 0: not given */
+	uint64_t size;          /* octets of the stored message, our fields in front included */
+
+	struct span client_ip; /* as text */
+	struct span helo;
+	struct span user;      /* authenticated; empty: nobody */
+	struct span origin_id; /* the queue id in our Received field */
+	uint8_t protocol;      /* set of enum envelope_protocol */
+
+	uint64_t arrival_ms, expires_ms, next_try_ms; /* unix time */
+	uint32_t attempts;                            /* deliveries begun */
+	uint32_t takeovers;                           /* times that another node had to continue */
+};
+
+/* Appends. An envelope that breaks the bounds above, other than a long diagnostic, is our bug (CHECK). */
+void envelope_encode(const struct envelope *envelope, struct buf *out);
+/*
+ * Everything is validated: a decoded address can be written into an SMTP command as it is. Copies into the
+ * arena; `bytes` may go afterwards. ERR_CORRUPT leaves *envelope_out undefined; ERR_INVALID: a format newer
+ * than this node.
+ */
+WARN_UNUSED enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope *envelope_out);
+
+/* No recipient is pending any more. */
+bool envelope_is_settled(const struct envelope *envelope);
+/*
+ * Whether `addr` may stand between angle brackets in a command: bounded, printable, specials only in quotes,
+ * non-ASCII only as UTF-8 and if allowed. It is no syntax check of an address.
+ */
+bool envelope_addr_is_safe(struct span addr, bool utf8);
+
+#endif
