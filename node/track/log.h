@@ -76,10 +76,11 @@ struct log_field {
 #define LOG_FIELDS(array) ((struct log_field){ "", 0, LOG_FIELD_LIST, { .list = (array) } })
 #define LOG_END           ((struct log_field){ "", 0, LOG_FIELD_END, { .u64 = 0 } })
 
-/* Fields are evaluated only when the level is on. `log` may be NULL: nothing is logged. */
-#define log_event(log, level, event, ...)                                                                    \
+/* Fields are evaluated only when the level is on. `target` is the thread's struct log; NULL: nothing is
+ * logged. */
+#define log_event(target, level, event, ...)                                                                 \
 	do {                                                                                                 \
-		struct log *log_ = (log);                                                                    \
+		struct log *log_ = (target);                                                                 \
 		if (log_is_on(log_, (level)))                                                                \
 			log_write(log_, (level), (event), (const struct log_field[]){ __VA_ARGS__ });        \
 	} while (0)

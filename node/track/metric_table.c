@@ -1,0 +1,108 @@
+#include "track/metric_table.h"
+
+#define LABEL(label_name, ...)                                                                               \
+	&(const struct metric_label)                                                                         \
+	{                                                                                                    \
+		.name = (label_name), .values = (const char *const[]){ __VA_ARGS__ },                        \
+		.count = ARRAY_LEN(((const char *const[]){ __VA_ARGS__ }))                                   \
+	}
+#define BUCKETS(array) .buckets = (array), .bucket_count = ARRAY_LEN(array)
+#define SECONDS(array) .type = METRIC_HISTOGRAM, .per_unit = 1000000, BUCKETS(array)
+#define COUNTER        .type = METRIC_COUNTER, .per_unit = 1
+#define GAUGE          .type = METRIC_GAUGE, .per_unit = 1
+
+/* µs: from what a good disk or network does to what a client gives up on. */
+static const uint64_t step_us[] = { 100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000,
+	500000, 1000000, 2500000, 5000000, 10000000 };
+/* µs: from a message that went straight through to one that waited for days. */
+static const uint64_t delivery_us[] = { 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000,
+	5000000, 10000000, 30000000, 60000000, 300000000, 1800000000, 7200000000, 43200000000, 172800000000 };
+static const uint64_t batch_records[] = { 1, 2, 4, 8, 16, 32, 64, 128, 256, 512 };
+
+static const struct metric_row rows[METRIC_COUNT] = {
+	[METRIC_CONNECTIONS_OPEN] = { "skein_connections_open", GAUGE,
+		.help = "SMTP clients connected now." },
+	[METRIC_CONNECTIONS] = { "skein_connections_total", COUNTER, .help = "SMTP connections taken." },
+	[METRIC_CONNECTIONS_REFUSED] = { "skein_connections_refused_total", COUNTER,
+		LABEL("reason", [REFUSED_NOT_READY] = "not_ready", [REFUSED_CONNECTIONS] = "connections",
+			[REFUSED_CONNECTIONS_PER_CLIENT] = "connections_per_client",
+			[REFUSED_PROXY_HEADER] = "proxy_header", [REFUSED_TLS] = "tls"),
+		.help = "SMTP connections turned away before the first command, by reason." },
+	[METRIC_MESSAGES_ACCEPTED] = { "skein_messages_accepted_total", COUNTER,
+		.help = "Messages answered with 250: in our custody." },
+	[METRIC_MESSAGES_REJECTED] = { "skein_messages_rejected_total", COUNTER,
+		LABEL("class", [REJECT_TEMPORARY] = "temporary", [REJECT_PERMANENT] = "permanent"),
+		.help = "Mail transactions refused with a 4xx (temporary) or 5xx (permanent) answer." },
+	[METRIC_BYTES_ACCEPTED] = { "skein_bytes_accepted_total", COUNTER,
+		.help = "Bytes of accepted messages, header and body." },
+	[METRIC_RECIPIENTS_ACCEPTED] = { "skein_recipients_accepted_total", COUNTER,
+		.help = "Recipients of accepted messages." },
+	[METRIC_RECIPIENTS_REJECTED] = { "skein_recipients_rejected_total", COUNTER,
+		.help = "RCPT commands refused." },
+	[METRIC_CUSTODY_TIME] = { "skein_custody_seconds", SECONDS(step_us),
+		.help = "From the last byte of a message to its 250: journal and Redis." },
+	[METRIC_ACCEPTED_DEGRADED] = { "skein_accepted_degraded_total", COUNTER,
+		.help = "Messages accepted with one copy only, because Redis was away (redundancy: "
+			"preferred)." },
+	[METRIC_MESSAGES_DELIVERED] = { "skein_messages_delivered_total", COUNTER,
+		.help = "Messages that a next hop took for all recipients that were left." },
+	[METRIC_MESSAGES_DEFERRED] = { "skein_messages_deferred_total", COUNTER,
+		.help = "Attempts that ended in a later try." },
+	[METRIC_MESSAGES_FAILED] = { "skein_messages_failed_total", COUNTER,
+		.help = "Messages that a next hop refused for good, for one recipient or more." },
+	[METRIC_MESSAGES_EXPIRED] = { "skein_messages_expired_total", COUNTER,
+		.help = "Messages given up after retry.expire." },
+	[METRIC_BYTES_DELIVERED] = { "skein_bytes_delivered_total", COUNTER,
+		.help = "Bytes of delivered messages." },
+	[METRIC_RECIPIENTS_DELIVERED] = { "skein_recipients_delivered_total", COUNTER,
+		.help = "Recipients that a next hop took." },
+	[METRIC_DELIVERY_TIME] = { "skein_delivery_seconds", SECONDS(delivery_us),
+		.help = "From our 250 to the next hop's." },
+	[METRIC_HOP_CONNECTIONS_OPEN] = { "skein_hop_connections_open", GAUGE,
+		.help = "Connections to next hops." },
+	[METRIC_HOP_FAILURES] = { "skein_hop_failures_total", COUNTER,
+		.help = "Connections to next hops that could not be made or broke." },
+	[METRIC_QUEUE] = { "skein_queue_messages", GAUGE,
+		LABEL("state", [QUEUE_ACTIVE] = "active", [QUEUE_WAITING] = "waiting", [QUEUE_HELD] = "held",
+			[QUEUE_QUARANTINED] = "quarantined", [QUEUE_LOCAL] = "local"),
+		.help = "Messages by state. active: this node delivers them or is about to; local: only this "
+			"node's "
+			"journal knows them; waiting, held and quarantined: the cluster's, the same on each "
+			"node." },
+	[METRIC_CLAIMED] = { "skein_claimed_total", COUNTER,
+		.help = "Messages that nobody owned and this node took." },
+	[METRIC_TAKEN_OVER] = { "skein_taken_over_total", COUNTER,
+		.help = "Messages of dead nodes that this node, as leader, set free." },
+	[METRIC_ADOPTED] = { "skein_adopted_total", COUNTER,
+		.help = "Messages of this node's journal that it made its own again." },
+	[METRIC_DUPLICATES_SUPPRESSED] = { "skein_duplicates_suppressed_total", COUNTER,
+		.help = "Deliveries not made because somebody else had made them." },
+	[METRIC_LEASE_REMAINING] = { "skein_lease_remaining_seconds", .type = METRIC_GAUGE, .per_unit = 1000,
+		.help = "How long this node still trusts its lease." },
+	[METRIC_LEADER] = { "skein_leader", GAUGE, .help = "1 on the node that leads the cluster." },
+	[METRIC_JOURNAL_COMMIT_TIME] = { "skein_journal_commit_seconds", SECONDS(step_us),
+		.help = "Write and fsync of one batch. Its count is the number of commits." },
+	[METRIC_JOURNAL_COMMIT_RECORDS] = { "skein_journal_commit_records", .type = METRIC_HISTOGRAM,
+		.per_unit = 1, BUCKETS(batch_records), .help = "Records in one batch." },
+	[METRIC_JOURNAL_BYTES] = { "skein_journal_bytes", GAUGE, .help = "Size of all segments on disk." },
+	[METRIC_REDIS_UP] = { "skein_redis_up", GAUGE, .help = "1 while this node can use Redis." },
+	[METRIC_REDIS_CALLS] = { "skein_redis_calls_total", COUNTER,
+		LABEL("outcome", [REDIS_CALL_OK] = "ok", [REDIS_CALL_ERROR] = "error",
+			[REDIS_CALL_UNKNOWN] = "unknown"),
+		.help = "Calls to Redis. unknown: the connection ended before the answer." },
+	[METRIC_REDIS_CALL_TIME] = { "skein_redis_call_seconds", SECONDS(step_us),
+		.help = "From writing a call to its answer." },
+	[METRIC_REDIS_RECONNECTS] = { "skein_redis_reconnects_total", COUNTER,
+		.help = "Connections to Redis made after the first." },
+	[METRIC_MEMORY_USED] = { "skein_memory_used_bytes", GAUGE, .help = "Used of memory.budget." },
+	[METRIC_LOOP_LAG] = { "skein_loop_lag_seconds", SECONDS(step_us),
+		.help = "How late a worker's loop ran its timer: the longest a peer waits for nothing." },
+	[METRIC_LOG_DROPPED] = { "skein_log_dropped_total", COUNTER,
+		.help = "Log lines lost because they came faster than they could be written." },
+};
+
+const struct metric_row *metric_row(enum metric metric)
+{
+	CHECK(metric < METRIC_COUNT);
+	return &rows[metric];
+}
