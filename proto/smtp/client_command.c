@@ -1,0 +1,68 @@
+#include "smtp/client_internal.h"
+
+static void write_param(struct buf *out, const char *name, struct span value)
+{
+	buf_append_str(out, name);
+	buf_append(out, value);
+}
+
+static void write_dsn_mail_params(const struct smtp_client_transaction *transaction, struct buf *out)
+{
+	if (transaction->ret != DSN_RET_NONE)
+		buf_append_str(out, transaction->ret == DSN_RET_FULL ? " RET=FULL" : " RET=HDRS");
+	if (transaction->envid.len)
+		write_param(out, " ENVID=", transaction->envid);
+}
+
+void smtp_client_write_mail(const struct smtp_client_caps *caps,
+	const struct smtp_client_transaction *transaction, struct buf *out)
+{
+	write_param(out, "MAIL FROM:<", transaction->sender);
+	buf_append_byte(out, '>');
+	if (caps->flags & SMTP_CAP_SIZE && transaction->body_size) {
+		buf_append_str(out, " SIZE=");
+		buf_append_u64(out, transaction->body_size);
+	}
+	if (transaction->needs_8bit)
+		buf_append_str(out, " BODY=8BITMIME");
+	if (transaction->needs_smtputf8)
+		buf_append_str(out, " SMTPUTF8");
+	if (caps->flags & SMTP_CAP_DSN)
+		write_dsn_mail_params(transaction, out);
+	buf_append_str(out, "\r\n");
+}
+
+static void write_notify(uint8_t notify, struct buf *out)
+{
+	static const struct {
+		uint8_t bit;
+		const char *name;
+	} names[] = {
+		{ DSN_NOTIFY_NEVER, "NEVER" },
+		{ DSN_NOTIFY_SUCCESS, "SUCCESS" },
+		{ DSN_NOTIFY_FAILURE, "FAILURE" },
+		{ DSN_NOTIFY_DELAY, "DELAY" },
+	};
+	const char *before = " NOTIFY=";
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (!(notify & names[i].bit))
+			continue;
+		buf_append_str(out, before);
+		buf_append_str(out, names[i].name);
+		before = ",";
+	}
+}
+
+void smtp_client_write_rcpt(
+	const struct smtp_client_caps *caps, const struct smtp_client_rcpt *rcpt, struct buf *out)
+{
+	write_param(out, "RCPT TO:<", rcpt->addr);
+	buf_append_byte(out, '>');
+	if (caps->flags & SMTP_CAP_DSN) {
+		write_notify(rcpt->notify, out);
+		if (rcpt->orcpt.len)
+			write_param(out, " ORCPT=", rcpt->orcpt);
+	}
+	buf_append_str(out, "\r\n");
+}

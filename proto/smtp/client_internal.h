@@ -1,0 +1,81 @@
+/*
+ * What the files of the SMTP client share. client.c moves the connection, client_delivery.c one transaction
+ * on it, client_caps.c reads EHLO, client_command.c writes MAIL and RCPT.
+ */
+#ifndef PROTO_SMTP_CLIENT_INTERNAL_H
+#define PROTO_SMTP_CLIENT_INTERNAL_H
+
+#include "skein/proto/smtp/client.h"
+#include "smtp/dot_encode.h"
+#include "smtp/reply_parser.h"
+
+/* A reply, or our own word, with what it answers. */
+struct verdict {
+	enum smtp_client_stage stage;
+	struct mail_status status;
+	struct span text;
+};
+
+/* client_caps.c */
+
+/* `text` is the whole reply to EHLO, lines joined by LF. */
+void smtp_client_caps_parse(struct smtp_client_caps *caps, struct span text);
+
+/* client_command.c */
+
+void smtp_client_write_mail(const struct smtp_client_caps *caps,
+	const struct smtp_client_transaction *transaction, struct buf *out);
+void smtp_client_write_rcpt(
+	const struct smtp_client_caps *caps, const struct smtp_client_rcpt *rcpt, struct buf *out);
+
+/* client_delivery.c: one transaction and how far it is. */
+
+enum delivery_step {
+	DELIVERY_MAIL, /* the reply to this command is the next one, */
+	DELIVERY_RCPT,
+	DELIVERY_DATA,
+	DELIVERY_BODY, /* the owner pushes; no reply is due, */
+	DELIVERY_DOT,
+	DELIVERY_RSET,
+	DELIVERY_END, /* no further reply is. */
+	DELIVERY_STEP_COUNT,
+};
+
+struct delivery {
+	const struct smtp_client_transaction *transaction;
+	enum delivery_step step;
+	bool is_pipelined; /* MAIL, all RCPT and DATA were written at once */
+	bool is_mail_accepted;
+	size_t rcpt_answered, rcpt_accepted;
+	/* One byte for each recipient: it has had its RESULT. Kept from one transaction to the next. */
+	unsigned char *reported;
+	size_t reported_cap;
+	size_t unreported_count;
+	/* RESULTs to tell now: `verdict` for whoever of [report_next, report_end) has none yet. */
+	struct verdict verdict;
+	size_t report_next, report_end;
+};
+
+/* What a reply did beyond moving its transaction. */
+enum delivery_reaction {
+	REACTION_NONE,
+	REACTION_BODY_WANTED,
+	REACTION_GARBAGE, /* the reply makes no sense here: the connection is out of step */
+	REACTION_REFUSED, /* it leaves no way to go on with this connection */
+};
+
+void delivery_fini(struct delivery *delivery);
+/* Writes the first commands, or has the verdict ready when the hop cannot take it. */
+void delivery_begin(struct delivery *delivery, const struct smtp_client_caps *caps,
+	const struct smtp_client_transaction *transaction, struct buf *out);
+bool delivery_awaits_reply(const struct delivery *delivery);
+/* Only when a reply is awaited. */
+enum delivery_reaction delivery_on_reply(struct delivery *delivery, const struct smtp_client_caps *caps,
+	const struct verdict *reply, struct buf *out);
+/* The dot is written. */
+void delivery_on_dot(struct delivery *delivery);
+/* Gives the next recipient whose RESULT is due. */
+bool delivery_next_report(struct delivery *delivery, size_t *rcpt_idx_out);
+enum smtp_client_stage delivery_stage(const struct delivery *delivery);
+
+#endif
