@@ -170,6 +170,7 @@ struct journal_stats {
 	uint64_t disk_bytes;    /* size of all segment files */
 	unsigned segments;      /* files */
 	unsigned segments_used; /* of which cannot be reused yet */
+	int failed_errno;       /* why it failed; 0 while it has not */
 	uint64_t damaged;       /* live records that did not read back since the start */
 };
 
