@@ -11,8 +11,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-/* "[" + IPv6 + "%" + interface + "]:" + port + NUL */
-#define ADDRESS_TEXT_SIZE 80
+/* "[" + IPv6 + "]:" + port + NUL */
+#define ADDRESS_TEXT_SIZE 64
 
 struct address {
 	union {

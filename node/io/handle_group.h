@@ -15,7 +15,7 @@ struct handle_group {
 	void *arg;
 };
 
-/* `on_closed` runs once, in the last handle's close callback. */
+/* `on_closed` runs once, in the last handle's close callback; NULL when nobody waits for it. */
 void handle_group_init(struct handle_group *group, handle_group_fn *on_closed, void *arg);
 /* Counts a handle that was initialised (uv_*_init() succeeded). */
 void handle_group_add(struct handle_group *group);
