@@ -99,7 +99,7 @@ void redis_link_disconnected(struct redis_link *link, const char *why, uint64_t 
 uint64_t redis_link_tick(struct redis_link *link, uint64_t now_ms);
 
 bool redis_link_is_ready(const struct redis_link *link);
-/* Only while ready. */
+/* As told last; all zero before the first LINK_READY. */
 const struct redis_identity *redis_link_identity(const struct redis_link *link);
 const char *redis_link_prefix(const struct redis_link *link);
 
