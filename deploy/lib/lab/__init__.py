@@ -1,0 +1,1 @@
+"""A Skein cluster on this machine, for the demo, the tests and benchmarks. Standard library only."""

@@ -1,0 +1,352 @@
+"""The cluster: Redis, nodes, HAProxy and a sink on loopback, each a process with a folder of its own.
+
+State is DIR/cluster.json, so that `deploy/local` in one shell and a test in another can work on the same cluster.
+Only processes noted there are ever signalled, and only while pid and start time agree.
+"""
+import contextlib
+import fcntl
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+from . import admin, balancer, ports
+from .process import Process
+from .settings_text import merge, to_yaml
+from .sink import SinkControl
+from .wait import TimedOut, until
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+START_SECONDS = 30
+STOP_SECONDS = 60
+
+
+class Failed(RuntimeError):
+    """A part of the cluster did not do what it should; the text has the tail of its log."""
+
+
+def accepts(address):
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def build_folder():
+    return Path(os.environ.get("SKEIN_BUILD", REPOSITORY / "build")).resolve()
+
+
+class Part:
+    """A process of the cluster: how it is started, and when it is there."""
+
+    def __init__(self, cluster, name, command, is_up, folder):
+        self.cluster, self.name, self.command, self.is_up = cluster, name, command, is_up
+        self.folder = Path(folder)
+        self.log = cluster.folder / f"{name}.log"
+
+    @property
+    def process(self):
+        return Process.load(self.cluster.processes.get(self.name))
+
+    def is_alive(self):
+        return bool(self.process) and self.process.is_alive()
+
+    def launch(self):
+        """Starts it without waiting."""
+        if self.is_alive():
+            raise Failed(f"{self.name} runs already")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        environment = dict(os.environ, **self.cluster.environment)
+        self.cluster.note(self.name, Process.start(self.command, self.log, env=environment, cwd=self.folder))
+
+    def until_up(self, seconds=START_SECONDS):
+        try:
+            until(lambda: self.is_up() or not self.is_alive(), seconds, self.name)
+        except TimedOut as error:
+            raise Failed(f"{self.name} is not up after {seconds} s; end of its log:\n{self.process.log_tail()}") from error
+        if not self.is_alive():
+            raise Failed(f"{self.name} ended; end of its log:\n{self.process.log_tail()}")
+
+    def start(self):
+        self.launch()
+        self.until_up()
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+
+    def stop(self, seconds=STOP_SECONDS):
+        """True when it ended by itself in time."""
+        return self.process.stop(seconds) if self.process else True
+
+    def signal(self, number):
+        if not self.process or not self.process.signal(number):
+            raise Failed(f"{self.name} does not run")
+
+    def pause(self):
+        self.process.pause()
+
+    def resume(self):
+        self.process.resume()
+
+
+class Node(Part):
+    def __init__(self, cluster, record):
+        self.number, self.smtp, self.proxied, self.admin = (record[key] for key in ("number", "smtp", "proxied", "admin"))
+        name = f"node{self.number}"
+        folder = cluster.folder / name
+        self.spool = folder / "spool"
+        self.settings_file = folder / "skeind.yaml"
+        command = [str(cluster.build / "bin" / "skeind"), "--config", str(self.settings_file)]
+        super().__init__(cluster, name, command, lambda: admin.is_ready(self.admin), folder)
+
+    @property
+    def hostname(self):
+        """As in its greeting."""
+        return f"{self.name}.skein.test"
+
+    def settings(self):
+        cluster = self.cluster
+        settings = {
+            "node": {"name": self.name, "hostname": self.hostname, "spool": str(self.spool), "workers": 2},
+            "listeners": [
+                {"name": "direct", "address": self.smtp, "tls": "starttls"},
+                {"name": "balanced", "address": self.proxied, "proxy_from": ["127.0.0.0/8"]},
+            ],
+            "tls": {"certificate": str(cluster.certificate), "key": str(cluster.key)},
+            "relay": {"allow": ["127.0.0.0/8"]},
+            "route": {"next_hops": [cluster.hop(cluster.record["sink"])], "breaker": {"pause_first": "500ms", "pause_max": "2s"}},
+            "retry": {"first": "1s", "max": "5s"},
+            "admin": {"listen": self.admin},
+            "journal": {"segment_size": "8MiB"},
+            "log": {"level": "info"},
+        }
+        if cluster.record["redis"]:
+            settings["redis"] = {"address": cluster.record["redis"]}
+        return merge(settings, cluster.record["settings"])
+
+    def launch(self):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.spool.mkdir(mode=0o700, exist_ok=True)
+        self.settings_file.write_text(to_yaml(self.settings()), encoding="utf-8")
+        super().launch()
+
+    def wipe(self):
+        """The disk is gone."""
+        if self.is_alive():
+            raise Failed(f"{self.name} runs: kill it before its spool goes")
+        shutil.rmtree(self.spool, ignore_errors=True)
+
+    def metric(self, name):
+        return admin.metrics(self.admin).get(name, 0.0)
+
+
+class Redis(Part):
+    def __init__(self, cluster, address):
+        port = address.rpartition(":")[2]
+        folder = cluster.folder / "redis"
+        command = ["redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", str(folder), "--appendonly", "yes",
+                   "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "notice"]
+        self.address = address
+        super().__init__(cluster, "redis", command, lambda: self.ask("PING") == "PONG", folder)
+
+    def ask(self, *words):
+        """What redis-cli prints; empty when Redis does not answer."""
+        command = ["redis-cli", "-p", self.address.rpartition(":")[2], *words]
+        try:
+            return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
+        except subprocess.TimeoutExpired:
+            return ""
+
+    def wipe(self):
+        if self.is_alive():
+            raise Failed("redis runs: kill it before its data goes")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Cluster:
+    def __init__(self, folder):
+        self.folder = Path(folder).resolve()
+        self.state_file = self.folder / "cluster.json"
+        self.environment = {}
+        self.record = None
+        if self.state_file.exists():
+            self.record = json.loads(self.state_file.read_text(encoding="utf-8"))
+            self._parts()
+
+    # --- what is noted
+
+    @contextlib.contextmanager
+    def _locked(self):
+        with open(self.folder / "lock", "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _save(self):
+        draft = self.state_file.with_suffix(".new")
+        draft.write_text(json.dumps(self.record, indent=1), encoding="utf-8")
+        draft.replace(self.state_file)
+
+    def note(self, name, process):
+        with self._locked():
+            self.record["processes"] = json.loads(self.state_file.read_text(encoding="utf-8"))["processes"]
+            self.record["processes"][name] = process.record()
+            self._save()
+
+    @property
+    def processes(self):
+        return self.record["processes"]
+
+    @property
+    def certificate(self):
+        return self.folder / "tls" / "certificate.pem"
+
+    @property
+    def key(self):
+        return self.folder / "tls" / "key.pem"
+
+    @staticmethod
+    def hop(address):
+        host, _, port = address.rpartition(":")
+        return {"host": host, "port": int(port)}
+
+    # --- making and ending it
+
+    def up(self, nodes=3, redis=True, balancer=True, settings=None, environment=None):
+        """Starts everything and waits until it is ready. `settings` is laid over each node's settings file."""
+        if self.record:
+            raise Failed(f"there is a cluster in {self.folder} already: deploy/local --dir {self.folder} down")
+        build = build_folder()
+        if not (build / "bin" / "skeind").exists():
+            raise Failed(f"there is no {build}/bin/skeind: build first, cmake -S . -B build -G Ninja && ninja -C build")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.environment = environment or {}
+        self.record = {"build": str(build), "settings": settings or {}, "processes": {}, "nodes": [], "lb": None,
+                       "redis": None}
+        self.record["sink"], *rest = self._addresses(1 + redis + balancer)
+        if redis:
+            self.record["redis"] = rest.pop()
+        if balancer:
+            self.record["lb"] = rest.pop()
+        for _ in range(nodes):
+            self._new_node()
+        self._save()
+        self._parts()
+        self._make_certificate()
+        self._start_all()
+        return self
+
+    def add_node(self):
+        """One more node, started and ready; HAProxy does not know it."""
+        node = Node(self, self._new_node())
+        self._save()
+        self.nodes[node.number] = node
+        node.start()
+        return node
+
+    def down(self):
+        """Ends what runs and removes the folder."""
+        for part in self.parts():
+            if part.process:
+                part.kill()
+        ports.release(self.folder)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.record = None
+
+    def _new_node(self):
+        smtp, proxied, http = self._addresses(3)
+        record = {"number": len(self.record["nodes"]) + 1, "smtp": smtp, "proxied": proxied, "admin": http}
+        self.record["nodes"].append(record)
+        return record
+
+    def _addresses(self, count):
+        return [f"127.0.0.1:{port}" for port in ports.reserve(count, self.folder)]
+
+    def _parts(self):
+        self.build = Path(self.record["build"])
+        record = self.record
+        records, control = self.folder / "received.jsonl", self.folder / "sink.socket"
+        kept = self.folder / "kept"
+        self.sink = SinkControl(control, records)
+        command = [str(REPOSITORY / "deploy" / "sink"), "--listen", record["sink"], "--records", str(records),
+                   "--control", str(control), "--keep", str(kept), "--certificate", str(self.certificate),
+                   "--key", str(self.key)]
+        self.sink_part = Part(self, "sink", command, lambda: accepts(record["sink"]), kept)
+        self.redis = Redis(self, record["redis"]) if record["redis"] else None
+        self.nodes = {entry["number"]: Node(self, entry) for entry in record["nodes"]}
+        self.balancer = None
+        if record["lb"]:
+            command = ["haproxy", "-db", "-f", str(self.folder / "haproxy" / "haproxy.cfg")]
+            self.balancer = Part(self, "haproxy", command, self._balancer_is_up, self.folder / "haproxy")
+
+    def parts(self):
+        return [part for part in (self.balancer, *self.nodes.values(), self.sink_part, self.redis) if part]
+
+    @property
+    def stats_socket(self):
+        return str(self.folder / "haproxy.socket")
+
+    def _balancer_is_up(self):
+        return len(balancer.servers_up(self.stats_socket)) == sum(node.is_alive() for node in self.nodes.values())
+
+    def _make_certificate(self):
+        self.certificate.parent.mkdir(mode=0o700, exist_ok=True)
+        command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                   "-days", "30", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+                   "-keyout", str(self.key), "-out", str(self.certificate)]
+        subprocess.run(command, check=True, capture_output=True)
+        self.key.chmod(0o600)
+
+    def _start_all(self):
+        for part in (self.sink_part, self.redis):
+            if part:
+                part.start()
+        for node in self.nodes.values():
+            node.launch()
+        for node in self.nodes.values():
+            node.until_up()
+        if self.balancer:
+            self.balancer.folder.mkdir(exist_ok=True)
+            template = (REPOSITORY / "deploy" / "haproxy.cfg").read_text(encoding="utf-8")
+            rows = [(node.name, node.proxied, node.admin.rpartition(":")[2]) for node in self.nodes.values()]
+            (self.balancer.folder / "haproxy.cfg").write_text(
+                balancer.render(template, self.record["lb"], rows, self.stats_socket), encoding="utf-8")
+            self.balancer.start()
+
+    # --- for those who use it
+
+    @property
+    def admins(self):
+        return [node.admin for node in self.nodes.values()]
+
+    def until_balanced(self, names, seconds=START_SECONDS):
+        """Waits until HAProxy gives new connections to exactly these nodes."""
+        until(lambda: balancer.servers_up(self.stats_socket) == set(names), seconds,
+              lambda: f"HAProxy uses {sorted(names)}: it uses {sorted(balancer.servers_up(self.stats_socket))}")
+
+    def ctl(self, *words):
+        """skeinctl's exit code and output."""
+        done = subprocess.run([*self.ctl_command(), *words], capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    def ctl_command(self):
+        return [str(self.build / "bin" / "skeinctl"), "--redis", self.record["redis"]]
+
+    def env(self):
+        """The shell variables of `deploy/local env`."""
+        nodes = self.nodes.values()
+        return {
+            "SKEIN_LB": self.record["lb"] or "",
+            "SKEIN_SMTP": " ".join(node.smtp for node in nodes),
+            "SKEIN_ADMIN": " ".join(self.admins),
+            "SKEIN_REDIS": self.record["redis"] or "",
+            "SKEIN_SINK": self.record["sink"],
+            "SKEIN_PIDS": " ".join(str(node.process.pid) for node in nodes if node.is_alive()),
+            "SKEIN_REDIS_PID": str(self.redis.process.pid) if self.redis and self.redis.is_alive() else "",
+            "SKEIN_CTL": shlex.join(self.ctl_command()) if self.redis else "",
+        }

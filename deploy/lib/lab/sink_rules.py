@@ -1,0 +1,52 @@
+"""What the sink does instead of taking a message: rules that a test sets while it runs.
+
+A rule is a dictionary:
+    stage   connect, ehlo, mail, rcpt, data (the command), body (reading it), dot (its end), rset or quit
+    do      "reply 451 4.3.0 Not now"   that answer
+            "hang"                      never answers, and reads no more on this connection
+            "close"                     ends the connection without an answer
+            "answer-close"              answers as usual, then ends the connection
+            "delay 0.05"                answers as usual, so many seconds later
+            "drip 0.1"                  answers as usual, one byte each so many seconds
+    match   optional: acts only where this text occurs, in the command line or, at the stages body and dot, in an
+            envelope or tag (joined by spaces)
+    times   optional: how often it acts before it is used up
+The first rule that fits acts. At the stage dot, "close" and "hang" come after the message was taken: it counts as
+received, and the relay cannot know.
+"""
+
+STAGES = ("connect", "ehlo", "mail", "rcpt", "data", "body", "dot", "rset", "quit")
+ACTIONS = ("reply", "hang", "close", "answer-close", "delay", "drip")
+
+
+class BadRule(ValueError):
+    pass
+
+
+class Rule:
+    def __init__(self, stage, do, match="", times=None):
+        self.stage, self.match, self.left = stage, match, times
+        self.action, _, self.argument = do.partition(" ")
+        if stage not in STAGES or self.action not in ACTIONS:
+            raise BadRule(f"no such stage or action: {stage!r}, {do!r}")
+        if self.action == "reply" and not (self.argument[:3].isdigit() and self.argument[3:4] == " "):
+            raise BadRule(f"a reply is a code, a space and a text: {do!r}")
+        self.seconds = float(self.argument) if self.action in ("delay", "drip") else 0.0
+
+
+class Rules:
+    def __init__(self):
+        self.rules = []
+
+    def set(self, records):
+        self.rules = [Rule(**record) for record in records]
+
+    def pick(self, stage, subject):
+        """The rule that acts now, or None; counts its use."""
+        for rule in self.rules:
+            if rule.stage != stage or rule.left == 0 or rule.match not in subject:
+                continue
+            if rule.left is not None:
+                rule.left -= 1
+            return rule
+        return None

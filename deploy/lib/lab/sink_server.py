@@ -1,0 +1,338 @@
+"""The receiving end: an SMTP server that takes everything, tells what it took, and misbehaves on request.
+
+One line of JSON per message goes to the records file before the message is answered. PIPELINING, so that one core
+takes some thousand messages a second.
+"""
+import argparse
+import asyncio
+import hashlib
+import json
+import os
+import re
+import signal
+import ssl
+import sys
+import time
+
+from .sink_rules import BadRule, Rules
+
+KEYWORDS = ["PIPELINING", "SIZE 104857600", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "DSN"]
+TAG = re.compile(rb"^X-Skein-Tag:[ \t]*([^\s]+)", re.M | re.I)
+PATH = re.compile(r"<([^>]*)>")
+BUFFER_MAX = 1 << 20
+
+
+class Sink:
+    """What all sessions share."""
+
+    def __init__(self, options):
+        self.rules = Rules()
+        self.records = open(options.records, "a", encoding="utf-8")
+        self.folder = options.keep
+        self.keywords = KEYWORDS
+        self.taken = 0
+        self.connections = 0
+        self.open = set()
+        self.tls = None
+        if options.certificate:
+            self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self.tls.load_cert_chain(options.certificate, options.key)
+
+    def take(self, session, content):
+        """Notes a message; `content` is without dot-stuffing."""
+        header, _, body = content.partition(b"\r\n\r\n")
+        self.taken += 1
+        record = {
+            "tag": session.tag,
+            "at": time.time(),
+            "size": len(content),
+            "sha256": hashlib.sha256(body).hexdigest(),
+            "connection": session.number,
+            "tls": session.is_tls,
+            "from": session.sender,
+            "to": session.recipients,
+        }
+        if content.count(b"\n") != content.count(b"\r\n") or content.count(b"\r") != content.count(b"\r\n"):
+            record["bare_newline"] = True
+        if self.folder and not session.tag:
+            record["file"] = os.path.join(self.folder, f"{os.getpid()}-{self.taken}.eml")
+            with open(record["file"], "wb") as file:
+                file.write(content)
+        self.records.write(json.dumps(record) + "\n")
+
+    def control(self, request):
+        """One request of the control socket: {"rules": [...]}, {"keywords": [...]}, {"drop": true} or {}."""
+        if "rules" in request:
+            self.rules.set(request["rules"])
+        if "keywords" in request:
+            self.keywords = request["keywords"] or KEYWORDS
+        if request.get("drop"):
+            for session in list(self.open):
+                session.transport.abort()
+        return {"taken": self.taken, "open": len(self.open), "connections": self.connections}
+
+
+class Session(asyncio.Protocol):
+    def __init__(self, sink):
+        self.sink = sink
+        self.buffer = bytearray()
+        self.out = []
+        self.is_stopped = False  # An answer is late on purpose, or the connection is at its end.
+        self.is_in_body = False
+        self.is_tls = False
+        self.searched = 0
+        self.reset()
+
+    def reset(self):
+        self.sender, self.recipients, self.tag = None, [], None
+
+    # --- what asyncio calls
+
+    def connection_made(self, transport):
+        self.transport = transport
+        self.sink.open.add(self)
+        self.sink.connections += 1
+        self.number = f"{os.getpid()}-{self.sink.connections}"
+        self.answer("connect", "", "220 sink.skein.test ESMTP")
+        self.flush()
+
+    def connection_lost(self, _error):
+        self.is_stopped = True
+        self.sink.open.discard(self)
+
+    def data_received(self, data):
+        self.buffer += data
+        if self.is_stopped:
+            if len(self.buffer) > BUFFER_MAX:
+                self.transport.pause_reading()
+            return
+        self.advance()
+
+    # --- the dialogue
+
+    def advance(self):
+        while not self.is_stopped:
+            if not (self.read_body() if self.is_in_body else self.read_command()):
+                break
+        self.flush()
+
+    def flush(self):
+        self.sink.records.flush()
+        if self.out:
+            self.transport.write(b"".join(self.out))
+            self.out.clear()
+
+    def read_command(self):
+        end = self.buffer.find(b"\n")
+        if end < 0:
+            return False
+        line = self.buffer[:end].decode("utf-8", "replace").rstrip("\r")
+        del self.buffer[:end + 1]
+        verb = line[:4].upper()
+        handler = getattr(self, "on_" + verb.lower(), None) if verb.isalpha() else None
+        if handler:
+            handler(line)
+        else:
+            self.say("500 5.5.2 What?")
+        return True
+
+    def on_ehlo(self, line):
+        self.reset()
+        keywords = list(self.sink.keywords)
+        if self.sink.tls and not self.is_tls:
+            keywords.append("STARTTLS")
+        lines = ["sink.skein.test", *keywords]
+        text = "\r\n".join("250" + (" " if last else "-") + word
+                           for word, last in zip(lines, [False] * (len(lines) - 1) + [True]))
+        self.answer("ehlo", line, text)
+
+    def on_helo(self, line):
+        self.reset()
+        self.answer("ehlo", line, "250 sink.skein.test")
+
+    def on_star(self, _line):
+        if not self.sink.tls or self.is_tls:
+            return self.say("503 5.5.1 No STARTTLS here")
+        self.say("220 2.0.0 Go ahead")
+        self.flush()
+        self.buffer.clear()
+        self.is_stopped = True
+        asyncio.ensure_future(self.start_tls())
+
+    async def start_tls(self):
+        loop = asyncio.get_running_loop()
+        self.is_tls = True
+        try:
+            self.transport = await loop.start_tls(self.transport, self, self.sink.tls, server_side=True)
+        except (OSError, ssl.SSLError):
+            return
+        self.is_stopped = False
+
+    def on_mail(self, line):
+        self.reset()
+        if self.answer("mail", line, "250 2.1.0 Ok"):
+            found = PATH.search(line)
+            self.sender = found[1] if found else ""
+
+    def on_rcpt(self, line):
+        if self.sender is None:
+            return self.say("503 5.5.1 MAIL first")
+        if self.answer("rcpt", line, "250 2.1.5 Ok"):
+            found = PATH.search(line)
+            self.recipients.append(found[1] if found else "")
+
+    def on_data(self, line):
+        if not self.recipients:
+            return self.say("554 5.5.1 No valid recipients")
+        if self.answer("data", line, "354 Go ahead"):
+            self.is_in_body = True
+            self.searched = 0
+            rule = self.pick("body", self.subject())
+            if rule:
+                self.act(rule, None)
+
+    def on_rset(self, line):
+        self.reset()
+        self.answer("rset", line, "250 2.0.0 Ok")
+
+    def on_noop(self, _line):
+        self.say("250 2.0.0 Ok")
+
+    def on_quit(self, line):
+        self.answer("quit", line, "221 2.0.0 Bye")
+        self.is_stopped = True
+        self.flush()
+        self.transport.close()
+
+    def read_body(self):
+        content = self.cut_body()
+        if content is None:
+            return False
+        self.is_in_body = False
+        found = TAG.search(content)
+        self.tag = found[1].decode("ascii", "replace") if found else None
+        rule = self.pick("dot", self.subject())
+        if not rule or rule.action != "reply":
+            self.sink.take(self, content)
+        if rule:
+            self.act(rule, "250 2.0.0 Taken")
+        else:
+            self.say("250 2.0.0 Taken")
+        self.reset()
+        return True
+
+    def cut_body(self):
+        """The message when all of it is there, else None."""
+        if self.buffer.startswith(b".\r\n"):
+            del self.buffer[:3]
+            return b""
+        end = self.buffer.find(b"\r\n.\r\n", max(0, self.searched - 4))
+        if end < 0:
+            self.searched = len(self.buffer)
+            return None
+        content = bytes(self.buffer[:end + 2])
+        del self.buffer[:end + 5]
+        if content.startswith(b".."):
+            content = content[1:]
+        return content.replace(b"\r\n..", b"\r\n.")
+
+    def subject(self):
+        return " ".join([self.sender or "", *self.recipients, self.tag or ""])
+
+    # --- answers, as the rules want them
+
+    def say(self, text):
+        self.out.append(text.encode() + b"\r\n")
+
+    def pick(self, stage, subject):
+        return self.sink.rules.pick(stage, subject) if self.sink.rules.rules else None
+
+    def answer(self, stage, subject, text):
+        """Says `text` unless a rule has it otherwise; false when the command is to have no effect."""
+        rule = self.pick(stage, subject)
+        if not rule:
+            self.say(text)
+            return True
+        self.act(rule, text)
+        return rule.action in ("delay", "drip", "answer-close")
+
+    def act(self, rule, text):
+        if rule.action == "reply":
+            self.say(rule.argument)
+            if rule.stage == "connect" or rule.argument.startswith("421"):
+                self.end()
+        elif rule.action == "close":
+            self.end()
+        elif rule.action == "answer-close":
+            self.say(text)
+            self.end()
+        elif rule.action == "hang":
+            self.stop()
+        else:
+            self.stop()
+            answer = [text.encode() + b"\r\n"] if text else []
+            if rule.action == "drip":
+                answer = [bytes([byte]) for byte in answer[0]] if answer else []
+            self.later(rule.seconds, answer)
+
+    def end(self):
+        self.stop()
+        self.transport.close()
+
+    def stop(self):
+        """Nothing further is read or said, until later() goes on."""
+        self.is_stopped = True
+        self.flush()
+
+    def later(self, seconds, parts):
+        asyncio.get_running_loop().call_later(seconds, self.go_on, seconds, parts)
+
+    def go_on(self, seconds, parts):
+        if self.transport.is_closing():
+            return
+        if parts:
+            self.transport.write(parts[0])
+        if len(parts) > 1:
+            return self.later(seconds, parts[1:])
+        self.is_stopped = False
+        self.transport.resume_reading()
+        self.advance()
+
+
+async def _serve_control(sink, reader, writer):
+    while line := await reader.readline():
+        try:
+            answer = sink.control(json.loads(line))
+        except (BadRule, TypeError, ValueError) as error:
+            answer = {"error": str(error)}
+        writer.write(json.dumps(answer).encode() + b"\n")
+    writer.close()
+
+
+async def _run(options):
+    loop = asyncio.get_running_loop()
+    sink = Sink(options)
+    host, _, port = options.listen.rpartition(":")
+    await loop.create_server(lambda: Session(sink), host, int(port), backlog=1024)
+    if options.control:
+        if os.path.exists(options.control):
+            os.unlink(options.control)
+        await asyncio.start_unix_server(lambda r, w: _serve_control(sink, r, w), options.control)
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    print(f"sink listens on {options.listen}", flush=True)
+    await ended.wait()
+    sink.records.flush()
+
+
+def main():
+    parser = argparse.ArgumentParser(description="A receiving SMTP server for the demo and the tests.")
+    parser.add_argument("--listen", default="127.0.0.1:2526", metavar="ADDR:PORT")
+    parser.add_argument("--records", default="/dev/stdout", metavar="FILE", help="gets a line of JSON per message")
+    parser.add_argument("--keep", metavar="DIR", help="keeps messages without X-Skein-Tag here, delivery reports say")
+    parser.add_argument("--control", metavar="SOCKET", help="unix socket that takes rules, see deploy/lib/lab/sink_rules.py")
+    parser.add_argument("--certificate", metavar="PEM", help="offers STARTTLS")
+    parser.add_argument("--key", metavar="PEM")
+    asyncio.run(_run(parser.parse_args()))
+    sys.exit(0)
