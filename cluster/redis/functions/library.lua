@@ -1,0 +1,47 @@
+-- library: the functions by name. ALLOW_OOM: what must work when Redis is full, so that it can get emptier; what brings
+-- new messages in has no flag. READ: may run on a full Redis too, and never writes.
+local BRINGS, ALLOW_OOM, READ = {}, { 'allow-oom' }, { 'no-writes' }
+
+local function register(name, callback, flags)
+  redis.register_function { function_name = LIBRARY .. '_' .. name, callback = callback, flags = flags }
+end
+
+register('accept', accept.accept, BRINGS)
+register('adopt', accept.adopt, BRINGS)
+register('keep', accept.keep, BRINGS)
+
+register('claim', own.claim, ALLOW_OOM)
+register('takeup', own.takeup, ALLOW_OOM)
+
+register('settle', settle.settle, ALLOW_OOM)
+register('defer', settle.defer, ALLOW_OOM)
+register('bounce', settle.bounce, ALLOW_OOM)
+register('withdraw', settle.withdraw, ALLOW_OOM)
+
+register('news', news.read, READ)
+register('seen', news.seen, ALLOW_OOM)
+
+register('recover', grace.recover, ALLOW_OOM)
+register('asserted', grace.asserted, ALLOW_OOM)
+
+register('sweep', sweep.sweep, ALLOW_OOM)
+register('trim', sweep.trim, ALLOW_OOM)
+register('repair', sweep.repair, ALLOW_OOM)
+
+register('hold', operator.hold, ALLOW_OOM)
+register('release', operator.release, ALLOW_OOM)
+register('cancel', operator.cancel, ALLOW_OOM)
+
+register('list', view.list, READ)
+register('show', view.show, READ)
+register('status', view.status, READ)
+
+register('open', registry.open, ALLOW_OOM)
+register('register', registry.register, ALLOW_OOM)
+register('renew', registry.renew, ALLOW_OOM)
+register('kill', registry.kill, ALLOW_OOM)
+register('settled', registry.settled, ALLOW_OOM)
+register('lead', registry.lead, ALLOW_OOM)
+register('forget', registry.forget, ALLOW_OOM)
+register('drain', registry.drain, ALLOW_OOM)
+register('nodes', registry.nodes, READ)
