@@ -70,11 +70,13 @@ void body_on_resume(struct body *body, body_resume_fn *fn, void *arg);
 
 typedef void body_sealed_fn(void *arg, enum err err);
 /*
- * No more bytes. True when the body is complete already (it is in memory): `fn` never runs. False when the
- * file has still to be made durable: `fn` runs once, later, with ERR_OK, ERR_FULL (disk full) or ERR_IO. The
- * caller's reference may be dropped before; `fn` does not run then.
+ * No more bytes. True when it is decided already and `fn` never runs: body_error() says how; for a body in
+ * memory always ERR_OK. False when the file has still to be made durable: `fn` runs once, later, with ERR_OK,
+ * ERR_FULL (disk full) or ERR_IO, unless the last reference goes before.
  */
 bool body_seal(struct body *body, body_sealed_fn *fn, void *arg) WARN_UNUSED;
+/* ERR_OK, or why its file could not be written: then it can only be dropped. */
+enum err body_error(const struct body *body);
 
 /* --- knowing
  * ------------------------------------------------------------------------------------------------------ */

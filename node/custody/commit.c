@@ -70,6 +70,9 @@ static enum err make_room(struct journal *journal, struct list *requests)
 	if (size > ring_record_max(journal))
 		return ERR_INVALID;
 	if (ring_has_room(journal, size)) {
+		err = is_message ? ring_want_spares(journal, 1) : ERR_OK;
+		if (err)
+			return err;
 		err = reserve(journal, size, wanted);
 		/* On a full disk the spare, which has its blocks, is for what ends custody. */
 		if (err != ERR_FULL || is_message)

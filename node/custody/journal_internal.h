@@ -94,6 +94,8 @@ void commit_some(struct journal *journal, struct list *requests, struct list *do
 unsigned ring_spares(const struct journal *journal);
 /* A new spare. ERR_FULL: bytes_max or the disk is reached. */
 enum err ring_grow(struct journal *journal) WARN_UNUSED;
+/* Makes sure that there are so many. ERR_FULL as above. */
+enum err ring_want_spares(struct journal *journal, unsigned count) WARN_UNUSED;
 /*
  * Ends the current segment and begins the next. One spare is kept for what ends custody: with `for_message`
  * ERR_FULL comes one segment earlier.

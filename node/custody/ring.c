@@ -53,7 +53,7 @@ enum err ring_grow(struct journal *journal)
 	return ERR_OK;
 }
 
-static enum err want_spares(struct journal *journal, unsigned count)
+enum err ring_want_spares(struct journal *journal, unsigned count)
 {
 	bool must_grow = journal->growing_freely;
 
@@ -80,7 +80,7 @@ enum err ring_roll(struct journal *journal, bool for_message)
 {
 	struct segment_header header = { .origin = journal->origin };
 	struct segment *next;
-	enum err err = want_spares(journal, for_message ? 2 : 1);
+	enum err err = ring_want_spares(journal, for_message ? 2 : 1);
 
 	if (!err && journal->current)
 		err = segment_end(journal->current);

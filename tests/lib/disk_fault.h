@@ -126,15 +126,40 @@ int fdatasync(int fd)
 	return result;
 }
 
-/* Forgets all files, and begins (or ends) to remember what is durable. */
-static inline void disk_remembers(bool remembers)
+/* Forgets all files. */
+static inline void disk_forget(void)
 {
 	pthread_mutex_lock(&disk.lock);
 	for (size_t i = 0; i < DISK_FILES_MAX; i++) {
 		free(disk.files[i].bytes);
 		disk.files[i] = (struct disk_file){ 0 };
 	}
-	disk.remembers = remembers;
+	disk.remembers = false;
+	pthread_mutex_unlock(&disk.lock);
+}
+
+/* From now on remembers what is durable; what folder `path` holds is, when it exists. */
+static inline void disk_remember_from(const char *path)
+{
+	DIR *dir;
+	struct dirent *entry;
+
+	disk_forget();
+	pthread_mutex_lock(&disk.lock);
+	disk.remembers = true;
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir))) {
+		char name[512];
+		struct disk_file *file;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), "%.200s/%.50s", path, entry->d_name);
+		file = disk_file_of(name);
+		file->bytes = scratch_read(name, &file->len);
+	}
+	if (dir)
+		closedir(dir);
 	pthread_mutex_unlock(&disk.lock);
 }
 
