@@ -8,10 +8,10 @@
 #include "skein/proto/base/span.h"
 
 /*
- * RFC 5321 4.5.3.1 asks for 64 and 255 at least. Signed and rewritten senders (VERP, SRS, BATV) have long
- * outgrown 64.
+ * RFC 5321 4.5.3.1 asks for 64 and 255 at least. Signed and rewritten senders (VERP, SRS, BATV) have outgrown
+ * 64; the whole mailbox is what an envelope keeps.
  */
-enum { SMTP_LOCAL_PART_MAX = 255, SMTP_DOMAIN_MAX = 255 };
+enum { SMTP_DOMAIN_MAX = 255, SMTP_MAILBOX_MAX = 320 };
 
 enum smtp_address_kind {
 	SMTP_ADDRESS_NULL,       /* <>, the sender of reports */

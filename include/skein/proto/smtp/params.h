@@ -6,34 +6,22 @@
 #ifndef SKEIN_PROTO_SMTP_PARAMS_H
 #define SKEIN_PROTO_SMTP_PARAMS_H
 
-#include "skein/proto/base/buf.h"
+#include "skein/proto/mail/dsn_params.h"
 #include "skein/proto/smtp/reply.h"
 
-/* RFC 3461 4.4 and 4.2. */
-enum { SMTP_ENVID_MAX = 100, SMTP_ORCPT_MAX = 500 };
-
 enum smtp_body { SMTP_BODY_NOT_SAID, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
-enum smtp_ret { SMTP_RET_NOT_SAID, SMTP_RET_FULL, SMTP_RET_HDRS };
-
-/* Bits. None of them: not said, which means failure (and delay, as we like). NEVER stands alone. */
-enum smtp_notify {
-	SMTP_NOTIFY_NEVER = 1,
-	SMTP_NOTIFY_SUCCESS = 2,
-	SMTP_NOTIFY_FAILURE = 4,
-	SMTP_NOTIFY_DELAY = 8,
-};
 
 struct smtp_mail_params {
 	uint64_t size; /* 0: not said; UINT64_MAX: more than a number holds */
 	enum smtp_body body;
-	enum smtp_ret ret;
+	enum dsn_ret ret;
 	bool smtputf8;
 	struct span envid; /* xtext; "": not said */
 	struct span auth;  /* xtext or "<>"; "": not said. A claim: only as good as the client */
 };
 
 struct smtp_rcpt_params {
-	unsigned notify;   /* smtp_notify bits */
+	unsigned notify;   /* dsn_notify bits */
 	struct span orcpt; /* "rfc822;" and xtext; "": not said */
 };
 
@@ -47,10 +35,5 @@ enum smtp_reply_id smtp_mail_params_parse(
 /* `smtputf8`: the transaction has it, so ORCPT may hold UTF-8 (RFC 6533). */
 enum smtp_reply_id smtp_rcpt_params_parse(
 	struct span text, unsigned extensions, bool smtputf8, struct smtp_rcpt_params *params_out);
-
-/*
- * Appends the plain form of an xtext (RFC 3461 4). False: not an xtext; what was appended is undefined.
- */
-bool smtp_xtext_decode(struct span xtext, struct buf *out);
 
 #endif

@@ -80,7 +80,8 @@ enum smtp_event {
 
 	/* These do not wait. */
 	SMTP_EVENT_BODY,
-	SMTP_EVENT_RESET, /* the transaction is void: RSET, EHLO, or an offence inside the body */
+	SMTP_EVENT_RESET, /* the transaction is void: RSET, EHLO, a refused DATA_BEGIN, an offence in the body
+			   */
 	SMTP_EVENT_QUIT,  /* the farewell is in `out`: send it and close */
 	SMTP_EVENT_CLOSE, /* likewise, by our wish */
 };
@@ -89,8 +90,12 @@ enum smtp_event {
 struct smtp_event_data {
 	union {
 		struct {
-			struct span name; /* any one word; not checked, since much is sent here */
-			bool extended;    /* EHLO */
+			/*
+			 * Its first word, no longer than SMTP_DOMAIN_MAX; visible ASCII without specials, so
+			 * that it may stand in a Received field. Much is sent here that is no host name.
+			 */
+			struct span name;
+			bool extended; /* EHLO */
 		} helo;
 		struct {
 			struct smtp_address from; /* NULL or MAILBOX */
@@ -106,10 +111,11 @@ struct smtp_event_data {
 		struct span body;
 		struct {
 			uint64_t size;         /* bytes handed out */
-			uint32_t line_len_max; /* longest line, with CRLF; saturates */
+			uint64_t line_len_max; /* longest line, with CRLF */
 			bool has_8bit;         /* a byte above 127 is in it, whatever BODY said */
 		} message_end;
-		/* RESET, CLOSE: the reply that this comes from, for the log; NULL for RSET and EHLO. */
+		/* RESET, CLOSE: the machine's own reply that tells the peer why; NULL: it, or you, wanted it.
+		 */
 		const struct smtp_reply *reply;
 	};
 };
