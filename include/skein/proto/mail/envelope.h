@@ -15,9 +15,9 @@
 
 enum {
 	ENVELOPE_RECIPIENTS_MAX = 10000,
-	ENVELOPE_ADDR_MAX = 320,       /* 64 + "@" + 255 */
-	ENVELOPE_DIAGNOSTIC_MAX = 512, /* longer reply texts are cut by envelope_encode() */
-	ENVELOPE_NAME_MAX = 255,       /* HELO, user, remote host, queue id, IP text */
+	ENVELOPE_ADDR_MAX = 320, /* the SMTP server takes no longer one */
+	ENVELOPE_DIAGNOSTIC_MAX = 512,
+	ENVELOPE_NAME_MAX = 255, /* HELO, user, remote host, queue id, IP text */
 };
 
 enum recipient_state {
@@ -72,12 +72,15 @@ struct envelope {
 	uint32_t takeovers;                           /* times that another node had to continue */
 };
 
-/* Appends. An envelope that breaks the bounds above, other than a long diagnostic, is our bug (CHECK). */
+/*
+ * Appends. Names and diagnostics, which only people read, are cut to their bound; an address or a parameter
+ * past its bound is our bug (CHECK).
+ */
 void envelope_encode(const struct envelope *envelope, struct buf *out);
 /*
- * Everything is validated: a decoded address can be written into an SMTP command as it is. Copies into the
- * arena; `bytes` may go afterwards. ERR_CORRUPT leaves *envelope_out undefined; ERR_INVALID: a format newer
- * than this node.
+ * Everything is validated: a decoded address or parameter can be written into an SMTP command as it is.
+ * Copies into the arena; `bytes` may go afterwards. ERR_CORRUPT, or ERR_INVALID for a format that is newer
+ * than this node; *envelope_out is undefined then.
  */
 WARN_UNUSED enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope *envelope_out);
 

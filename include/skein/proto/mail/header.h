@@ -32,10 +32,10 @@ struct header_scan {
 	unsigned field_count;
 	unsigned fields;   /* set of enum header_field that are there */
 	bool is_malformed; /* ended by a line that is neither a field nor empty: the body begins with it */
-	bool has_8bit;     /* bytes above 127 in the header section */
 	/* The line under way. */
 	uint8_t line_state;
-	uint8_t name_len;
+	uint8_t name_len; /* past HEADER_NAME_MAX: longer than any name we look for */
+	size_t line_size;
 	char name[HEADER_NAME_MAX];
 };
 
@@ -48,7 +48,7 @@ enum header_scan_state header_scan_end(struct header_scan *scan);
 /* How a message came in; what the Received field says (RFC 5321 4.4). Spans are borrowed. */
 struct header_received {
 	struct span helo;      /* from the peer: sanitised here */
-	struct span client_ip; /* text form, from our own socket; empty: made on this host */
+	struct span client_ip; /* text form, from our own socket; it and helo empty: made on this host */
 	const char *host;      /* our name */
 	uint8_t protocol;      /* set of enum envelope_protocol */
 	bool smtputf8;

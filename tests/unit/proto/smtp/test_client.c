@@ -7,30 +7,32 @@
 #include "skein/proto/smtp/client.h"
 
 static const struct smtp_client_rcpt one_rcpt[] = {
-	{ .addr = { "r1@b.example", 12 } },
+	{ .addr = SPAN_LIT("r1@b.example") },
 };
 static const struct smtp_client_rcpt three_rcpts[] = {
-	{ .addr = { "r1@b.example", 12 },
+	{ .addr = SPAN_LIT("r1@b.example"),
 		.notify = DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY },
-	{ .addr = { "r2@b.example", 12 }, .notify = DSN_NOTIFY_NEVER },
-	{ .addr = { "r3@b.example", 12 }, .orcpt = { "rfc822;o+2B3@b.example", 22 } },
+	{ .addr = SPAN_LIT("r2@b.example"), .notify = DSN_NOTIFY_NEVER },
+	{ .addr = SPAN_LIT("r3@b.example"), .orcpt = SPAN_LIT("rfc822;o+2B3@b.example") },
 };
 
 static const struct {
 	const char *name;
 	struct smtp_client_transaction transaction;
 } transactions[] = {
-	{ "A", { .sender = { "s@a.example", 11 }, .rcpts = one_rcpt, .rcpt_count = 1, .body_size = 100 } },
+	{ "A", { .sender = SPAN_LIT("s@a.example"), .rcpts = one_rcpt, .rcpt_count = 1, .body_size = 100 } },
 	{ "B", { .rcpts = one_rcpt, .rcpt_count = 1 } },
-	{ "ABC", { .sender = { "s@a.example", 11 },
+	{ "ABC", { .sender = SPAN_LIT("s@a.example"),
 			 .rcpts = three_rcpts,
 			 .rcpt_count = 3,
 			 .body_size = 100,
 			 .ret = DSN_RET_HDRS,
-			 .envid = { "Q+2B1", 5 } } },
-	{ "EIGHT",
-		{ .sender = { "s@a.example", 11 }, .rcpts = one_rcpt, .rcpt_count = 1, .needs_8bit = true } },
-	{ "UTF", { .sender = { "s@a.example", 11 },
+			 .envid = SPAN_LIT("Q+2B1") } },
+	{ "EIGHT", { .sender = SPAN_LIT("s@a.example"),
+			   .rcpts = one_rcpt,
+			   .rcpt_count = 1,
+			   .needs_8bit = true } },
+	{ "UTF", { .sender = SPAN_LIT("s@a.example"),
 			 .rcpts = one_rcpt,
 			 .rcpt_count = 1,
 			 .needs_8bit = true,

@@ -1,0 +1,242 @@
+#include "skein/proto/mail/envelope.h"
+
+#include "skein/proto/base/codec.h"
+#include "skein/proto/smtp/address.h"
+
+enum {
+	FORMAT = 1,
+	RECIPIENT_SIZE_MIN =
+		39, /* encoded, with one byte of address: bounds what a count can make us allocate */
+};
+
+enum envelope_flag { FLAG_SMTPUTF8 = 1, FLAG_8BIT = 2, FLAGS_ALL = 3 };
+
+enum { PROTOCOLS_ALL = PROTOCOL_EXTENDED | PROTOCOL_TLS | PROTOCOL_AUTH };
+
+static bool is_continuation(char byte)
+{
+	return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+/* Cuts between characters. */
+static void put_cut(struct buf *out, struct span text, size_t max)
+{
+	if (text.len > max) {
+		text.len = max;
+		while (text.len && is_continuation(text.ptr[text.len]))
+			text.len--;
+	}
+	put_bytes(out, text);
+}
+
+static void put_bounded(struct buf *out, struct span text, size_t max)
+{
+	CHECK(text.len <= max);
+	put_bytes(out, text);
+}
+
+static void put_recipient(struct buf *out, const struct envelope_recipient *recipient)
+{
+	put_bounded(out, recipient->addr, ENVELOPE_ADDR_MAX);
+	put_bounded(out, recipient->orcpt, DSN_ORCPT_MAX);
+	put_u8(out, recipient->notify);
+	put_u8(out, (uint8_t)recipient->state);
+	put_u8(out, recipient->delay_told);
+	put_u32(out, recipient->attempts);
+	put_u64(out, recipient->last_attempt_ms);
+	put_u16(out, recipient->status.code);
+	put_u8(out, recipient->status.enhanced.class);
+	put_u16(out, recipient->status.enhanced.subject);
+	put_u16(out, recipient->status.enhanced.detail);
+	put_cut(out, recipient->diagnostic, ENVELOPE_DIAGNOSTIC_MAX);
+	put_cut(out, recipient->remote, ENVELOPE_NAME_MAX);
+}
+
+void envelope_encode(const struct envelope *envelope, struct buf *out)
+{
+	CHECK(envelope->recipient_count >= 1 && envelope->recipient_count <= ENVELOPE_RECIPIENTS_MAX);
+	put_u8(out, FORMAT);
+	put_u8(out,
+		(uint8_t)((envelope->smtputf8 ? FLAG_SMTPUTF8 : 0) | (envelope->has_8bit ? FLAG_8BIT : 0)));
+	put_u8(out, (uint8_t)envelope->ret);
+	put_u8(out, envelope->protocol);
+	put_bounded(out, envelope->sender, ENVELOPE_ADDR_MAX);
+	put_bounded(out, envelope->envid, DSN_ENVID_MAX);
+	put_u64(out, envelope->size_declared);
+	put_u64(out, envelope->size);
+	put_cut(out, envelope->client_ip, ENVELOPE_NAME_MAX);
+	put_cut(out, envelope->helo, ENVELOPE_NAME_MAX);
+	put_cut(out, envelope->user, ENVELOPE_NAME_MAX);
+	put_cut(out, envelope->origin_id, ENVELOPE_NAME_MAX);
+	put_u64(out, envelope->arrival_ms);
+	put_u64(out, envelope->expires_ms);
+	put_u64(out, envelope->next_try_ms);
+	put_u32(out, envelope->attempts);
+	put_u32(out, envelope->takeovers);
+	put_u32(out, (uint32_t)envelope->recipient_count);
+	for (size_t i = 0; i < envelope->recipient_count; i++)
+		put_recipient(out, &envelope->recipients[i]);
+}
+
+static bool is_printable(unsigned char byte)
+{
+	return byte > ' ' && byte != 0x7f;
+}
+
+static bool is_ascii(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		if ((unsigned char)text.ptr[i] > 0x7f)
+			return false;
+	}
+	return true;
+}
+
+static bool is_text_allowed(struct span text, bool utf8)
+{
+	return is_ascii(text) || (utf8 && utf8_is_valid(text));
+}
+
+/* RFC 5321 4.1.2: a quoted local part may hold spaces and brackets. */
+static bool are_specials_quoted(struct span addr)
+{
+	bool is_quoted = false;
+
+	for (size_t i = 0; i < addr.len; i++) {
+		unsigned char byte = (unsigned char)addr.ptr[i];
+
+		if (byte == '"')
+			is_quoted = !is_quoted;
+		else if (is_quoted && byte == '\\' && i + 1 < addr.len &&
+			 is_printable((unsigned char)addr.ptr[i + 1]))
+			i++;
+		else if (!is_printable(byte) && !(is_quoted && byte == ' '))
+			return false;
+		else if (!is_quoted && (byte == '<' || byte == '>'))
+			return false;
+	}
+	return !is_quoted;
+}
+
+bool envelope_addr_is_safe(struct span addr, bool utf8)
+{
+	return addr.len >= 1 && addr.len <= ENVELOPE_ADDR_MAX && are_specials_quoted(addr) &&
+	       is_text_allowed(addr, utf8);
+}
+
+static bool is_param_safe(struct span value, bool utf8)
+{
+	for (size_t i = 0; i < value.len; i++) {
+		if (!is_printable((unsigned char)value.ptr[i]))
+			return false;
+	}
+	return is_text_allowed(value, utf8);
+}
+
+static bool is_status_valid(const struct mail_status *status)
+{
+	const struct enhanced_code *enhanced = &status->enhanced;
+
+	if (status->code != 0 && (status->code < 200 || status->code > 599))
+		return false;
+	if (enhanced->class == 0)
+		return enhanced->subject == 0 && enhanced->detail == 0;
+	return (enhanced->class == 2 || enhanced->class == 4 || enhanced->class == 5) &&
+	       enhanced->subject <= 999 && enhanced->detail <= 999;
+}
+
+static bool is_notify_valid(unsigned notify)
+{
+	return notify == DSN_NOTIFY_NEVER ||
+	       !(notify & ~(unsigned)(DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY));
+}
+
+static bool get_recipient(struct reader *reader, bool utf8, struct envelope_recipient *recipient)
+{
+	uint8_t state, delay_told;
+
+	recipient->addr = get_bytes(reader, ENVELOPE_ADDR_MAX);
+	recipient->orcpt = get_bytes(reader, DSN_ORCPT_MAX);
+	recipient->notify = get_u8(reader);
+	state = get_u8(reader);
+	delay_told = get_u8(reader);
+	recipient->attempts = get_u32(reader);
+	recipient->last_attempt_ms = get_u64(reader);
+	recipient->status.code = get_u16(reader);
+	recipient->status.enhanced.class = get_u8(reader);
+	recipient->status.enhanced.subject = get_u16(reader);
+	recipient->status.enhanced.detail = get_u16(reader);
+	recipient->diagnostic = get_bytes(reader, ENVELOPE_DIAGNOSTIC_MAX);
+	recipient->remote = get_bytes(reader, ENVELOPE_NAME_MAX);
+	recipient->state = (enum recipient_state)state;
+	recipient->delay_told = delay_told;
+	return !reader->bad && state < RECIPIENT_STATE_COUNT && delay_told <= 1 &&
+	       is_notify_valid(recipient->notify) && is_status_valid(&recipient->status) &&
+	       envelope_addr_is_safe(recipient->addr, utf8) && is_param_safe(recipient->orcpt, utf8);
+}
+
+static bool get_recipients(struct reader *reader, struct arena *arena, struct envelope *envelope)
+{
+	uint32_t count = get_u32(reader);
+
+	if (count < 1 || count > ENVELOPE_RECIPIENTS_MAX || count > reader->rest.len / RECIPIENT_SIZE_MIN)
+		return false;
+	envelope->recipient_count = count;
+	envelope->recipients = arena_zalloc(arena, count * sizeof(*envelope->recipients));
+	for (uint32_t i = 0; i < count; i++) {
+		if (!get_recipient(reader, envelope->smtputf8, &envelope->recipients[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool get_head(struct reader *reader, struct envelope *envelope)
+{
+	uint8_t flags = get_u8(reader);
+	uint8_t ret = get_u8(reader);
+
+	envelope->smtputf8 = flags & FLAG_SMTPUTF8;
+	envelope->has_8bit = flags & FLAG_8BIT;
+	envelope->ret = (enum dsn_ret)ret;
+	envelope->protocol = get_u8(reader);
+	envelope->sender = get_bytes(reader, ENVELOPE_ADDR_MAX);
+	envelope->envid = get_bytes(reader, DSN_ENVID_MAX);
+	envelope->size_declared = get_u64(reader);
+	envelope->size = get_u64(reader);
+	envelope->client_ip = get_bytes(reader, ENVELOPE_NAME_MAX);
+	envelope->helo = get_bytes(reader, ENVELOPE_NAME_MAX);
+	envelope->user = get_bytes(reader, ENVELOPE_NAME_MAX);
+	envelope->origin_id = get_bytes(reader, ENVELOPE_NAME_MAX);
+	envelope->arrival_ms = get_u64(reader);
+	envelope->expires_ms = get_u64(reader);
+	envelope->next_try_ms = get_u64(reader);
+	envelope->attempts = get_u32(reader);
+	envelope->takeovers = get_u32(reader);
+	return !reader->bad && !(flags & ~FLAGS_ALL) && ret <= DSN_RET_HDRS &&
+	       !(envelope->protocol & ~PROTOCOLS_ALL) && is_param_safe(envelope->envid, false) &&
+	       (!envelope->sender.len || envelope_addr_is_safe(envelope->sender, envelope->smtputf8));
+}
+
+enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope *envelope_out)
+{
+	/* One copy that all spans point into. */
+	struct reader reader = { .rest = arena_dup(arena, bytes) };
+	uint8_t format = get_u8(&reader);
+
+	*envelope_out = (struct envelope){ 0 };
+	if (!reader.bad && format > FORMAT)
+		return ERR_INVALID;
+	if (format != FORMAT || !get_head(&reader, envelope_out) ||
+		!get_recipients(&reader, arena, envelope_out) || reader.rest.len)
+		return ERR_CORRUPT;
+	return ERR_OK;
+}
+
+bool envelope_is_settled(const struct envelope *envelope)
+{
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		if (envelope->recipients[i].state == RECIPIENT_PENDING)
+			return false;
+	}
+	return true;
+}

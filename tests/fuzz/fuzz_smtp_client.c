@@ -1,0 +1,133 @@
+/*
+ * Any hop against an owner that starts a transaction whenever it may. The first byte chooses the policy of
+ * TLS, the second how the rest, what the hop sends, is cut. Checked: each recipient has one RESULT by
+ * TRANSACTION_DONE, none has by TRANSACTION_LOST who is lost, nothing follows the last event, and no body is
+ * open to smuggling.
+ */
+#include "skein/proto/smtp/client.h"
+
+enum { RCPT_COUNT = 3, TRANSACTION_COUNT = 64 };
+
+struct owner {
+	struct smtp_client *client;
+	struct buf out;
+	size_t started;
+	unsigned results[TRANSACTION_COUNT]; /* a bit for each recipient */
+	bool has_ended;
+};
+
+static const struct smtp_client_rcpt rcpts[RCPT_COUNT] = {
+	{ .addr = SPAN_LIT("a@b.example") },
+	{ .addr = SPAN_LIT("b@b.example"), .notify = DSN_NOTIFY_SUCCESS },
+	{ .addr = SPAN_LIT("c@b.example"), .orcpt = SPAN_LIT("rfc822;x") },
+};
+
+static void start_if_possible(struct owner *owner, struct smtp_client_transaction *transactions)
+{
+	struct smtp_client_transaction *transaction = &transactions[owner->started];
+
+	if (owner->started == TRANSACTION_COUNT || !smtp_client_can_start(owner->client))
+		return;
+	*transaction = (struct smtp_client_transaction){
+		.tag = &owner->results[owner->started],
+		.sender = SPAN_LIT("s@a.example"),
+		.rcpts = rcpts,
+		.rcpt_count = 1 + owner->started % RCPT_COUNT,
+		.body_size = 1000,
+		.needs_8bit = owner->started % 5 == 4,
+	};
+	owner->started++;
+	smtp_client_start(owner->client, transaction, &owner->out);
+}
+
+static unsigned all_results(const struct owner *owner, const unsigned *results)
+{
+	size_t idx = (size_t)(results - owner->results);
+
+	return (1u << (1 + idx % RCPT_COUNT)) - 1;
+}
+
+static void send_body(struct owner *owner)
+{
+	smtp_client_body(owner->client, SPAN_LIT(".\r\nx\r\n."), &owner->out);
+	smtp_client_body_end(owner->client, &owner->out);
+}
+
+static void act(struct owner *owner, enum smtp_client_event event, const struct smtp_client_event_data *data)
+{
+	unsigned *results = data->tag;
+
+	CHECK(!owner->has_ended || event == SMTP_CLIENT_MORE);
+	switch (event) {
+	case SMTP_CLIENT_STARTTLS:
+		smtp_client_tls_started(owner->client, &owner->out);
+		break;
+	case SMTP_CLIENT_BODY_WANTED:
+		CHECK(*results != all_results(owner, results));
+		send_body(owner);
+		break;
+	case SMTP_CLIENT_RESULT:
+		CHECK(data->rcpt_idx < RCPT_COUNT && !(*results & 1u << data->rcpt_idx));
+		CHECK(data->status.code >= 200 && data->status.code <= 599);
+		*results |= 1u << data->rcpt_idx;
+		break;
+	case SMTP_CLIENT_TRANSACTION_DONE:
+		CHECK(*results == all_results(owner, results));
+		break;
+	case SMTP_CLIENT_TRANSACTION_LOST:
+		CHECK(*results != all_results(owner, results) && data->failure != SMTP_FAILURE_NONE);
+		break;
+	case SMTP_CLIENT_FAILED:
+		owner->has_ended = true;
+		break;
+	case SMTP_CLIENT_READY:
+	case SMTP_CLIENT_QUIT_DONE:
+	case SMTP_CLIENT_MORE:
+		break;
+	}
+}
+
+static void feed(struct owner *owner, struct span piece, struct smtp_client_transaction *transactions)
+{
+	enum smtp_client_event event;
+	struct smtp_client_event_data data;
+
+	do {
+		event = smtp_client_next(owner->client, &piece, &owner->out, &data);
+		act(owner, event, &data);
+		start_if_possible(owner, transactions);
+	} while (event != SMTP_CLIENT_MORE);
+	CHECK(piece.len == 0);
+	buf_clear(&owner->out);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct smtp_client_options options = smtp_client_default_options("me.example");
+	struct smtp_client_transaction transactions[TRANSACTION_COUNT];
+	struct owner owner = { 0 };
+	struct span rest = span_of((const char *)data, size);
+
+	if (size < 2)
+		return 0;
+	options.tls = (enum smtp_client_tls)(data[0] % 3);
+	owner.client = smtp_client_new(&options);
+	for (rest = span_drop(rest, 2); rest.len;) {
+		size_t len = (size_t)data[1] + 1 < rest.len ? (size_t)data[1] + 1 : rest.len;
+
+		feed(&owner, span_take(rest, len), transactions);
+		if (owner.has_ended)
+			break;
+		rest = span_drop(rest, len);
+	}
+	if (!owner.has_ended) {
+		smtp_client_abort(owner.client);
+		feed(&owner, span_of(NULL, 0), transactions);
+		CHECK(owner.has_ended);
+	}
+	smtp_client_free(&owner.client);
+	buf_fini(&owner.out);
+	return 0;
+}
