@@ -101,7 +101,7 @@ struct settings {
 	struct {
 		struct endpoint address; /* host "": this node stands alone */
 		struct {
-			bool on;
+			bool enabled;
 			const char *ca; /* "": the system's */
 			const char *certificate, *key;
 			const char *server_name; /* "": the host of redis.address */

@@ -1,0 +1,22 @@
+/*
+ * document: YAML text as a tree of libyaml, within what settings need: one document, no anchors, aliases or
+ * tags, a bounded depth. So the tree is a tree, and each node is at the place where its text is.
+ */
+#ifndef NODE_CONFIG_DOCUMENT_H
+#define NODE_CONFIG_DOCUMENT_H
+
+#include "config/report.h"
+
+#include <yaml.h>
+
+enum { DOCUMENT_DEPTH_MAX = 16 };
+
+/*
+ * True: `document_out` is to be ended with yaml_document_delete(); its root is NULL when the text is empty.
+ * False: the report says why. `text` is borrowed for the call. Nodes of a source without lines have no place
+ * to show.
+ */
+bool document_parse(struct span text, const char *source, bool has_lines, struct report *report,
+	yaml_document_t *document_out) WARN_UNUSED;
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * load: settings from YAML text and from options, through the schema. All errors are found in one run.
+ */
+#ifndef NODE_CONFIG_LOAD_H
+#define NODE_CONFIG_LOAD_H
+
+#include "config/report.h"
+#include "config/settings.h"
+
+enum setting_override_kind {
+	OVERRIDE_TEXT,   /* the value as it is; for a setting that is a list, YAML */
+	OVERRIDE_ITEMS,  /* YAML of one item: the list begins anew with it */
+	OVERRIDE_APPEND, /* YAML of one item: goes to the end of the list */
+};
+
+struct setting_override {
+	enum setting_override_kind kind;
+	const char *option; /* what errors show as their place: "--listen" */
+	const char *path;   /* "listeners" */
+	const char *text;
+};
+
+struct load_input {
+	const char *file;                         /* the name shown in errors; NULL: there is no file */
+	struct span text;                         /* its content */
+	const struct setting_override *overrides; /* in order; they win over the file */
+	size_t override_count;
+};
+
+/*
+ * Defaults, then the file, then the overrides, then the rules over several settings. NULL when there was an
+ * error; the report may hold warnings besides. All of `input` is borrowed for the call. Opens no file.
+ */
+struct settings *settings_load(const struct load_input *input, struct report *report);
+
+/* Every file that the settings name: is it there and readable, and are secrets hidden from others? */
+void settings_check_files(const struct settings *settings, struct report *report);
+
+#endif

@@ -1,0 +1,185 @@
+/*
+ * What must hold between settings, each rule with the setting that most likely has to change.
+ */
+#include "config/load.h"
+#include "config/settings_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void require_at_most(
+	struct report *report, uint64_t value, uint64_t limit, const char *path, const char *what)
+{
+	if (value > limit)
+		report_error_at(report, path, "must not be larger than %s", what);
+}
+
+static void require_pair(
+	struct report *report, const char *a, const char *a_path, const char *b, const char *b_path)
+{
+	if (*a && !*b)
+		report_error_at(report, a_path, "needs %s too", b_path);
+	if (*b && !*a)
+		report_error_at(report, b_path, "needs %s too", a_path);
+}
+
+static void check_counts(const struct settings *settings, struct report *report)
+{
+	if (!settings->listeners.count)
+		report_error_at(report, "listeners", "nothing to listen on");
+	if (!settings->route.next_hops.count)
+		report_error_at(report, "route.next_hops", "nowhere to send mail to");
+}
+
+static bool is_same_endpoint(const struct endpoint *a, const struct endpoint *b)
+{
+	return a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+static void check_listener(const struct settings *settings, size_t index, struct report *report)
+{
+	const struct listener_settings *listener = &settings->listeners.items[index];
+	char path[64];
+
+	for (size_t i = 0; i < index; i++) {
+		const struct listener_settings *other = &settings->listeners.items[i];
+
+		snprintf(path, sizeof(path), "listeners[%zu].address", index);
+		if (is_same_endpoint(&listener->address, &other->address))
+			report_error_at(report, path, "is also the address of listeners[%zu]", i);
+		snprintf(path, sizeof(path), "listeners[%zu].name", index);
+		if (strcmp(listener->name, other->name) == 0)
+			report_error_at(report, path, "is also the name of listeners[%zu]", i);
+	}
+	snprintf(path, sizeof(path), "listeners[%zu].tls", index);
+	if (listener->tls != LISTENER_TLS_NONE && !*settings->tls.certificate)
+		report_error_at(report, path, "needs tls.certificate and tls.key");
+	snprintf(path, sizeof(path), "listeners[%zu].address", index);
+	if (is_same_endpoint(&listener->address, &settings->admin.listen))
+		report_error_at(report, path, "is also admin.listen");
+}
+
+static void check_hops(const struct settings *settings, struct report *report)
+{
+	for (size_t i = 0; i < settings->route.next_hops.count; i++) {
+		const struct hop_settings *hop = &settings->route.next_hops.items[i];
+		struct endpoint endpoint = { hop->host, (uint16_t)hop->port };
+
+		for (size_t k = 0; k < settings->listeners.count; k++) {
+			char path[64];
+
+			snprintf(path, sizeof(path), "route.next_hops[%zu]", i);
+			if (is_same_endpoint(&endpoint, &settings->listeners.items[k].address))
+				report_error_at(report, path, "is this node's listeners[%zu]", k);
+		}
+	}
+}
+
+static void check_relay(const struct settings *settings, struct report *report)
+{
+	for (size_t i = 0; i < settings->relay.allow.count; i++)
+		if (settings->relay.allow.items[i].prefix == 0)
+			report_warning_at(report, "relay.allow", "lets the whole internet relay");
+}
+
+static void check_durations(const struct settings *settings, struct report *report)
+{
+	require_at_most(report, settings->retry.first_ms, settings->retry.max_ms, "retry.first", "retry.max");
+	require_at_most(
+		report, settings->retry.max_ms, settings->retry.expire_ms, "retry.max", "retry.expire");
+	require_at_most(
+		report, settings->retry.warn_ms, settings->retry.expire_ms, "retry.warn", "retry.expire");
+	require_at_most(report, settings->route.breaker.pause_first_ms, settings->route.breaker.pause_max_ms,
+		"route.breaker.pause_first", "route.breaker.pause_max");
+	require_at_most(report, settings->redis.reconnect_first_ms, settings->redis.reconnect_max_ms,
+		"redis.reconnect_first", "redis.reconnect_max");
+	require_at_most(report, settings->limits.idle_timeout_ms, settings->limits.data_timeout_ms,
+		"limits.idle_timeout", "limits.data_timeout");
+	/* Two renewals may fail before the node stops. */
+	require_at_most(report, settings->lease.renew_ms * 3, settings->lease.ttl_ms, "lease.renew",
+		"a third of lease.ttl");
+	require_at_most(report, settings->lease.margin_ms * 4, settings->lease.ttl_ms, "lease.margin",
+		"a quarter of lease.ttl");
+}
+
+static void check_sizes(const struct settings *settings, struct report *report)
+{
+	require_at_most(report, settings->limits.connections_per_client, settings->limits.connections,
+		"limits.connections_per_client", "limits.connections");
+	require_at_most(report, settings->limits.header_size, settings->limits.message_size,
+		"limits.header_size", "limits.message_size");
+	require_at_most(report, settings->memory.body, settings->memory.budget / 16, "memory.body",
+		"a sixteenth of memory.budget");
+	/* A record holds a body that stayed in memory and its envelope, and lies in one segment. */
+	require_at_most(report, settings->memory.body, settings->journal.segment_size / 4, "memory.body",
+		"a quarter of journal.segment_size");
+	/* One that is written and one that is emptied. */
+	require_at_most(report, settings->journal.segment_size * 2 * settings->node.workers,
+		settings->journal.size_max, "journal.segment_size", "journal.size_max / 2 / node.workers");
+}
+
+static void check_redis(const struct settings *settings, struct report *report)
+{
+	bool has_tls = *settings->redis.tls.ca || *settings->redis.tls.certificate ||
+		       *settings->redis.tls.server_name;
+
+	require_pair(report, settings->redis.tls.certificate, "redis.tls.certificate",
+		settings->redis.tls.key, "redis.tls.key");
+	if (*settings->redis.user && !*settings->redis.password_file)
+		report_error_at(report, "redis.user", "needs redis.password_file too");
+	if (has_tls && !settings->redis.tls.enabled)
+		report_warning_at(report, "redis.tls", "has no effect: redis.tls.enabled is false");
+	if (*settings->redis.address.host)
+		return;
+	if (settings->redundancy == REDUNDANCY_REQUIRED)
+		report_error_at(report, "redundancy", "required needs redis.address");
+	if (settings->redis.wait_replicas)
+		report_error_at(report, "redis.wait_replicas", "needs redis.address");
+}
+
+void settings_check_rules(const struct settings *settings, struct report *report)
+{
+	check_counts(settings, report);
+	require_pair(report, settings->tls.certificate, "tls.certificate", settings->tls.key, "tls.key");
+	for (size_t i = 0; i < settings->listeners.count; i++)
+		check_listener(settings, i, report);
+	check_hops(settings, report);
+	check_relay(settings, report);
+	check_durations(settings, report);
+	check_sizes(settings, report);
+	check_redis(settings, report);
+}
+
+static void check_file(const struct setting_row *row, const char *file, struct report *report)
+{
+	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat stat;
+
+	if (fd < 0 || fstat(fd, &stat) != 0) {
+		report_error_at(report, row->path, "cannot read %s: %s", file, strerrordesc_np(errno));
+	} else if (!S_ISREG(stat.st_mode)) {
+		report_error_at(report, row->path, "%s is not a file", file);
+	} else if (row->file == SETTING_FILE_SECRET && (stat.st_mode & (S_IWGRP | S_IRWXO))) {
+		report_warning_at(report, row->path, "%s is open to other users (mode %03o): chmod o=,g-w",
+			file, (unsigned)stat.st_mode & 0777);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+void settings_check_files(const struct settings *settings, struct report *report)
+{
+	for (size_t i = 0; i < schema.count; i++) {
+		const struct setting_row *row = &schema.rows[i];
+		const char *file;
+
+		if (row->type != SETTING_PATH || row->file == SETTING_FILE_ANY)
+			continue;
+		memcpy(&file, (const char *)settings + row->offset, sizeof(file));
+		if (*file)
+			check_file(row, file, report);
+	}
+}

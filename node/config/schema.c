@@ -1,0 +1,307 @@
+#include "config/schema.h"
+
+#include "config/settings.h"
+
+#include <stddef.h>
+
+#define KIB 1024ull
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define TIB (1024 * GIB)
+
+#define MS      1ull
+#define SECONDS (1000 * MS)
+#define MINUTES (60 * SECONDS)
+#define HOURS   (60 * MINUTES)
+#define DAYS    (24 * HOURS)
+
+#define AT(field)                  .offset = offsetof(struct settings, field)
+#define IN_LISTENER(field)         .offset = offsetof(struct listener_settings, field)
+#define IN_HOP(field)              .offset = offsetof(struct hop_settings, field)
+#define STRING(high)               .type = SETTING_STRING, .max = (high)
+#define NAME(high)                 .type = SETTING_NAME, .max = (high)
+#define PREFIX(high)               .type = SETTING_PREFIX, .max = (high)
+#define DOMAIN                     .type = SETTING_DOMAIN, .max = 253
+#define HOST                       .type = SETTING_HOST, .max = 253
+#define PATH                       .type = SETTING_PATH, .max = 1024
+#define FILE_TO_READ               PATH, .file = SETTING_FILE_READABLE
+#define SECRET                     PATH, .file = SETTING_FILE_SECRET
+#define BOOL                       .type = SETTING_BOOL
+#define INTEGER(low, high)         .type = SETTING_INTEGER, .min = (low), .max = (high)
+#define SIZE(low, high)            .type = SETTING_SIZE, .min = (low), .max = (high)
+#define DURATION(low, high)        .type = SETTING_DURATION, .min = (low), .max = (high)
+#define ENUM(array)                .type = SETTING_ENUM, .names = (array), .name_count = ARRAY_LEN(array)
+#define LISTEN                     .type = SETTING_LISTEN, .max = 300
+#define ENDPOINT                   .type = SETTING_ENDPOINT, .max = 300
+#define NETWORKS                   .type = SETTING_NETWORKS, .max = 1024
+#define SECTIONS(table, low, high) .type = SETTING_SECTIONS, .items = &(table), .min = (low), .max = (high)
+#define RELOADABLE                 .is_reloadable = true
+
+static const char *const listener_tls_names[] = {
+	[LISTENER_TLS_NONE] = "none",
+	[LISTENER_TLS_STARTTLS] = "starttls",
+	[LISTENER_TLS_IMPLICIT] = "implicit",
+};
+static const char *const hop_tls_names[] = {
+	[HOP_TLS_NONE] = "none",
+	[HOP_TLS_MAY] = "may",
+	[HOP_TLS_ENCRYPT] = "encrypt",
+};
+static const char *const tls_minimum_names[] = { [TLS_MINIMUM_1_2] = "1.2", [TLS_MINIMUM_1_3] = "1.3" };
+static const char *const redundancy_names[] = {
+	[REDUNDANCY_PREFERRED] = "preferred",
+	[REDUNDANCY_REQUIRED] = "required",
+};
+static const char *const bare_newline_names[] = {
+	[BARE_NEWLINE_REFUSE] = "refuse",
+	[BARE_NEWLINE_NORMALISE] = "normalise",
+};
+static const char *const log_format_names[] = { [LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json" };
+static const char *const log_level_names[] = {
+	[LOG_ERROR] = "error",
+	[LOG_WARN] = "warn",
+	[LOG_INFO] = "info",
+	[LOG_DEBUG] = "debug",
+};
+
+static const struct setting_row listener_rows[] = {
+	{ "address", NULL, LISTEN, IN_LISTENER(address), .help = "Where to listen: 0.0.0.0:25, '[::]:25'." },
+	{ "tls", "none", ENUM(listener_tls_names), IN_LISTENER(tls),
+		.help = "none, starttls (offered) or implicit (from the first byte)." },
+	{ "proxy_from", "", NETWORKS, IN_LISTENER(proxy_from),
+		.help = "Balancers: connections from here must start with a PROXY header, all others must "
+			"not." },
+	{ "name", "", NAME(32), IN_LISTENER(name),
+		.help = "What the log calls it. Not set: smtp-1, smtp-2 and so on." },
+};
+static const struct setting_table listener_table = { listener_rows, ARRAY_LEN(listener_rows),
+	sizeof(struct listener_settings) };
+
+static const struct setting_row hop_rows[] = {
+	{ "host", NULL, HOST, IN_HOP(host), .help = "Domain name or IP address." },
+	{ "port", "25", INTEGER(1, 65535), IN_HOP(port), .help = "TCP port." },
+	{ "tls", "may", ENUM(hop_tls_names), IN_HOP(tls),
+		.help = "none, may (when offered) or encrypt (no delivery without). The certificate is not "
+			"checked." },
+};
+static const struct setting_table hop_table = { hop_rows, ARRAY_LEN(hop_rows), sizeof(struct hop_settings) };
+
+static const struct setting_row rows[] = {
+	{ "node.name", "", NAME(64), AT(node.name),
+		.help = "Name of this node, unique in the cluster. Not set: the host's name." },
+	{ "node.hostname", "", DOMAIN, AT(node.hostname),
+		.help = "Name in greeting, EHLO, Received and delivery reports. Not set: the host's name." },
+	{ "node.spool", "/var/lib/skein", PATH, .min = 1, AT(node.spool),
+		.help = "Folder of journal and bodies. On a disk of its own, and never shared by two "
+			"nodes." },
+	{ "node.workers", "0", INTEGER(0, 256), AT(node.workers),
+		.help = "Threads that speak SMTP. 0: one per processor, up to 32." },
+
+	{ "listeners", "", SECTIONS(listener_table, 1, 64), AT(listeners), .help = "Where clients connect." },
+
+	{ "tls.certificate", "", FILE_TO_READ, AT(tls.certificate), RELOADABLE,
+		.help = "PEM file with this node's certificate, then the chain." },
+	{ "tls.key", "", SECRET, AT(tls.key), RELOADABLE, .help = "PEM file with the certificate's key." },
+	{ "tls.minimum", "1.2", ENUM(tls_minimum_names), AT(tls.minimum), RELOADABLE,
+		.help = "Oldest version of TLS that is spoken, as server and as client." },
+
+	{ "relay.allow", "", NETWORKS, AT(relay.allow), RELOADABLE,
+		.help = "Networks whose hosts may relay. Empty: nobody may." },
+
+	{ "route.next_hops", "", SECTIONS(hop_table, 1, 16), AT(route.next_hops), RELOADABLE,
+		.help = "Where mail goes, in order of preference: the next is tried when one fails." },
+	{ "route.connections", "4", INTEGER(1, 100), AT(route.connections), RELOADABLE,
+		.help = "Connections per worker to one next hop, at most." },
+	{ "route.messages_per_connection", "1000", INTEGER(1, 1000000), AT(route.messages_per_connection),
+		RELOADABLE, .help = "Messages sent on one connection before it is closed." },
+	{ "route.recipients_max", "100", INTEGER(1, 10000), AT(route.recipients_max), RELOADABLE,
+		.help = "Recipients in one outgoing transaction. More are sent in several." },
+	{ "route.timeout.connect", "30s", DURATION(100 * MS, 10 * MINUTES), AT(route.timeout.connect_ms),
+		RELOADABLE, .help = "TCP connection and TLS handshake, each." },
+	{ "route.timeout.greeting", "5m", DURATION(100 * MS, 1 * HOURS), AT(route.timeout.greeting_ms),
+		RELOADABLE, .help = "The greeting." },
+	{ "route.timeout.command", "5m", DURATION(100 * MS, 1 * HOURS), AT(route.timeout.command_ms),
+		RELOADABLE, .help = "The answer to EHLO, STARTTLS, MAIL, RCPT or RSET." },
+	{ "route.timeout.data", "2m", DURATION(100 * MS, 1 * HOURS), AT(route.timeout.data_ms), RELOADABLE,
+		.help = "The answer to DATA." },
+	{ "route.timeout.body", "3m", DURATION(100 * MS, 1 * HOURS), AT(route.timeout.body_ms), RELOADABLE,
+		.help = "The next hop takes no byte of the message for this long." },
+	{ "route.timeout.dot", "10m", DURATION(100 * MS, 1 * HOURS), AT(route.timeout.dot_ms), RELOADABLE,
+		.help = "The answer to the end of the message." },
+	{ "route.timeout.quit", "10s", DURATION(100 * MS, 10 * MINUTES), AT(route.timeout.quit_ms),
+		RELOADABLE, .help = "The answer to QUIT." },
+	{ "route.breaker.failures", "5", INTEGER(1, 1000), AT(route.breaker.failures), RELOADABLE,
+		.help = "Failed connections in a row after which a next hop is left alone." },
+	{ "route.breaker.pause_first", "5s", DURATION(100 * MS, 1 * HOURS), AT(route.breaker.pause_first_ms),
+		RELOADABLE, .help = "For how long, the first time. Doubles each time the next try fails." },
+	{ "route.breaker.pause_max", "5m", DURATION(100 * MS, 1 * DAYS), AT(route.breaker.pause_max_ms),
+		RELOADABLE, .help = "For how long, at most." },
+
+	{ "retry.first", "1m", DURATION(100 * MS, 1 * DAYS), AT(retry.first_ms), RELOADABLE,
+		.help = "Wait before the second try. Doubles with each further one." },
+	{ "retry.max", "1h", DURATION(100 * MS, 2 * DAYS), AT(retry.max_ms), RELOADABLE,
+		.help = "Wait between two tries, at most." },
+	{ "retry.expire", "5d", DURATION(1 * SECONDS, 60 * DAYS), AT(retry.expire_ms), RELOADABLE,
+		.help = "Age at which a message is given up and its sender told." },
+	{ "retry.warn", "4h", DURATION(0, 60 * DAYS), AT(retry.warn_ms), RELOADABLE,
+		.help = "Age at which the sender is told of the delay. 0s: never." },
+
+	{ "redundancy", "preferred", ENUM(redundancy_names), AT(redundancy), RELOADABLE,
+		.help = "Without Redis, preferred accepts with one copy, and required answers 451." },
+
+	{ "redis.address", "", ENDPOINT, AT(redis.address),
+		.help = "Address and port of Redis. Not set: this node stands alone." },
+	{ "redis.user", "", STRING(128), AT(redis.user), .help = "ACL user." },
+	{ "redis.password_file", "", SECRET, AT(redis.password_file),
+		.help = "File that holds the password and nothing else." },
+	{ "redis.prefix", "skein:", PREFIX(32), .min = 1, AT(redis.prefix),
+		.help = "Start of every key, the same on all nodes." },
+	{ "redis.shards", "64", INTEGER(1, 4096), AT(redis.shards),
+		.help = "Parts the queue is split into, fixed when the cluster is made." },
+	{ "redis.wait_replicas", "0", INTEGER(0, 8), AT(redis.wait_replicas),
+		.help = "Replicas that must have a message before it counts as stored." },
+	{ "redis.connect_timeout", "5s", DURATION(100 * MS, 1 * MINUTES), AT(redis.connect_timeout_ms),
+		.help = "TCP, TLS and AUTH together." },
+	{ "redis.call_timeout", "5s", DURATION(100 * MS, 1 * MINUTES), AT(redis.call_timeout_ms),
+		.help = "An answer later than this ends the connection." },
+	{ "redis.reconnect_first", "100ms", DURATION(10 * MS, 1 * MINUTES), AT(redis.reconnect_first_ms),
+		.help = "Wait before connecting again. Doubles with each failure." },
+	{ "redis.reconnect_max", "2s", DURATION(10 * MS, 10 * MINUTES), AT(redis.reconnect_max_ms),
+		.help = "Wait before connecting again, at most." },
+	{ "redis.tls.enabled", "false", BOOL, AT(redis.tls.enabled),
+		.help = "Use TLS from the first byte. The server's certificate is checked." },
+	{ "redis.tls.ca", "", FILE_TO_READ, AT(redis.tls.ca),
+		.help = "PEM file with the authorities to trust. Not set: the system's." },
+	{ "redis.tls.certificate", "", FILE_TO_READ, AT(redis.tls.certificate),
+		.help = "PEM file with our certificate, if Redis asks for one." },
+	{ "redis.tls.key", "", SECRET, AT(redis.tls.key), .help = "PEM file with its key." },
+	{ "redis.tls.server_name", "", HOST, AT(redis.tls.server_name),
+		.help = "Name in the server's certificate. Not set: the host of redis.address." },
+
+	{ "lease.ttl", "5s", DURATION(1 * SECONDS, 5 * MINUTES), AT(lease.ttl_ms),
+		.help = "A node that does not renew for this long is dead. The same on all nodes." },
+	{ "lease.renew", "1s", DURATION(100 * MS, 1 * MINUTES), AT(lease.renew_ms),
+		.help = "How often a node renews." },
+	{ "lease.margin", "500ms", DURATION(50 * MS, 1 * MINUTES), AT(lease.margin_ms),
+		.help = "How much earlier a node stops trusting its own lease, for clocks that run "
+			"unevenly." },
+
+	{ "cluster.takeovers_max", "5", INTEGER(1, 100), AT(cluster.takeovers_max), RELOADABLE,
+		.help = "A message taken over from crashed nodes more often than this goes into "
+			"quarantine." },
+	{ "cluster.claim_batch", "100", INTEGER(1, 1000), AT(cluster.claim_batch), RELOADABLE,
+		.help = "Messages without an owner that a node takes at once, per shard." },
+	{ "cluster.claim_interval", "500ms", DURATION(10 * MS, 1 * MINUTES), AT(cluster.claim_interval_ms),
+		RELOADABLE, .help = "How often a node looks for them." },
+
+	{ "limits.message_size", "50MiB", SIZE(64 * KIB, 1 * GIB), AT(limits.message_size), RELOADABLE,
+		.help = "Largest message, header included. Announced by SIZE." },
+	{ "limits.recipients", "1000", INTEGER(100, 10000), AT(limits.recipients), RELOADABLE,
+		.help = "Recipients of one message." },
+	{ "limits.command_line", "4KiB", SIZE(1 * KIB, 64 * KIB), AT(limits.command_line), RELOADABLE,
+		.help = "Longest command line." },
+	{ "limits.header_size", "256KiB", SIZE(4 * KIB, 4 * MIB), AT(limits.header_size), RELOADABLE,
+		.help = "Largest header of a message." },
+	{ "limits.hops", "100", INTEGER(10, 1000), AT(limits.hops), RELOADABLE,
+		.help = "Received fields that a message may have: more is a loop." },
+	{ "limits.errors", "20", INTEGER(1, 1000), AT(limits.errors), RELOADABLE,
+		.help = "Refused or wrong commands in a session before it is closed." },
+	{ "limits.connections", "10000", INTEGER(1, 1000000), AT(limits.connections), RELOADABLE,
+		.help = "SMTP clients connected to this node at once." },
+	{ "limits.connections_per_client", "200", INTEGER(1, 1000000), AT(limits.connections_per_client),
+		RELOADABLE, .help = "Of these, from one address." },
+	{ "limits.messages_per_connection", "100000", INTEGER(1, 1000000000),
+		AT(limits.messages_per_connection), RELOADABLE, .help = "Messages in one session." },
+	{ "limits.handshake_timeout", "30s", DURATION(100 * MS, 10 * MINUTES),
+		AT(limits.handshake_timeout_ms), RELOADABLE,
+		.help = "PROXY header and TLS handshake, each." },
+	{ "limits.idle_timeout", "5m", DURATION(100 * MS, 1 * HOURS), AT(limits.idle_timeout_ms), RELOADABLE,
+		.help = "Nothing comes from the client for this long, between commands or within a "
+			"message." },
+	{ "limits.data_timeout", "30m", DURATION(100 * MS, 1 * DAYS), AT(limits.data_timeout_ms), RELOADABLE,
+		.help = "From the start of a message's data to its end." },
+
+	{ "memory.body", "256KiB", SIZE(4 * KIB, 16 * MIB), AT(memory.body), RELOADABLE,
+		.help = "A message larger than this goes to a file as it arrives." },
+	{ "memory.budget", "256MiB", SIZE(8 * MIB, 1 * TIB), AT(memory.budget), RELOADABLE,
+		.help = "Memory for messages, of all workers. When it is used up, new mail is answered "
+			"452." },
+	{ "memory.high_percent", "80", INTEGER(10, 100), AT(memory.high_percent), RELOADABLE,
+		.help = "Part of the budget above which clients in the middle of a message have to wait." },
+
+	{ "journal.segment_size", "64MiB", SIZE(1 * MIB, 1 * GIB), AT(journal.segment_size),
+		.help = "Size of one file of the journal." },
+	{ "journal.size_max", "16GiB", SIZE(8 * MIB, 64 * TIB), AT(journal.size_max),
+		.help = "Size of the journal of all workers. When it is full, new mail is answered 452." },
+	{ "journal.disk_free_min", "256MiB", SIZE(0, 1 * TIB), AT(journal.disk_free_min), RELOADABLE,
+		.help = "With less free space in the spool the node takes no new mail." },
+
+	{ "smtp.bare_newline", "refuse", ENUM(bare_newline_names), AT(smtp.bare_newline), RELOADABLE,
+		.help = "A CR or LF alone in a message: refuse it, or normalise it to CRLF on the way in." },
+	{ "smtp.utf8", "true", BOOL, AT(smtp.utf8), RELOADABLE, .help = "Offer SMTPUTF8." },
+	{ "smtp.chunking", "true", BOOL, AT(smtp.chunking), RELOADABLE, .help = "Offer CHUNKING (BDAT)." },
+
+	{ "admin.listen", "", LISTEN, AT(admin.listen),
+		.help = "HTTP for health and metrics, without authentication. Not set: none." },
+
+	{ "log.format", "text", ENUM(log_format_names), AT(log.format),
+		.help = "text or json, a line per event." },
+	{ "log.level", "info", ENUM(log_level_names), AT(log.level), RELOADABLE,
+		.help = "The least important lines that are written." },
+	{ "log.file", "", PATH, AT(log.file), .help = "Opened anew on SIGHUP. Not set: standard error." },
+
+	{ "drain.timeout", "30s", DURATION(0, 1 * HOURS), AT(drain.timeout_ms), RELOADABLE,
+		.help = "How long SIGTERM waits for sessions to end before it closes them." },
+};
+
+const struct setting_table schema = { rows, ARRAY_LEN(rows), sizeof(struct settings) };
+
+static const struct setting_group groups[] = {
+	{ "node", "This node." },
+	{ "listeners", "At least one is needed." },
+	{ "tls", "Certificate of the listeners." },
+	{ "relay", "Who may send mail through this node." },
+	{ "route", "How mail leaves." },
+	{ "route.next_hops", "At least one is needed." },
+	{ "route.timeout", "How long to wait for a next hop (RFC 5321, section 4.5.3.2)." },
+	{ "route.breaker", "A next hop that cannot be reached is left alone for a while." },
+	{ "retry", "When a message is tried again, and when no longer." },
+	{ "redis", "The cluster's memory." },
+	{ "redis.tls", "TLS to Redis." },
+	{ "lease", "How the cluster sees that a node is dead." },
+	{ "cluster", "How mail moves between nodes." },
+	{ "limits", "What one client can make this node do." },
+	{ "memory", "What messages may take." },
+	{ "journal", "This node's own copy of every message that it is responsible for." },
+	{ "smtp", "What is offered and allowed." },
+	{ "admin", "For balancers and monitoring." },
+	{ "log", "What the node tells." },
+	{ "drain", "Clean shutdown." },
+};
+
+const struct setting_row *schema_find(const struct setting_table *table, struct span path)
+{
+	for (size_t i = 0; i < table->count; i++)
+		if (span_eq(span_of_str(table->rows[i].path), path))
+			return &table->rows[i];
+	return NULL;
+}
+
+bool schema_is_group(const struct setting_table *table, struct span path)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const char *row = table->rows[i].path;
+
+		if (strlen(row) > path.len && row[path.len] == '.' && memcmp(row, path.ptr, path.len) == 0)
+			return true;
+	}
+	return false;
+}
+
+const char *schema_group_help(struct span path)
+{
+	for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+		if (span_eq(span_of_str(groups[i].path), path))
+			return groups[i].help;
+	return NULL;
+}

@@ -1,0 +1,18 @@
+/*
+ * What making settings is put together from; only load.c and settings.c need it.
+ */
+#ifndef NODE_CONFIG_SETTINGS_INTERNAL_H
+#define NODE_CONFIG_SETTINGS_INTERNAL_H
+
+#include "config/report.h"
+#include "config/schema.h"
+#include "config/settings.h"
+
+/* Sets every field of the table's struct at `base` to its default; those without one become 0. */
+void settings_preset(const struct setting_table *table, struct arena *arena, char *base);
+/* Fills what the operator left to us: host name, processors, names of listeners. */
+void settings_derive(struct settings *settings);
+/* What must hold between settings. */
+void settings_check_rules(const struct settings *settings, struct report *report);
+
+#endif
