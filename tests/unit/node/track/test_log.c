@@ -31,14 +31,27 @@ static struct log_writer *new_writer(size_t ring_size, struct meter *meter)
 	return writer;
 }
 
+/* Moves `rest` behind the next `text`; false when there is none. (strstr() would measure the whole rest each
+ * time.) */
+static bool find_next(struct span *rest, const char *text)
+{
+	size_t len = strlen(text);
+	const char *found = rest->len ? memmem(rest->ptr, rest->len, text, len) : NULL;
+
+	if (found)
+		*rest = span_drop(*rest, (size_t)(found - rest->ptr) + len);
+	return found != NULL;
+}
+
 static unsigned count_in(const char *path, const char *text)
 {
 	struct buf content = { 0 };
+	struct span rest;
 	unsigned count = 0;
 
 	read_whole_file(path, &content);
-	buf_append_byte(&content, '\0');
-	for (const char *at = buf_span(&content).ptr; (at = strstr(at, text)); at++)
+	rest = buf_span(&content);
+	while (find_next(&rest, text))
 		count++;
 	buf_fini(&content);
 	return count;
@@ -105,12 +118,14 @@ static void *log_many(void *arg)
 static unsigned long dropped_in_file(void)
 {
 	struct buf content = { 0 };
+	struct span rest;
 	unsigned long sum = 0;
 
 	read_whole_file(log_path, &content);
-	buf_append_byte(&content, '\0');
-	for (const char *at = buf_span(&content).ptr; (at = strstr(at, "log-dropped")); at++)
-		sum += strtoul(strstr(at, "lines=") + 6, NULL, 10);
+	rest = buf_span(&content);
+	while (find_next(&rest, "log-dropped"))
+		if (find_next(&rest, "lines="))
+			sum += strtoul(rest.ptr, NULL, 10);
 	buf_fini(&content);
 	return sum;
 }
