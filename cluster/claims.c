@@ -173,8 +173,14 @@ static void take_record(struct ownership *ownership, const struct queue_record *
 	if (holding) {
 		CHECK(holding->state != HOLDING_LOCAL);
 		ownership_own(ownership, holding, record->turn);
+		ownership->owner.on_claimed(ownership->owner.ctx, holding, record);
+		return;
 	}
-	ownership->owner.on_claimed(ownership->owner.ctx, holding, record);
+	holding = ownership->owner.on_new(ownership->owner.ctx, record);
+	if (holding) {
+		holding->turn = record->turn;
+		holding->epoch = ownership->lease.epoch;
+	}
 }
 
 static void on_claimed(

@@ -612,23 +612,19 @@ static enum bounce_end bounce_end_of(
 	switch (outcome->kind) {
 	case OUTCOME_OK:
 	case OUTCOME_UNREPLICATED:
-		if (!turn->turn)
-			break;
-		ownership_own(ownership, call->dsn, turn->turn);
-		return BOUNCE_DONE;
-	case OUTCOME_GONE:
-	case OUTCOME_NOT:
 	case OUTCOME_HELD:
-		break;
+		if (outcome->kind != OUTCOME_HELD && turn->turn) {
+			ownership_own(ownership, call->dsn, turn->turn);
+			return BOUNCE_DONE;
+		}
+		ownership_enter(ownership, call->dsn, HOLDING_ENDED);
+		return BOUNCE_SETTLED;
+	case OUTCOME_GONE:
+	case OUTCOME_NOT: ownership_enter(ownership, call->dsn, HOLDING_ENDED); return BOUNCE_DROP;
 	case OUTCOME_BODY:
-	case OUTCOME_ERROR:
-		ownership_enter(ownership, call->dsn, HOLDING_LOCAL);
-		return BOUNCE_AGAIN;
-	default:
-		return BOUNCE_AGAIN;
+	case OUTCOME_ERROR: ownership_enter(ownership, call->dsn, HOLDING_LOCAL); return BOUNCE_AGAIN;
+	default: return BOUNCE_AGAIN;
 	}
-	ownership_enter(ownership, call->dsn, HOLDING_ENDED);
-	return BOUNCE_DROP;
 }
 
 static void on_bounced(void *arg, const struct outcome *outcome, const struct queue_turn *turn)

@@ -61,9 +61,11 @@ enum offer_end {
 };
 
 enum bounce_end {
-	BOUNCE_DONE,  /* the recipients are settled; the DSN is ours (its holding is OWNED) */
-	BOUNCE_DROP,  /* the DSN is not wanted, or not ours: forget it */
-	BOUNCE_AGAIN, /* no answer, or the turn was not right: both are in doubt, bounce again once owned */
+	BOUNCE_DONE,    /* the recipients are settled; the DSN is ours (its holding is OWNED) */
+	BOUNCE_SETTLED, /* the recipients are settled, by us or before; the DSN is another's or not wanted:
+			   forget it */
+	BOUNCE_DROP,    /* the message is not ours: forget the DSN; on_lost or on_ended follows */
+	BOUNCE_AGAIN,   /* no answer, or the turn was not right: both are in doubt, bounce again once owned */
 };
 
 struct ownership_owner {
@@ -85,8 +87,11 @@ struct ownership_owner {
 	void (*on_ended)(void *ctx, struct holding *holding, enum settled why, struct span settled);
 	/* Some recipients were settled elsewhere: write an UPDATE, then ownership_journaled(). */
 	void (*on_news)(void *ctx, struct holding *holding, struct span settled);
-	/* Ours now. `holding` is the one we kept, or NULL: make one and ownership_add() it as OWNED. */
+	/* One that we knew is ours (again), and this is what Redis says of it. */
 	void (*on_claimed)(void *ctx, struct holding *holding, const struct queue_record *record);
+	/* One that we did not know is ours: a holding that was ownership_add()ed as OWNED; NULL leaves it for
+	 * later. */
+	struct holding *(*on_new)(void *ctx, const struct queue_record *record);
 	/* All calls about it are answered and it was forgotten: it may be freed. */
 	void (*on_released)(void *ctx, struct holding *holding);
 	/* Everything that goes on is adopted under this epoch; claims begin. */

@@ -1,0 +1,625 @@
+#include "custody/custody.h"
+
+#include "custody/custody_internal.h"
+#include "io/wall_clock.h"
+#include "skein/proto/base/alloc.h"
+
+/* A next try that is closer than this is not worth the way over Redis. */
+enum { WAIT_HERE_MS = 1000, FINISH_RESERVE_MS = 1000 };
+
+uint64_t custody_now_ms(void)
+{
+	return loop_boottime_ms();
+}
+
+void custody_init(struct custody *custody)
+{
+	custody->outbound->custody = custody;
+}
+
+void custody_fini(struct custody *custody)
+{
+	CHECK(!custody->transfers && !custody->appends);
+	buf_fini(&custody->scratch);
+	arena_fini(&custody->scratch_arena);
+}
+
+struct span custody_encode(struct custody *custody, const struct message *message)
+{
+	buf_clear(&custody->scratch);
+	envelope_encode(&message->envelope, &custody->scratch);
+	return buf_span(&custody->scratch);
+}
+
+static void log_message(
+	struct custody *custody, enum log_level level, const char *event, const struct message *message)
+{
+	struct msg_id_text id = msg_id_format(&message->holding.id);
+	const struct log_field fields[] = { LOG_STR("id", id.text), LOG_END };
+
+	if (log_is_on(custody->log, level))
+		log_write(custody->log, level, event, fields);
+}
+
+/* --- stages ------------------------------------------------------------------------------------- */
+
+bool custody_take_out(struct custody *custody, struct message *message)
+{
+	switch (message->stage) {
+	case MESSAGE_READY:
+	case MESSAGE_WAITING:
+		outbound_remove(custody->outbound, message);
+		return true;
+	case MESSAGE_ARRIVING:
+	case MESSAGE_FROZEN:
+	case MESSAGE_AWAY:
+		return true;
+	case MESSAGE_TRYING:
+	case MESSAGE_REPORTING:
+	case MESSAGE_ENDED:
+	case MESSAGE_STAGE_COUNT:
+		break;
+	}
+	return false;
+}
+
+void custody_away(struct custody *custody, struct message *message)
+{
+	(void)custody;
+	message_enter(message, MESSAGE_AWAY);
+	message_pack(message);
+}
+
+static bool may_deliver(const struct custody *custody, const struct message *message)
+{
+	return ownership_may_deliver(custody->ownership, &message->holding, custody_now_ms(), 0);
+}
+
+static bool is_waiting_for_redis(const struct custody *custody, const struct message *message)
+{
+	return message->holding.state != HOLDING_LOCAL && !may_deliver(custody, message);
+}
+
+void custody_schedule(struct custody *custody, struct message *message)
+{
+	uint64_t now_ms = wall_clock_ms();
+
+	if (message->holding.state == HOLDING_KEPT) {
+		if (message->stage != MESSAGE_AWAY)
+			custody_away(custody, message);
+		return;
+	}
+	message_unpack(message);
+	if (custody->is_leaving) {
+		custody_wait(custody, message,
+			message->envelope.next_try_ms > now_ms ? message->envelope.next_try_ms - now_ms : 0);
+	} else if (is_waiting_for_redis(custody, message)) {
+		message_enter(message, MESSAGE_FROZEN);
+	} else if (message->envelope.next_try_ms > now_ms + WAIT_HERE_MS) {
+		custody_wait(custody, message, message->envelope.next_try_ms - now_ms);
+	} else {
+		outbound_add(custody->outbound, message);
+	}
+}
+
+void custody_wait(struct custody *custody, struct message *message, uint64_t delay_ms)
+{
+	uint64_t now_ms = custody_now_ms();
+
+	message->envelope.next_try_ms = wall_clock_ms() + delay_ms;
+	if (message->holding.state == HOLDING_LOCAL &&
+		ownership_publish(custody->ownership, &message->holding, now_ms)) {
+		/* Its answer brings it to custody_schedule(), and from there to the cluster. */
+		message_enter(message, MESSAGE_FROZEN);
+		return;
+	}
+	if (ownership_defer(custody->ownership, &message->holding, delay_ms, message->envelope.attempts,
+		    custody_encode(custody, message), now_ms)) {
+		message_enter(message, MESSAGE_FROZEN);
+		return;
+	}
+	if (message->holding.state == HOLDING_KEPT)
+		custody_away(custody, message);
+	else
+		outbound_add_later(custody->outbound, message, message->envelope.next_try_ms);
+}
+
+void custody_due(struct custody *custody, struct message *message)
+{
+	if (is_waiting_for_redis(custody, message))
+		message_enter(message, MESSAGE_FROZEN);
+	else
+		outbound_add(custody->outbound, message);
+}
+
+void custody_update_journal(struct custody *custody, struct message *message)
+{
+	const struct journal_entry entry = {
+		.type = JOURNAL_UPDATE,
+		.urgency = JOURNAL_SOON,
+		.id = message->holding.id,
+		.envelope = custody_encode(custody, message),
+	};
+
+	if (message->holding.is_holder)
+		journal_append(custody->journal, &entry, NULL, NULL);
+}
+
+/* --- the end of a message ----------------------------------------------------------------------- */
+
+struct finishing {
+	struct custody *custody;
+	struct message *message;
+	bool is_known; /* to Redis */
+};
+
+static void forget(struct finishing *finishing, enum err err)
+{
+	struct custody *custody = finishing->custody;
+	struct holding *holding = &finishing->message->holding;
+
+	if (!err && finishing->is_known)
+		ownership_journaled(custody->ownership, holding, span_of(NULL, 0));
+	ownership_forget(custody->ownership, holding);
+	message_unref(&finishing->message);
+	mem_free(finishing);
+}
+
+static void on_done_durable(void *arg, enum err err)
+{
+	struct finishing *finishing = arg;
+
+	finishing->custody->appends--;
+	if (!err && finishing->message->body)
+		body_mark_done(finishing->message->body);
+	forget(finishing, err);
+}
+
+void custody_finish(struct custody *custody, struct message *message)
+{
+	const struct journal_entry entry = {
+		.type = JOURNAL_DONE,
+		.urgency = JOURNAL_SOON,
+		.id = message->holding.id,
+	};
+	struct finishing *finishing = mem_alloc(sizeof(*finishing));
+
+	*finishing = (struct finishing){ custody, message_ref(message), message->holding.epoch != 0 };
+	message_enter(message, MESSAGE_ENDED);
+	if (!message->holding.is_holder) {
+		if (message->body)
+			body_mark_done(message->body);
+		forget(finishing, ERR_OK);
+		return;
+	}
+	custody->appends++;
+	journal_append(custody->journal, &entry, on_done_durable, finishing);
+}
+
+/* --- what outbound asks ------------------------------------------------------------------------- */
+
+bool custody_may_start(struct custody *custody, struct message *message)
+{
+	if (custody->is_leaving) {
+		custody_wait(custody, message, 0);
+		return false;
+	}
+	if (may_deliver(custody, message))
+		return true;
+	if (message->holding.state == HOLDING_KEPT)
+		custody_away(custody, message);
+	else
+		message_enter(message, MESSAGE_FROZEN);
+	return false;
+}
+
+bool custody_may_finish(struct custody *custody, struct message *message)
+{
+	return ownership_may_deliver(
+		custody->ownership, &message->holding, custody_now_ms(), FINISH_RESERVE_MS);
+}
+
+void custody_window(struct custody *custody, struct message *message, bool is_windowed)
+{
+	(void)custody;
+	ownership_set_window(&message->holding, is_windowed);
+}
+
+/* --- what the cluster says ---------------------------------------------------------------------- */
+
+static void describe(void *ctx, struct holding *holding, struct queue_message *out)
+{
+	struct custody *custody = ctx;
+	struct message *message = message_of_holding(holding);
+	bool was_packed = !message->envelope.recipients;
+	uint64_t now_ms = wall_clock_ms();
+	const struct envelope *envelope = &message->envelope;
+
+	message_unpack(message);
+	arena_reset(&custody->scratch_arena);
+	*out = (struct queue_message){
+		.id = holding->id,
+		.env = custody_encode(custody, message),
+		.settled = message_settled(message, &custody->scratch_arena),
+		.size = envelope->size,
+		.pieces = transfer_pieces(envelope->size),
+		.age_ms = now_ms > envelope->arrival_ms ? now_ms - envelope->arrival_ms : 0,
+		.expires_in_ms = envelope->expires_ms > now_ms ? envelope->expires_ms - now_ms : 0,
+		.attempts = envelope->attempts,
+	};
+	if (was_packed)
+		message_pack(message);
+}
+
+static void body_is_put(struct custody *custody, struct message *message, enum err err)
+{
+	if (err && err != ERR_CLOSED)
+		log_message(custody, LOG_ERROR, "body-unreadable", message);
+	if (!err)
+		ownership_body_is_put(custody->ownership, &message->holding, custody_now_ms());
+}
+
+static void on_body_wanted(void *ctx, struct holding *holding)
+{
+	struct message *message = message_of_holding(holding);
+
+	if (message->body && transfer_put(ctx, message, body_is_put))
+		ownership_body_is_put(((struct custody *)ctx)->ownership, holding, custody_now_ms());
+}
+
+static void on_offered(void *ctx, struct holding *holding, enum offer_end end)
+{
+	intake_offered(ctx, message_of_holding(holding), end);
+}
+
+static void on_owned(void *ctx, struct holding *holding, struct span settled)
+{
+	struct custody *custody = ctx;
+	struct message *message = message_of_holding(holding);
+
+	meter_add(custody->meter, METRIC_ADOPTED, 1);
+	message_unpack(message);
+	if (message_merge_settled(message, settled))
+		custody_update_journal(custody, message);
+	if (message->stage == MESSAGE_REPORTING)
+		result_resume(custody, message);
+	else if (message->stage != MESSAGE_READY && custody_take_out(custody, message))
+		custody_schedule(custody, message);
+}
+
+static void on_lost(void *ctx, struct holding *holding)
+{
+	struct custody *custody = ctx;
+	struct message *message = message_of_holding(holding);
+
+	if (custody_take_out(custody, message) && message->stage != MESSAGE_AWAY)
+		custody_away(custody, message);
+	else if (message->stage == MESSAGE_REPORTING)
+		result_resume(custody, message);
+}
+
+static void on_let_go(void *ctx, struct holding *holding, bool done)
+{
+	struct custody *custody = ctx;
+	struct message *message = message_of_holding(holding);
+
+	if (message->stage != MESSAGE_FROZEN)
+		return;
+	if (done)
+		custody_away(custody, message);
+	else if (holding->state == HOLDING_OWNED)
+		outbound_add_later(custody->outbound, message, message->envelope.next_try_ms);
+}
+
+static void on_bounced(void *ctx, struct holding *holding, struct holding *dsn, enum bounce_end end)
+{
+	result_bounced(ctx, message_of_holding(holding), message_of_holding(dsn), end);
+}
+
+static void on_ended(void *ctx, struct holding *holding, enum settled why, struct span settled)
+{
+	struct custody *custody = ctx;
+	struct message *message = message_of_holding(holding);
+	struct msg_id_text id = msg_id_format(&holding->id);
+
+	(void)settled;
+	log_event(custody->log, LOG_INFO, "message-ended-elsewhere", LOG_STR("id", id.text),
+		LOG_STR("why", settled_name(why)), LOG_END);
+	if (why == SETTLED_DELIVERED)
+		meter_add(custody->meter, METRIC_DUPLICATES_SUPPRESSED, 1);
+	if (message->intake || !custody_take_out(custody, message)) {
+		if (message->stage == MESSAGE_REPORTING)
+			result_resume(custody, message);
+		return; /* the attempt, or the intake, looks at the holding when it ends */
+	}
+	custody_finish(custody, message);
+}
+
+struct news {
+	struct custody *custody;
+	struct message *message;
+	struct span settled; /* heap */
+	struct buf env;
+};
+
+static void on_update_durable(void *arg, enum err err)
+{
+	struct news *news = arg;
+
+	news->custody->appends--;
+	if (err == ERR_OK || err == ERR_NOT_FOUND)
+		ownership_journaled(news->custody->ownership, &news->message->holding, news->settled);
+	mem_free((void *)(uintptr_t)news->settled.ptr);
+	buf_fini(&news->env);
+	message_unref(&news->message);
+	mem_free(news);
+}
+
+static void on_news(void *ctx, struct holding *holding, struct span settled)
+{
+	struct custody *custody = ctx;
+	struct message *message = message_of_holding(holding);
+	bool was_packed = !message->envelope.recipients;
+	struct news *news = mem_zalloc(sizeof(*news));
+	struct journal_entry entry = { .type = JOURNAL_UPDATE, .urgency = JOURNAL_SOON, .id = holding->id };
+
+	message_unpack(message);
+	(void)message_merge_settled(message, settled);
+	news->custody = custody;
+	news->message = message_ref(message);
+	news->settled = span_of(mem_dup(settled.ptr, settled.len), settled.len);
+	envelope_encode(&message->envelope, &news->env);
+	if (was_packed)
+		message_pack(message);
+	custody->appends++;
+	entry.envelope = buf_span(&news->env);
+	if (holding->is_holder)
+		journal_append(custody->journal, &entry, on_update_durable, news);
+	else
+		on_update_durable(news, ERR_OK);
+}
+
+static void on_released(void *ctx, struct holding *holding)
+{
+	struct message *message = message_of_holding(holding);
+
+	(void)ctx;
+	CHECK(message->stage != MESSAGE_READY && message->stage != MESSAGE_WAITING);
+	message_unref(&message);
+}
+
+/* --- claims ------------------------------------------------------------------------------------- */
+
+static void on_fetched(struct custody *custody, struct message *message, enum err err)
+{
+	message->is_fetching = false;
+	if (!err) {
+		custody_schedule(custody, message);
+		return;
+	}
+	log_message(custody, err == ERR_CLOSED ? LOG_WARN : LOG_ERROR, "body-not-fetched", message);
+	body_unref(&message->body);
+	/* In doubt, or damaged: wait a little, here or for another node. */
+	custody_wait(custody, message, custody->settings->retry.first_ms);
+}
+
+struct copying {
+	struct custody *custody;
+	struct message *message;
+	struct buf env;
+};
+
+static void on_copied(void *arg, enum err err)
+{
+	struct copying *copying = arg;
+
+	copying->custody->appends--;
+	if (!err) {
+		ownership_set_holder(&copying->message->holding);
+		body_mark_durable(copying->message->body);
+	}
+	message_unref(&copying->message);
+	buf_fini(&copying->env);
+	mem_free(copying);
+}
+
+/* The origin is dead: the pair of copies is made whole again (protocol.md, finding 18). It is delivered
+ * meanwhile. */
+static void copy_to_journal(struct custody *custody, struct message *message)
+{
+	struct copying *copying = mem_zalloc(sizeof(*copying));
+	struct journal_entry entry = {
+		.type = JOURNAL_MESSAGE,
+		.id = message->holding.id,
+		.body = body_for_journal(message->body),
+	};
+
+	copying->custody = custody;
+	copying->message = message_ref(message);
+	envelope_encode(&message->envelope, &copying->env);
+	entry.envelope = buf_span(&copying->env);
+	custody->appends++;
+	journal_append(custody->journal, &entry, on_copied, copying);
+}
+
+static void on_fetched_to_keep(struct custody *custody, struct message *message, enum err err)
+{
+	if (!err)
+		copy_to_journal(custody, message);
+	on_fetched(custody, message, err);
+}
+
+static bool fetch_if_needed(
+	struct custody *custody, struct message *message, const struct queue_record *record)
+{
+	if (message->is_fetching)
+		return true;
+	if (message->body)
+		return false;
+	message->is_fetching = true;
+	if (record->pieces)
+		transfer_get(custody, message, record->size, record->pieces,
+			record->to_journal && !message->holding.is_holder ? on_fetched_to_keep : on_fetched);
+	else
+		on_fetched(custody, message, ERR_NOT_FOUND);
+	return true;
+}
+
+static void note_claim(
+	struct custody *custody, const struct message *message, const struct queue_record *record)
+{
+	struct msg_id_text id = msg_id_format(&message->holding.id);
+
+	meter_add(custody->meter, METRIC_CLAIMED, 1);
+	if (record->takeovers)
+		meter_add(custody->meter, METRIC_TAKEN_OVER, 1);
+	log_event(custody->log, LOG_INFO, record->takeovers ? "message-taken-over" : "message-claimed",
+		LOG_STR("id", id.text), LOG_STR("origin", record->origin.text),
+		LOG_U64("attempts", record->attempts), LOG_U64("takeovers", record->takeovers), LOG_END);
+}
+
+static void on_claimed(void *ctx, struct holding *holding, const struct queue_record *record)
+{
+	struct custody *custody = ctx;
+	struct message *message = message_of_holding(holding);
+
+	/* Lost and won back while an attempt went on: the attempt decides. */
+	if (!custody_take_out(custody, message))
+		return;
+	if (message_set_packed(message, record->env))
+		message_unpack(message);
+	(void)message_merge_settled(message, record->settled);
+	message->envelope.takeovers = record->takeovers;
+	message->envelope.next_try_ms = 0; /* Redis says that it is due */
+	note_claim(custody, message, record);
+	if (record->cancel)
+		custody_wait(custody, message, 0);
+	else if (!fetch_if_needed(custody, message, record))
+		custody_schedule(custody, message);
+}
+
+static struct holding *on_new(void *ctx, const struct queue_record *record)
+{
+	struct custody *custody = ctx;
+	struct message *message = message_new(&record->id);
+	struct msg_id_text id = msg_id_format(&record->id);
+
+	if (message_set_packed(message, record->env)) {
+		log_event(custody->log, LOG_ERROR, "envelope-unreadable", LOG_STR("id", id.text),
+			LOG_STR("then", "held: skeinctl queue show"), LOG_END);
+		(void)queue_hold(
+			ownership_link(custody->ownership), &record->id, custody_now_ms(), NULL, NULL);
+		message_unref(&message);
+		return NULL;
+	}
+	(void)message_merge_settled(message, record->settled);
+	message->envelope.takeovers = record->takeovers;
+	message->envelope.next_try_ms = 0;
+	ownership_add(custody->ownership, &message->holding, HOLDING_OWNED, false);
+	note_claim(custody, message, record);
+	(void)fetch_if_needed(custody, message, record);
+	return &message->holding;
+}
+
+/* --- the lease and the link --------------------------------------------------------------------- */
+
+static bool waits_for_link(const struct message *message)
+{
+	return message->stage == MESSAGE_WAITING || (message->stage == MESSAGE_REPORTING && message->report);
+}
+
+/* What waited here because there was no cluster goes to it now; reports that could not be made are made. */
+static void on_asserted(void *ctx, uint64_t epoch)
+{
+	struct custody *custody = ctx;
+	struct holding *holding;
+	size_t cursor = 0;
+
+	while ((holding = ownership_next(custody->ownership, &cursor))) {
+		struct message *message = message_of_holding(holding);
+
+		if (!waits_for_link(message))
+			continue;
+		if (message->stage == MESSAGE_REPORTING) {
+			result_resume(custody, message);
+		} else {
+			outbound_remove(custody->outbound, message);
+			custody_schedule(custody, message);
+		}
+	}
+	custody->on_asserted(custody->worker, epoch);
+}
+
+static void on_fenced(void *ctx, uint64_t epoch, uint64_t fence)
+{
+	struct custody *custody = ctx;
+
+	custody->on_fenced(custody->worker, epoch, fence);
+}
+
+struct ownership_owner custody_as_owner(struct custody *custody)
+{
+	return (struct ownership_owner){
+		.ctx = custody,
+		.describe = describe,
+		.on_body_wanted = on_body_wanted,
+		.on_offered = on_offered,
+		.on_owned = on_owned,
+		.on_lost = on_lost,
+		.on_let_go = on_let_go,
+		.on_bounced = on_bounced,
+		.on_ended = on_ended,
+		.on_news = on_news,
+		.on_claimed = on_claimed,
+		.on_new = on_new,
+		.on_released = on_released,
+		.on_asserted = on_asserted,
+		.on_fenced = on_fenced,
+	};
+}
+
+/* --- replay and hand-over ----------------------------------------------------------------------- */
+
+enum err custody_restore(struct custody *custody, const struct journal_live *live)
+{
+	struct message *message = message_new(&live->id);
+	enum err err = message_set_packed(message, live->envelope);
+
+	if (err) {
+		message_unref(&message);
+		return err;
+	}
+	message->body = body_restore(custody->bodies, &live->id, &live->body);
+	ownership_add(custody->ownership, &message->holding,
+		custody->is_cluster ? HOLDING_OFFERED : HOLDING_LOCAL, true);
+	if (custody->is_cluster)
+		message_enter(message, MESSAGE_FROZEN);
+	else
+		custody_schedule(custody, message);
+	return ERR_OK;
+}
+
+void custody_hand_over(struct custody *custody)
+{
+	struct holding *holding;
+	size_t cursor = 0;
+
+	custody->is_leaving = true;
+	while ((holding = ownership_next(custody->ownership, &cursor))) {
+		struct message *message = message_of_holding(holding);
+
+		if (message->stage != MESSAGE_READY && message->stage != MESSAGE_WAITING)
+			continue;
+		if (!ownership_is_open(custody->ownership))
+			break;
+		outbound_remove(custody->outbound, message);
+		custody_schedule(custody, message);
+	}
+}
+
+bool custody_is_quiet(const struct custody *custody)
+{
+	return !custody->transfers && !custody->appends && outbound_is_idle(custody->outbound) &&
+	       (!ownership_is_open(custody->ownership) ||
+		       ownership_count(custody->ownership, HOLDING_OWNED) == 0);
+}

@@ -1,0 +1,264 @@
+/*
+ * A new message, happy path: MESSAGE to the journal, and in parallel pieces and accept to Redis; when both
+ *have answered the client hears 250 and the message joins the queue.
+ *
+ * What else can happen, and what the client hears (protocol.md, findings 25 to 29):
+ *
+ *	journal  Redis                preferred              required
+ *	ok       owned, held          250                    250
+ *	ok       too few replicas     250, degraded          nothing, connection closed
+ *	ok       refused, not written 250, degraded          451, after the journal's DONE is durable
+ *	ok       no answer            250, degraded          nothing, connection closed
+ *	failed   refused, not written 452 or 451             452 or 451
+ *	failed   else                 nothing, closed: Redis has it, or may have it
+ *
+ * Once anything was written to Redis the client never hears a no that is not sure.
+ */
+#include "custody/custody_internal.h"
+#include "io/wall_clock.h"
+#include "skein/proto/base/alloc.h"
+
+enum journal_part { JOURNAL_PENDING, JOURNAL_KEPT, JOURNAL_REFUSED };
+enum redis_part { REDIS_PENDING, REDIS_OWNED, REDIS_HELD, REDIS_WEAK, REDIS_ABSENT, REDIS_IN_DOUBT };
+
+struct intake {
+	struct custody *custody;
+	struct message *message;
+	custody_fn *fn;
+	void *arg;
+	struct buf env;
+	enum journal_part journal;
+	enum err journal_err;
+	enum redis_part redis;
+	uint64_t began_us;
+};
+
+struct msg_id custody_new_id(struct custody *custody)
+{
+	return msg_id_make(wall_clock_ms(),
+		ownership_pick_shard(custody->ownership, random_u64(custody->random)),
+		random_u64(custody->random));
+}
+
+bool custody_can_take(const struct custody *custody)
+{
+	if (custody->is_leaving || journal_is_nearly_full(custody->journal))
+		return false;
+	return custody->settings->redundancy != REDUNDANCY_REQUIRED || !custody->is_cluster ||
+	       (ownership_is_open(custody->ownership) &&
+		       ownership_is_trusted(custody->ownership, custody_now_ms()));
+}
+
+/* --- the verdict -------------------------------------------------------------------------------- */
+
+static void answer(struct intake *intake, enum custody_verdict verdict)
+{
+	struct custody *custody = intake->custody;
+
+	if (verdict == CUSTODY_TAKEN && custody->is_cluster && intake->redis != REDIS_OWNED &&
+		intake->redis != REDIS_HELD)
+		meter_add(custody->meter, METRIC_ACCEPTED_DEGRADED, 1);
+	meter_observe(custody->meter, METRIC_CUSTODY_TIME, uv_hrtime() / 1000 - intake->began_us);
+	if (intake->fn)
+		intake->fn(intake->arg, verdict);
+}
+
+static void intake_free(struct intake *intake)
+{
+	message_unref(&intake->message);
+	buf_fini(&intake->env);
+	mem_free(intake);
+}
+
+/* Nothing of it is kept: the transaction never was. */
+static void discard(struct intake *intake)
+{
+	struct custody *custody = intake->custody;
+	struct message *message = intake->message;
+
+	body_mark_done(message->body);
+	ownership_end_local(custody->ownership, &message->holding);
+	message_enter(message, MESSAGE_ENDED);
+	ownership_forget(custody->ownership, &message->holding);
+}
+
+static void on_undone(void *arg, enum err err)
+{
+	struct intake *intake = arg;
+
+	intake->custody->appends--;
+	discard(intake);
+	/* A "no" that a crash could turn into a delivery is none. */
+	answer(intake, err ? CUSTODY_UNKNOWN : CUSTODY_UNAVAILABLE);
+	intake_free(intake);
+}
+
+static void undo_journal(struct intake *intake)
+{
+	const struct journal_entry entry = { .type = JOURNAL_DONE, .id = intake->message->holding.id };
+
+	intake->custody->appends++;
+	journal_append(intake->custody->journal, &entry, on_undone, intake);
+}
+
+static void keep(struct intake *intake, enum custody_verdict verdict)
+{
+	struct custody *custody = intake->custody;
+	struct message *message = intake->message;
+
+	answer(intake, verdict);
+	switch (message->holding.state) {
+	case HOLDING_LOCAL:
+	case HOLDING_OFFERED:
+	case HOLDING_OWNED:
+		custody_schedule(custody, message);
+		break;
+	case HOLDING_KEPT:
+		custody_away(custody, message);
+		break;
+	case HOLDING_ENDED:
+		custody_finish(custody, message);
+		break;
+	}
+	intake_free(intake);
+}
+
+static void decide_kept(struct intake *intake)
+{
+	bool is_required =
+		intake->custody->settings->redundancy == REDUNDANCY_REQUIRED && intake->custody->is_cluster;
+
+	switch (intake->redis) {
+	case REDIS_PENDING:
+		break;
+	case REDIS_OWNED:
+	case REDIS_HELD:
+		keep(intake, CUSTODY_TAKEN);
+		break;
+	case REDIS_WEAK:
+	case REDIS_IN_DOUBT:
+		keep(intake, is_required ? CUSTODY_UNKNOWN : CUSTODY_TAKEN);
+		break;
+	case REDIS_ABSENT:
+		if (is_required)
+			undo_journal(intake);
+		else
+			keep(intake, CUSTODY_TAKEN);
+		break;
+	}
+}
+
+static void decide(struct intake *intake)
+{
+	if (intake->journal == JOURNAL_PENDING || intake->redis == REDIS_PENDING)
+		return;
+	if (intake->journal == JOURNAL_KEPT) {
+		decide_kept(intake);
+	} else if (intake->redis == REDIS_ABSENT) {
+		discard(intake);
+		answer(intake, intake->journal_err == ERR_FULL ? CUSTODY_FULL : CUSTODY_UNAVAILABLE);
+		intake_free(intake);
+	} else {
+		keep(intake, CUSTODY_UNKNOWN);
+	}
+}
+
+/* --- the two halves ----------------------------------------------------------------------------- */
+
+static void on_journaled(void *arg, enum err err)
+{
+	struct intake *intake = arg;
+
+	intake->custody->appends--;
+	intake->journal = err ? JOURNAL_REFUSED : JOURNAL_KEPT;
+	intake->journal_err = err;
+	if (!err) {
+		ownership_set_holder(&intake->message->holding);
+		body_mark_durable(intake->message->body);
+	}
+	decide(intake);
+}
+
+static void to_journal(struct intake *intake)
+{
+	struct message *message = intake->message;
+	struct journal_entry entry = {
+		.type = JOURNAL_MESSAGE,
+		.id = message->holding.id,
+		.body = body_for_journal(message->body),
+	};
+
+	envelope_encode(&message->envelope, &intake->env);
+	entry.envelope = buf_span(&intake->env);
+	intake->custody->appends++;
+	journal_append(intake->custody->journal, &entry, on_journaled, intake);
+}
+
+void intake_offered(struct custody *custody, struct message *message, enum offer_end end)
+{
+	static const enum redis_part parts[] = {
+		[OFFER_OWNED] = REDIS_OWNED,
+		[OFFER_HELD] = REDIS_HELD,
+		[OFFER_WEAK] = REDIS_WEAK,
+		[OFFER_REFUSED] = REDIS_ABSENT,
+		[OFFER_UNKNOWN] = REDIS_IN_DOUBT,
+	};
+	struct intake *intake = message->intake;
+
+	(void)custody;
+	if (!intake)
+		return;
+	message->intake = NULL;
+	intake->redis = parts[end];
+	decide(intake);
+}
+
+/* The pieces are in Redis, or cannot be. */
+static void on_put(struct custody *custody, struct message *message, enum err err)
+{
+	if (message->intake &&
+		(err || !ownership_offer(custody->ownership, &message->holding, custody_now_ms())))
+		intake_offered(custody, message, OFFER_REFUSED);
+}
+
+static void to_redis(struct intake *intake)
+{
+	struct custody *custody = intake->custody;
+	struct message *message = intake->message;
+
+	intake->redis = REDIS_ABSENT;
+	if (!ownership_is_open(custody->ownership) ||
+		!ownership_is_trusted(custody->ownership, custody_now_ms()))
+		return;
+	intake->redis = REDIS_PENDING;
+	message->intake = intake;
+	if (!transfer_put(custody, message, on_put))
+		return;
+	if (!ownership_offer(custody->ownership, &message->holding, custody_now_ms())) {
+		message->intake = NULL;
+		intake->redis = REDIS_ABSENT;
+	}
+}
+
+struct intake *custody_take(struct custody *custody, struct message *message, custody_fn *fn, void *arg)
+{
+	struct intake *intake = mem_zalloc(sizeof(*intake));
+
+	intake->custody = custody;
+	intake->message = message;
+	intake->fn = fn;
+	intake->arg = arg;
+	intake->began_us = uv_hrtime() / 1000;
+	message->accepted_us = intake->began_us;
+	ownership_add(custody->ownership, &message_ref(message)->holding, HOLDING_LOCAL, false);
+	/* The journal first: its answer never comes from inside the call, so that the intake outlives both.
+	 */
+	to_journal(intake);
+	to_redis(intake);
+	return intake;
+}
+
+void intake_cancel(struct intake *intake)
+{
+	intake->fn = NULL;
+}

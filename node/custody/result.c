@@ -1,0 +1,417 @@
+/*
+ * What came of an attempt. Happy path: every recipient was taken; one settle, one DONE, finished.
+ *
+ * Otherwise, in this order (protocol.md, findings 32 to 35):
+ *   1. what is settled without a report is told (settle), so that nobody tries it again;
+ *   2. recipients that failed and whose sender wants to know: the DSN into the journal, then one call that
+ * takes it into the cluster's queue and settles them (bounce). Until that is answered the message stays
+ * REPORTING;
+ *   3. what is still pending goes back to the cluster until its next try (defer), or waits here.
+ * Whoever lost ownership meanwhile tells what was delivered, which is a fact, and drops the rest.
+ */
+#include "custody/custody_internal.h"
+#include "io/wall_clock.h"
+#include "skein/proto/mail/dsn.h"
+#include "skein/proto/mail/retry.h"
+
+static struct retry_schedule schedule_of(const struct custody *custody)
+{
+	return (struct retry_schedule){
+		.first_ms = custody->settings->retry.first_ms,
+		.max_ms = custody->settings->retry.max_ms,
+		.expiry_ms = custody->settings->retry.expire_ms,
+	};
+}
+
+static uint64_t age_ms(const struct message *message)
+{
+	uint64_t now_ms = wall_clock_ms();
+
+	return now_ms > message->envelope.arrival_ms ? now_ms - message->envelope.arrival_ms : 0;
+}
+
+static bool is_ours(const struct message *message)
+{
+	return message->holding.state != HOLDING_KEPT && message->holding.state != HOLDING_ENDED;
+}
+
+/* --- telling people ----------------------------------------------------------------------------- */
+
+static const char *event_of(const struct envelope_recipient *recipient)
+{
+	switch (recipient->state) {
+	case RECIPIENT_DELIVERED:
+		return "recipient-delivered";
+	case RECIPIENT_FAILED:
+		return "recipient-failed";
+	case RECIPIENT_EXPIRED:
+		return "recipient-expired";
+	default:
+		return "recipient-deferred";
+	}
+}
+
+static void log_recipient(
+	struct custody *custody, const struct message *message, const struct envelope_recipient *recipient)
+{
+	struct msg_id_text id = msg_id_format(&message->holding.id);
+	struct buf enhanced = { 0 };
+
+	if (!log_is_on(custody->log, LOG_INFO))
+		return;
+	enhanced_code_append(&enhanced, mail_status_enhanced(recipient->status));
+	log_event(custody->log, LOG_INFO, event_of(recipient), LOG_STR("id", id.text),
+		LOG_SPAN("sender", message->envelope.sender), LOG_SPAN("recipient", recipient->addr),
+		LOG_SPAN("hop", recipient->remote), LOG_U64("code", recipient->status.code),
+		LOG_SPAN("status", buf_span(&enhanced)), LOG_SPAN("text", recipient->diagnostic),
+		LOG_U64("attempts", recipient->attempts), LOG_END);
+	buf_fini(&enhanced);
+}
+
+static void count_delivered(struct custody *custody, const struct message *message, size_t recipients)
+{
+	meter_add(custody->meter, METRIC_MESSAGES_DELIVERED, 1);
+	meter_add(custody->meter, METRIC_RECIPIENTS_DELIVERED, (int64_t)recipients);
+	meter_add(custody->meter, METRIC_BYTES_DELIVERED, (int64_t)message->envelope.size);
+	if (message->accepted_us)
+		meter_observe(
+			custody->meter, METRIC_DELIVERY_TIME, uv_hrtime() / 1000 - message->accepted_us);
+}
+
+static void tell_attempt(struct custody *custody, const struct message *message)
+{
+	size_t delivered = 0, failed = 0, deferred = 0;
+
+	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
+		const struct envelope_recipient *recipient = &message->envelope.recipients[i];
+
+		if (recipient->attempts != message->envelope.attempts)
+			continue;
+		log_recipient(custody, message, recipient);
+		delivered += recipient->state == RECIPIENT_DELIVERED;
+		failed += recipient->state == RECIPIENT_FAILED || recipient->state == RECIPIENT_EXPIRED;
+		deferred += recipient->state == RECIPIENT_PENDING;
+	}
+	if (delivered)
+		count_delivered(custody, message, delivered);
+	if (failed)
+		meter_add(custody->meter, METRIC_MESSAGES_FAILED, 1);
+	if (deferred)
+		meter_add(custody->meter, METRIC_MESSAGES_DEFERRED, 1);
+}
+
+/* --- the last steps ----------------------------------------------------------------------------- */
+
+static bool has_pending(const struct message *message)
+{
+	return !envelope_is_settled(&message->envelope);
+}
+
+static void warn_of_delay(struct custody *custody, struct message *message);
+
+/* All facts are told and all reports made. */
+static void conclude(struct custody *custody, struct message *message)
+{
+	arena_reset(&custody->scratch_arena);
+	if (message->holding.state == HOLDING_ENDED) {
+		custody_finish(custody, message);
+	} else if (!is_ours(message)) {
+		custody_away(custody, message);
+		ownership_abandon(custody->ownership, &message->holding);
+	} else if (!has_pending(message)) {
+		ownership_settle(custody->ownership, &message->holding,
+			message_settled(message, &custody->scratch_arena), custody_now_ms());
+		custody_finish(custody, message);
+	} else {
+		warn_of_delay(custody, message);
+		custody_wait(custody, message, message->delay_ms);
+		custody_update_journal(custody, message);
+	}
+}
+
+/* --- reports ------------------------------------------------------------------------------------ */
+
+static void drop_report(struct custody *custody, struct message *message)
+{
+	struct message *dsn = message->report;
+
+	message->report = NULL;
+	if (!dsn)
+		return;
+	if (dsn->holding.state == HOLDING_LOCAL)
+		ownership_end_local(custody->ownership, &dsn->holding);
+	if (dsn->holding.state == HOLDING_ENDED)
+		custody_finish(custody, dsn);
+	/* In doubt: assertion will tell. */
+	message_unref(&dsn);
+}
+
+/* Failed or expired for those that the report is about, pending for the others. */
+static struct span reported_settled(struct custody *custody, const struct message *message)
+{
+	struct span all = message_settled(message, &custody->scratch_arena);
+	char *text = arena_alloc(&custody->scratch_arena, all.len);
+
+	memset(text, SETTLED_PENDING, all.len);
+	for (size_t i = 0; i < message->reported_count; i++)
+		text[message->reported[i]] = all.ptr[message->reported[i]];
+	return span_of(text, all.len);
+}
+
+static void bounce(struct custody *custody, struct message *message)
+{
+	struct message *dsn = message->report;
+
+	if (dsn->holding.state != HOLDING_LOCAL && dsn->holding.state != HOLDING_OFFERED) {
+		/* Assertion found the report in the queue: the bounce had been executed, or counts as that.
+		 */
+		message->report = NULL;
+		message_unref(&dsn);
+		conclude(custody, message);
+		return;
+	}
+	arena_reset(&custody->scratch_arena);
+	if (!ownership_bounce(custody->ownership, &message->holding, reported_settled(custody, message),
+		    &dsn->holding, custody_now_ms()))
+		return; /* no link, or no lease: on_owned, on_lost or on_asserted come back here */
+}
+
+static void on_report_put(struct custody *custody, struct message *message, enum err err)
+{
+	(void)err;
+	/* `message` is the DSN; its original waits for it. */
+	if (message->original)
+		result_resume(custody, message->original);
+}
+
+void result_bounced(
+	struct custody *custody, struct message *message, struct message *dsn, enum bounce_end end)
+{
+	if (message->report != dsn)
+		return;
+	switch (end) {
+	case BOUNCE_DONE:
+		message->report = NULL;
+		dsn->original = NULL;
+		custody_schedule(custody, dsn);
+		message_unref(&dsn);
+		conclude(custody, message);
+		break;
+	case BOUNCE_SETTLED:
+		drop_report(custody, message);
+		conclude(custody, message);
+		break;
+	case BOUNCE_DROP:
+		drop_report(custody, message);
+		break;
+	case BOUNCE_AGAIN:
+		break;
+	}
+}
+
+void result_resume(struct custody *custody, struct message *message)
+{
+	if (!is_ours(message)) {
+		drop_report(custody, message);
+		if (!message->is_building)
+			conclude(custody, message);
+	} else if (message->report) {
+		bounce(custody, message);
+	}
+}
+
+static void on_report_made(struct custody *custody, struct message *message, struct message *dsn)
+{
+	message->is_building = false;
+	if (!dsn) {
+		/* The journal failed: the node is leaving, and the recipients are tried again elsewhere. */
+		custody_away(custody, message);
+		return;
+	}
+	message->report = dsn;
+	if (message->holding.state == HOLDING_LOCAL) {
+		message->report = NULL;
+		custody_schedule(custody, dsn);
+		message_unref(&dsn);
+		conclude(custody, message);
+		return;
+	}
+	dsn->original = message;
+	if (!is_ours(message) || !ownership_is_open(custody->ownership) ||
+		transfer_put(custody, dsn, on_report_put))
+		result_resume(custody, message);
+}
+
+/* Nobody waits for the news of a delay: it is a message of its own. */
+static void on_warning_made(struct custody *custody, struct message *message, struct message *dsn)
+{
+	(void)message;
+	if (!dsn)
+		return;
+	custody_schedule(custody, dsn);
+	message_unref(&dsn);
+}
+
+static void warn_of_delay(struct custody *custody, struct message *message)
+{
+	struct envelope *envelope = &message->envelope;
+	size_t *idx = arena_alloc(&message->arena, envelope->recipient_count * sizeof(*idx));
+	size_t count = 0;
+
+	if (!custody->settings->retry.warn_ms || age_ms(message) < custody->settings->retry.warn_ms)
+		return;
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		if (envelope->recipients[i].state == RECIPIENT_PENDING &&
+			dsn_is_wanted(envelope, &envelope->recipients[i], DSN_DELAYED))
+			idx[count++] = i;
+	}
+	if (!count)
+		return;
+	report_make(custody, message, DSN_DELAYED, idx, count, on_warning_made);
+	for (size_t i = 0; i < count; i++)
+		envelope->recipients[idx[i]].delay_told = true;
+}
+
+/* --- recording ---------------------------------------------------------------------------------- */
+
+static bool wants_report(const struct message *message, size_t i)
+{
+	const struct envelope_recipient *recipient = &message->envelope.recipients[i];
+
+	return (recipient->state == RECIPIENT_FAILED || recipient->state == RECIPIENT_EXPIRED) &&
+	       dsn_is_wanted(&message->envelope, recipient, DSN_FAILED);
+}
+
+/* Those that failed since `before` was taken and whose sender wants to know. */
+static void collect_failed(struct message *message, struct span before)
+{
+	message->reported = arena_alloc(&message->arena, message->envelope.recipient_count * sizeof(size_t));
+	message->reported_count = 0;
+	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
+		if (before.ptr[i] == SETTLED_PENDING && wants_report(message, i))
+			message->reported[message->reported_count++] = i;
+	}
+}
+
+/* What may be told at once: all but what waits for its report; of a message that is not ours, deliveries
+ * only. */
+static void tell_facts(struct custody *custody, struct message *message)
+{
+	struct span all = message_settled(message, &custody->scratch_arena);
+	char *text = arena_alloc(&custody->scratch_arena, all.len);
+	bool is_worth_it = false;
+
+	memcpy(text, all.ptr, all.len);
+	for (size_t i = 0; i < message->reported_count; i++)
+		text[message->reported[i]] = SETTLED_PENDING;
+	for (size_t i = 0; i < all.len; i++) {
+		if (!is_ours(message) && text[i] != SETTLED_DELIVERED)
+			text[i] = SETTLED_PENDING;
+		is_worth_it |= text[i] != SETTLED_PENDING;
+	}
+	/* When everything is settled, conclude() says so in one call. */
+	if (is_worth_it && (!is_ours(message) || has_pending(message) || message->reported_count))
+		ownership_settle(
+			custody->ownership, &message->holding, span_of(text, all.len), custody_now_ms());
+}
+
+static void expire(struct custody *custody, struct message *message)
+{
+	const struct retry_schedule schedule = schedule_of(custody);
+	bool expired = false;
+
+	if (!retry_is_expired(&schedule, age_ms(message)))
+		return;
+	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
+		struct envelope_recipient *recipient = &message->envelope.recipients[i];
+
+		if (recipient->state != RECIPIENT_PENDING)
+			continue;
+		recipient->state = RECIPIENT_EXPIRED;
+		expired = true;
+	}
+	if (expired)
+		meter_add(custody->meter, METRIC_MESSAGES_EXPIRED, 1);
+}
+
+/* `before`: what was settled when the attempt began, in the scratch arena. */
+static void record(struct custody *custody, struct message *message, struct span before)
+{
+	if (is_ours(message))
+		expire(custody, message);
+	message->reported_count = 0;
+	if (is_ours(message))
+		collect_failed(message, before);
+	tell_facts(custody, message);
+	if (!message->reported_count) {
+		conclude(custody, message);
+		return;
+	}
+	message->is_building = true;
+	report_make(custody, message, DSN_FAILED, message->reported, message->reported_count, on_report_made);
+}
+
+static bool has_untried(const struct message *message)
+{
+	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
+		const struct envelope_recipient *recipient = &message->envelope.recipients[i];
+
+		if (recipient->state == RECIPIENT_PENDING &&
+			recipient->attempts <= message->envelope.attempts)
+			return true;
+	}
+	return false;
+}
+
+/* Before this attempt: those that it touched were pending. */
+static struct span settled_before(struct custody *custody, const struct message *message, uint32_t attempt)
+{
+	struct span all = message_settled(message, &custody->scratch_arena);
+	char *text = arena_alloc(&custody->scratch_arena, all.len);
+
+	memcpy(text, all.ptr, all.len);
+	for (size_t i = 0; i < all.len; i++) {
+		if (message->envelope.recipients[i].attempts == attempt)
+			text[i] = SETTLED_PENDING;
+	}
+	return span_of(text, all.len);
+}
+
+void custody_attempted(struct custody *custody, struct message *message, enum attempt_end end)
+{
+	const struct retry_schedule schedule = schedule_of(custody);
+
+	message_enter(message, MESSAGE_REPORTING);
+	if (!message->holding.is_registered)
+		return; /* taken from us before anything was sent: the last reference goes with the courier's
+			 */
+	if (end == ATTEMPT_DONE && is_ours(message) && has_untried(message) && !custody->is_leaving) {
+		outbound_add(custody->outbound, message);
+		return;
+	}
+	message->envelope.attempts++;
+	tell_attempt(custody, message);
+	message->delay_ms = retry_delay_ms(
+		&schedule, message->envelope.attempts, age_ms(message), random_u32(custody->random));
+	arena_reset(&custody->scratch_arena);
+	record(custody, message, settled_before(custody, message, message->envelope.attempts));
+}
+
+void custody_put_off(struct custody *custody, struct message *message, uint64_t delay_ms, const char *why)
+{
+	struct span before;
+
+	message_enter(message, MESSAGE_REPORTING);
+	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
+		struct envelope_recipient *recipient = &message->envelope.recipients[i];
+
+		if (recipient->state != RECIPIENT_PENDING)
+			continue;
+		recipient->status = (struct mail_status){ .enhanced = { 4, 4, 1 } };
+		recipient->diagnostic = arena_dup(&message->arena, span_of_str(why));
+	}
+	message->delay_ms = delay_ms;
+	arena_reset(&custody->scratch_arena);
+	before = message_settled(message, &custody->scratch_arena);
+	record(custody, message, before);
+}

@@ -1,0 +1,194 @@
+/*
+ * Bodies to and from Redis, in pieces of QUEUE_PIECE_BYTES. What is in memory goes at once; what is in a file
+ * or only in the journal is read piece by piece, with a bound on what waits to be sent.
+ */
+#include "custody/custody_internal.h"
+#include "skein/proto/base/alloc.h"
+
+enum { PUT_IN_FLIGHT = 4 };
+
+struct transfer {
+	struct custody *custody;
+	struct message *message;
+	struct body_reader *reader;
+	transfer_fn *fn;
+	unsigned next, count; /* pieces */
+	unsigned in_flight;
+	uint64_t size;
+	bool is_read; /* all pieces were sent */
+	enum err err;
+};
+
+unsigned transfer_pieces(uint64_t size)
+{
+	return size ? (unsigned)((size + QUEUE_PIECE_BYTES - 1) / QUEUE_PIECE_BYTES) : 1;
+}
+
+static struct transfer *transfer_new(struct custody *custody, struct message *message, transfer_fn *fn)
+{
+	struct transfer *transfer = mem_zalloc(sizeof(*transfer));
+
+	transfer->custody = custody;
+	transfer->message = message_ref(message);
+	transfer->fn = fn;
+	custody->transfers++;
+	return transfer;
+}
+
+static void finish(struct transfer *transfer)
+{
+	struct custody *custody = transfer->custody;
+	struct message *message = transfer->message;
+	transfer_fn *fn = transfer->fn;
+	enum err err = transfer->err;
+
+	if (transfer->reader)
+		body_reader_free(&transfer->reader);
+	mem_free(transfer);
+	custody->transfers--;
+	fn(custody, message, err);
+	message_unref(&message);
+}
+
+/* --- out ---------------------------------------------------------------------------------------- */
+
+static void put_more(struct transfer *transfer);
+
+static void on_piece_put(void *arg, const struct outcome *outcome)
+{
+	struct transfer *transfer = arg;
+
+	transfer->in_flight--;
+	if (!outcome_is_ok(outcome) && !transfer->err)
+		transfer->err = ERR_CLOSED;
+	put_more(transfer);
+}
+
+static void put_piece(struct transfer *transfer, struct span piece)
+{
+	struct custody *custody = transfer->custody;
+
+	if (queue_put_piece(ownership_link(custody->ownership), &transfer->message->holding.id,
+		    transfer->next, piece, custody_now_ms(), on_piece_put, transfer)) {
+		transfer->next++;
+		transfer->in_flight++;
+	} else {
+		transfer->err = ERR_CLOSED;
+	}
+}
+
+static void put_more(struct transfer *transfer)
+{
+	struct span piece;
+
+	while (!transfer->err && !transfer->is_read && transfer->in_flight < PUT_IN_FLIGHT) {
+		switch (body_reader_next(transfer->reader, &piece)) {
+		case BODY_READ_PIECE:
+			put_piece(transfer, piece);
+			break;
+		case BODY_READ_WAIT:
+			return;
+		case BODY_READ_END:
+			transfer->is_read = true;
+			break;
+		case BODY_READ_FAILED:
+			transfer->err = body_reader_error(transfer->reader);
+			break;
+		}
+	}
+	if ((transfer->is_read || transfer->err) && !transfer->in_flight)
+		finish(transfer);
+}
+
+static void on_readable(void *arg)
+{
+	put_more(arg);
+}
+
+/* One piece of an empty body, so that "no piece" can mean "the body is not in Redis". */
+static bool put_from_memory(struct custody *custody, struct message *message)
+{
+	struct span bytes;
+
+	if (!body_bytes(message->body, &bytes) || bytes.len > QUEUE_PIECE_BYTES)
+		return false;
+	/* Whether it arrived is asked of the call that names it. */
+	return queue_put_piece(ownership_link(custody->ownership), &message->holding.id, 0, bytes,
+		custody_now_ms(), NULL, NULL);
+}
+
+bool transfer_put(struct custody *custody, struct message *message, transfer_fn *fn)
+{
+	struct transfer *transfer;
+
+	if (put_from_memory(custody, message))
+		return true;
+	transfer = transfer_new(custody, message, fn);
+	transfer->reader = body_reader_new(message->body, QUEUE_PIECE_BYTES, on_readable, transfer);
+	put_more(transfer);
+	return false;
+}
+
+/* --- in ----------------------------------------------------------------------------------------- */
+
+static void get_next(struct transfer *transfer);
+
+static void on_sealed(void *arg, enum err err)
+{
+	struct transfer *transfer = arg;
+
+	transfer->err = err;
+	finish(transfer);
+}
+
+static void on_resumed(void *arg)
+{
+	get_next(arg);
+}
+
+static void on_piece_got(void *arg, const struct outcome *outcome, struct span bytes)
+{
+	struct transfer *transfer = arg;
+
+	if (!outcome_is_ok(outcome)) {
+		transfer->err = outcome->kind == OUTCOME_GONE ? ERR_NOT_FOUND : ERR_CLOSED;
+		finish(transfer);
+		return;
+	}
+	transfer->next++;
+	if (body_append(transfer->message->body, bytes) == BODY_PAUSE)
+		body_on_resume(transfer->message->body, on_resumed, transfer);
+	else
+		get_next(transfer);
+}
+
+static void get_next(struct transfer *transfer)
+{
+	struct custody *custody = transfer->custody;
+	struct body *body = transfer->message->body;
+
+	if (transfer->next < transfer->count) {
+		if (!queue_get_piece(ownership_link(custody->ownership), &transfer->message->holding.id,
+			    transfer->next, custody_now_ms(), on_piece_got, transfer)) {
+			transfer->err = ERR_CLOSED;
+			finish(transfer);
+		}
+		return;
+	}
+	if (body_len(body) != transfer->size)
+		transfer->err = ERR_CORRUPT;
+	if (body_seal(body, on_sealed, transfer))
+		finish(transfer);
+}
+
+void transfer_get(
+	struct custody *custody, struct message *message, uint64_t size, unsigned pieces, transfer_fn *fn)
+{
+	struct transfer *transfer = transfer_new(custody, message, fn);
+
+	CHECK(!message->body);
+	message->body = body_new(custody->bodies, &message->holding.id, size);
+	transfer->count = pieces;
+	transfer->size = size;
+	get_next(transfer);
+}

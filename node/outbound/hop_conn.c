@@ -1,0 +1,454 @@
+#include "outbound/hop_conn.h"
+
+#include "custody/custody.h"
+#include "io/stream.h"
+#include "outbound/delivery.h"
+#include "skein/proto/base/alloc.h"
+
+#include <stdio.h>
+
+enum { CHAIN_MAX = 2, IDLE_MS = 30000, QUEUED_MAX = 256 * 1024, WHY_MAX = HOP_ERROR_MAX };
+
+enum conn_phase {
+	CONN_CONNECTING,
+	CONN_READY,    /* EHLO is through */
+	CONN_QUITTING, /* QUIT is written, or nothing more will be started */
+	CONN_OVER,     /* the client said its last event; the stream is closing */
+};
+
+struct hop_conn {
+	struct list link;
+	struct hop *hop;
+	struct stream *stream;
+	struct smtp_client *client;
+	struct delivery deliveries[CHAIN_MAX];
+	enum conn_phase phase;
+	bool is_retiring;
+	unsigned completed; /* transactions */
+	struct loop_timer idle;
+	char why[WHY_MAX];
+};
+
+struct hop_conn *hop_conn_of_link(struct list *link)
+{
+	return LIST_ENTRY(link, struct hop_conn, link);
+}
+
+static struct delivery *free_delivery(struct hop_conn *conn)
+{
+	for (size_t i = 0; i < CHAIN_MAX; i++) {
+		if (conn->deliveries[i].phase == DELIVERY_FREE)
+			return &conn->deliveries[i];
+	}
+	return NULL;
+}
+
+static bool is_busy(const struct hop_conn *conn)
+{
+	for (size_t i = 0; i < CHAIN_MAX; i++) {
+		if (conn->deliveries[i].phase != DELIVERY_FREE)
+			return true;
+	}
+	return false;
+}
+
+bool hop_conn_is_idle(const struct hop_conn *conn)
+{
+	return conn->phase == CONN_READY && !is_busy(conn);
+}
+
+/* --- writing ------------------------------------------------------------------------------------ */
+
+/* All command bytes go through one scratch buffer; the stream copies and sends at the end of the turn. */
+static void flush_scratch(struct hop_conn *conn)
+{
+	struct buf *out = &conn->hop->outbound->scratch;
+
+	if (buf_len(out) && conn->stream)
+		stream_write(conn->stream, buf_span(out));
+	buf_clear(out);
+}
+
+static void drain_events(struct hop_conn *conn, struct span *in);
+
+static void after_call(struct hop_conn *conn)
+{
+	struct span none = { 0 };
+
+	drain_events(conn, &none);
+}
+
+static void set_deadline(struct hop_conn *conn)
+{
+	uint32_t timeout_ms = smtp_client_timeout_ms(conn->client);
+	struct loop *loop = conn->hop->outbound->loop;
+
+	if (!conn->stream)
+		return;
+	stream_set_deadline(conn->stream, timeout_ms);
+	if (hop_conn_is_idle(conn))
+		loop_timer_set(loop, &conn->idle, IDLE_MS);
+	else
+		loop_timer_cancel(loop, &conn->idle);
+}
+
+/* --- the body ----------------------------------------------------------------------------------- */
+
+static void end_body(struct hop_conn *conn, struct delivery *delivery)
+{
+	struct outbound *outbound = conn->hop->outbound;
+
+	body_reader_free(&delivery->reader);
+	if (!custody_may_finish(outbound->custody, delivery->message)) {
+		snprintf(conn->why, sizeof(conn->why), "the message is no longer ours to deliver");
+		smtp_client_abort(conn->client);
+		return;
+	}
+	delivery->phase = DELIVERY_WINDOW;
+	custody_window(outbound->custody, delivery->message, true);
+	smtp_client_body_end(conn->client, &outbound->scratch);
+}
+
+static void fail_body(struct hop_conn *conn, struct delivery *delivery)
+{
+	struct outbound *outbound = conn->hop->outbound;
+	enum err err = body_reader_error(delivery->reader);
+
+	log_event(outbound->log, LOG_ERROR, "body-unreadable",
+		LOG_STR("id", msg_id_format(&delivery->message->holding.id).text), LOG_ERR(err), LOG_END);
+	snprintf(conn->why, sizeof(conn->why), "the stored message cannot be read: %s", err_text(err));
+	body_reader_free(&delivery->reader);
+	smtp_client_abort(conn->client);
+}
+
+static void feed_body(struct hop_conn *conn, struct delivery *delivery)
+{
+	struct outbound *outbound = conn->hop->outbound;
+	struct span piece;
+
+	while (conn->stream && stream_queued_bytes(conn->stream) < QUEUED_MAX) {
+		switch (body_reader_next(delivery->reader, &piece)) {
+		case BODY_READ_PIECE:
+			smtp_client_body(conn->client, piece, &outbound->scratch);
+			flush_scratch(conn);
+			break;
+		case BODY_READ_WAIT:
+			return;
+		case BODY_READ_END:
+			end_body(conn, delivery);
+			return;
+		case BODY_READ_FAILED:
+			fail_body(conn, delivery);
+			return;
+		}
+	}
+}
+
+static struct delivery *delivery_in_body(struct hop_conn *conn)
+{
+	for (size_t i = 0; i < CHAIN_MAX; i++) {
+		if (conn->deliveries[i].phase == DELIVERY_BODY)
+			return &conn->deliveries[i];
+	}
+	return NULL;
+}
+
+static void resume_body(struct hop_conn *conn)
+{
+	struct delivery *delivery = delivery_in_body(conn);
+
+	if (!delivery || !delivery->reader || conn->phase == CONN_OVER)
+		return;
+	feed_body(conn, delivery);
+	after_call(conn);
+}
+
+static void on_body_ready(void *arg)
+{
+	resume_body(arg);
+}
+
+static void begin_body(struct hop_conn *conn, struct delivery *delivery)
+{
+	delivery->phase = DELIVERY_BODY;
+	delivery->reader = body_reader_new(delivery->message->body, DELIVERY_PIECE, on_body_ready, conn);
+	feed_body(conn, delivery);
+}
+
+/* --- deliveries --------------------------------------------------------------------------------- */
+
+static void hand_back(struct hop_conn *conn, struct delivery *delivery, enum attempt_end end)
+{
+	struct outbound *outbound = conn->hop->outbound;
+	struct message *message = delivery_end(delivery);
+
+	outbound->trying--;
+	custody_window(outbound->custody, message, false);
+	custody_attempted(outbound->custody, message, end);
+	message_unref(&message);
+}
+
+static void on_lost(
+	struct hop_conn *conn, struct delivery *delivery, const struct smtp_client_event_data *data)
+{
+	const char *why = conn->why[0] ? conn->why : smtp_client_failure_text(data->failure);
+	char text[WHY_MAX + 80];
+
+	if (data->is_outcome_unknown)
+		snprintf(text, sizeof(text),
+			"no answer to the final dot, the message may have been delivered: %s", why);
+	else
+		snprintf(text, sizeof(text), "%s", why);
+	delivery_lost(delivery, data, text, conn->hop->label);
+	hand_back(conn, delivery, data->is_outcome_unknown ? ATTEMPT_UNKNOWN : ATTEMPT_LOST);
+}
+
+void hop_conn_fill(struct hop_conn *conn)
+{
+	struct outbound *outbound = conn->hop->outbound;
+
+	while (conn->phase == CONN_READY && !conn->is_retiring && smtp_client_can_start(conn->client)) {
+		struct delivery *delivery = free_delivery(conn);
+		uint64_t rcpt_max = outbound->settings->route.recipients_max;
+		uint32_t told = smtp_client_caps(conn->client)->rcpt_max;
+		struct message *message = delivery ? outbound_pull(outbound, conn->hop) : NULL;
+
+		if (!message)
+			break;
+		delivery_begin(delivery, message, told && told < rcpt_max ? told : (size_t)rcpt_max);
+		smtp_client_start(conn->client, &delivery->transaction, &outbound->scratch);
+		after_call(conn);
+	}
+}
+
+/* --- events of the machine ---------------------------------------------------------------------- */
+
+static void note_why(struct hop_conn *conn, const struct smtp_client_event_data *data)
+{
+	if (conn->why[0])
+		return;
+	if (data->status.code)
+		snprintf(conn->why, sizeof(conn->why), "%s answered with %u %.*s",
+			smtp_client_stage_name(data->stage), data->status.code,
+			(int)(data->text.len < 120 ? data->text.len : 120), data->text.ptr);
+	else
+		snprintf(conn->why, sizeof(conn->why), "%s", smtp_client_failure_text(data->failure));
+}
+
+static void close_stream(struct hop_conn *conn)
+{
+	if (conn->stream)
+		stream_close(conn->stream);
+}
+
+/* A connection that brought nothing is the hop's failure; one that served and ended is not. */
+static void finish(struct hop_conn *conn, bool is_failure)
+{
+	if (conn->phase == CONN_OVER)
+		return;
+	if (conn->phase == CONN_CONNECTING)
+		conn->hop->connecting--;
+	if (is_failure && !conn->completed)
+		hop_conn_failed(conn->hop, conn->why);
+	conn->phase = CONN_OVER;
+	close_stream(conn);
+}
+
+static void on_ready(struct hop_conn *conn)
+{
+	conn->phase = CONN_READY;
+	conn->hop->connecting--;
+	hop_conn_opened(conn->hop);
+}
+
+static void start_tls(struct hop_conn *conn)
+{
+	struct outbound *outbound = conn->hop->outbound;
+
+	flush_scratch(conn);
+	stream_start_tls(conn->stream, outbound->tls, conn->hop->settings->host, STREAM_TLS_DISCARD);
+}
+
+static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct smtp_client_event_data *data)
+{
+	switch (event) {
+	case SMTP_CLIENT_MORE:
+		break;
+	case SMTP_CLIENT_STARTTLS:
+		start_tls(conn);
+		break;
+	case SMTP_CLIENT_READY:
+		on_ready(conn);
+		break;
+	case SMTP_CLIENT_BODY_WANTED:
+		begin_body(conn, data->tag);
+		break;
+	case SMTP_CLIENT_RESULT:
+		delivery_result(data->tag, data, conn->hop->label);
+		break;
+	case SMTP_CLIENT_TRANSACTION_DONE:
+		conn->completed++;
+		hand_back(conn, data->tag, ATTEMPT_DONE);
+		break;
+	case SMTP_CLIENT_TRANSACTION_LOST:
+		on_lost(conn, data->tag, data);
+		break;
+	case SMTP_CLIENT_FAILED:
+		note_why(conn, data);
+		finish(conn, data->stage != SMTP_STAGE_IDLE && data->stage != SMTP_STAGE_QUIT);
+		break;
+	case SMTP_CLIENT_QUIT_DONE:
+		finish(conn, false);
+		break;
+	}
+}
+
+static bool must_quit(const struct hop_conn *conn)
+{
+	return conn->phase == CONN_READY && !is_busy(conn) &&
+	       (conn->is_retiring || smtp_client_is_spent(conn->client) ||
+		       conn->completed >= conn->hop->outbound->settings->route.messages_per_connection);
+}
+
+static void drain_events(struct hop_conn *conn, struct span *in)
+{
+	struct outbound *outbound = conn->hop->outbound;
+	struct smtp_client_event_data data;
+	enum smtp_client_event event;
+
+	while ((event = smtp_client_next(conn->client, in, &outbound->scratch, &data)) != SMTP_CLIENT_MORE) {
+		flush_scratch(conn);
+		on_event(conn, event, &data);
+	}
+	flush_scratch(conn);
+	if (conn->completed >= outbound->settings->route.messages_per_connection)
+		conn->is_retiring = true;
+	if (must_quit(conn)) {
+		conn->phase = CONN_QUITTING;
+		smtp_client_quit(conn->client, &outbound->scratch);
+		flush_scratch(conn);
+	}
+	if (conn->phase != CONN_OVER)
+		set_deadline(conn);
+}
+
+/* --- the stream --------------------------------------------------------------------------------- */
+
+static size_t on_data(void *arg, struct span bytes)
+{
+	struct hop_conn *conn = arg;
+	struct span rest = bytes;
+
+	drain_events(conn, &rest);
+	hop_conn_fill(conn);
+	return bytes.len - rest.len;
+}
+
+static void on_drain(void *arg)
+{
+	resume_body(arg);
+}
+
+static void on_tls(void *arg, const struct tls_info *info)
+{
+	struct hop_conn *conn = arg;
+
+	(void)info;
+	smtp_client_tls_started(conn->client, &conn->hop->outbound->scratch);
+	after_call(conn);
+}
+
+static void on_close(void *arg, enum err why, const char *text)
+{
+	struct hop_conn *conn = arg;
+	struct hop *hop = conn->hop;
+
+	conn->stream = NULL;
+	if (conn->phase == CONN_CONNECTING && why == ERR_TLS)
+		hop_tls_broken(hop);
+	if (!conn->why[0])
+		snprintf(conn->why, sizeof(conn->why), "%s while waiting for %s", text,
+			smtp_client_stage_name(smtp_client_stage(conn->client)));
+	smtp_client_abort(conn->client);
+	after_call(conn);
+	finish(conn, conn->phase == CONN_CONNECTING || is_busy(conn));
+	loop_timer_cancel(hop->outbound->loop, &conn->idle);
+	list_remove(&conn->link);
+	hop->conn_count--;
+	meter_add(hop->outbound->meter, METRIC_HOP_CONNECTIONS_OPEN, -1);
+	smtp_client_free(&conn->client);
+	mem_free(conn);
+	outbound_kick(hop->outbound);
+}
+
+static void on_open(void *arg)
+{
+	set_deadline(arg);
+}
+
+static const struct stream_callbacks callbacks = {
+	.on_open = on_open,
+	.on_data = on_data,
+	.on_drain = on_drain,
+	.on_tls = on_tls,
+	.on_close = on_close,
+};
+
+static void on_idle(void *arg)
+{
+	hop_conn_retire(arg);
+}
+
+static struct smtp_client_options client_options(const struct hop *hop)
+{
+	const struct settings *settings = hop->outbound->settings;
+	struct smtp_client_options options = smtp_client_default_options(settings->node.hostname);
+	uint32_t command_ms = (uint32_t)settings->route.timeout.command_ms;
+
+	options.tls = hop_wants_tls(hop);
+	options.timeouts = (struct smtp_client_timeouts){
+		.greeting_ms = (uint32_t)settings->route.timeout.greeting_ms,
+		.ehlo_ms = command_ms,
+		.starttls_ms = command_ms,
+		.mail_ms = command_ms,
+		.rcpt_ms = command_ms,
+		.data_ms = (uint32_t)settings->route.timeout.data_ms,
+		.body_ms = (uint32_t)settings->route.timeout.body_ms,
+		.dot_ms = (uint32_t)settings->route.timeout.dot_ms,
+		.rset_ms = command_ms,
+		.quit_ms = (uint32_t)settings->route.timeout.quit_ms,
+	};
+	return options;
+}
+
+void hop_conn_open(struct hop *hop, const struct address *address)
+{
+	static const struct stream_options stream_options = { .output_low = DELIVERY_PIECE };
+	struct smtp_client_options options = client_options(hop);
+	struct hop_conn *conn = mem_zalloc(sizeof(*conn));
+
+	conn->hop = hop;
+	conn->client = smtp_client_new(&options);
+	loop_timer_init(&conn->idle, on_idle, conn);
+	list_push_back(&hop->conns, &conn->link);
+	hop->conn_count++;
+	hop->connecting++;
+	meter_add(hop->outbound->meter, METRIC_HOP_CONNECTIONS_OPEN, 1);
+	conn->stream = stream_connect(hop->outbound->loop, &address->sa, &stream_options, &callbacks, conn);
+	stream_set_deadline(conn->stream, hop->outbound->settings->route.timeout.connect_ms);
+}
+
+void hop_conn_retire(struct hop_conn *conn)
+{
+	conn->is_retiring = true;
+	if (conn->phase == CONN_READY)
+		after_call(conn);
+	else if (conn->phase == CONN_CONNECTING)
+		hop_conn_abort(conn);
+}
+
+void hop_conn_abort(struct hop_conn *conn)
+{
+	if (conn->stream)
+		stream_abort(conn->stream);
+}
