@@ -44,9 +44,7 @@ void body_store_free(struct body_store **store)
 	*store = NULL;
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 static struct body *make(struct body_store *store, const struct msg_id *id)
 {
@@ -133,8 +131,7 @@ bool body_idle(struct body *body)
 	return false;
 }
 
-/* --- memory
- * ------------------------------------------------------------------------------------------------------- */
+/* --- memory --- */
 
 void body_charge(struct body *body, size_t holds)
 {
@@ -249,8 +246,7 @@ void body_mark_done(struct body *body)
 	body->life = BODY_DONE;
 }
 
-/* --- knowing
- * ------------------------------------------------------------------------------------------------------ */
+/* --- knowing --- */
 
 const struct msg_id *body_id(const struct body *body)
 {

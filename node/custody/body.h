@@ -40,8 +40,7 @@ void body_store_set_journal(struct body_store *store, struct journal *journal);
 /* All bodies are gone and the loop has run until none of their files was busy (it stays alive until then). */
 void body_store_free(struct body_store **store);
 
-/* --- writing
- * ------------------------------------------------------------------------------------------------------ */
+/* --- writing --- */
 
 /*
  * An empty body with one reference. `size_hint` is what the client declared, 0 when unknown: one above
@@ -78,8 +77,7 @@ bool body_seal(struct body *body, body_sealed_fn *fn, void *arg) WARN_UNUSED;
 /* ERR_OK, or why its file could not be written: then it can only be dropped. */
 enum err body_error(const struct body *body);
 
-/* --- knowing
- * ------------------------------------------------------------------------------------------------------ */
+/* --- knowing --- */
 
 const struct msg_id *body_id(const struct body *body);
 uint64_t body_len(const struct body *body);
@@ -92,8 +90,7 @@ struct journal_body body_for_journal(const struct body *body);
  * reader. */
 bool body_bytes(const struct body *body, struct span *bytes_out) WARN_UNUSED;
 
-/* --- life after the journal
- * --------------------------------------------------------------------------------------- */
+/* --- life after the journal --- */
 
 /* The journal has it: the file stays, and memory may be given up. Does so now if the budget is tight. */
 void body_mark_durable(struct body *body);
@@ -107,8 +104,7 @@ bool body_evict(struct body *body);
 /* A message of the replay: sealed, durable, not in memory. `body->bytes` is not looked at. */
 struct body *body_restore(struct body_store *store, const struct msg_id *id, const struct journal_body *body);
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------ */
+/* --- reading --- */
 
 enum body_read {
 	BODY_READ_PIECE,  /* *piece_out: borrowed until the next call for this reader */

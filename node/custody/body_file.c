@@ -44,8 +44,7 @@ enum err body_err_of_uv(ssize_t result)
 	return result == UV_ENOENT ? ERR_NOT_FOUND : ERR_IO;
 }
 
-/* --- operations
- * --------------------------------------------------------------------------------------------------- */
+/* --- operations --- */
 
 static void recharge(struct body *body)
 {
@@ -148,8 +147,7 @@ static void on_synced(uv_fs_t *req)
 				      on_folder_synced));
 }
 
-/* --- the way
- * ------------------------------------------------------------------------------------------------------ */
+/* --- the way --- */
 
 static bool is_being_removed(const struct body *body)
 {
@@ -276,8 +274,7 @@ void body_file_free(struct body *body)
 	body_charge(body, 0);
 }
 
-/* --- removing
- * ----------------------------------------------------------------------------------------------------- */
+/* --- removing --- */
 
 static void on_removed(uv_fs_t *req)
 {

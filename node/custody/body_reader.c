@@ -112,8 +112,7 @@ static size_t next_size(const struct body_reader *reader)
 	return left < reader->piece_bytes ? (size_t)left : reader->piece_bytes;
 }
 
-/* --- from memory, and from the journal into memory
- * ---------------------------------------------------------------- */
+/* --- from memory, and from the journal into memory --- */
 
 struct body_load {
 	uv_work_t work;
@@ -206,8 +205,7 @@ static enum body_read next_in_memory(struct body_reader *reader, struct span *pi
 	return BODY_READ_PIECE;
 }
 
-/* --- from a file
- * -------------------------------------------------------------------------------------------------- */
+/* --- from a file --- */
 
 static void read_more(struct body_reader *reader);
 

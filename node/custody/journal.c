@@ -4,10 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -15,22 +13,10 @@ enum {
 	SEGMENT_BYTES_MAX = 1 << 30, /* offsets are 32 bits */
 	SEGMENTS_MIN = 4,
 	SOON_MS_DEFAULT = 50,
-	FULL_DISK_RETRY_MS = 1000,
 };
 static const size_t bytes_max_default = (size_t)4 << 30;
 
-static void *run(void *arg);
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-/* --- opening and closing
- * ------------------------------------------------------------------------------------------ */
+/* --- opening and closing --- */
 
 static void init_locks(struct journal *journal)
 {
@@ -153,19 +139,6 @@ static enum err begin_log(struct journal *journal, bool salvage, struct buf *pro
 	return err;
 }
 
-/* Signals are for the threads that wait for them. */
-static void start_thread(struct journal *journal)
-{
-	sigset_t all, before;
-
-	journal->has_chores = true;
-	sigfillset(&all);
-	CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
-	CHECK(pthread_create(&journal->thread, NULL, run, journal) == 0);
-	CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
-	pthread_setname_np(journal->thread, "journal");
-}
-
 enum err journal_open(const struct journal_options *options, journal_replay_fn *each_live, void *arg,
 	struct journal **journal_out, struct buf *problem_out)
 {
@@ -183,19 +156,9 @@ enum err journal_open(const struct journal_options *options, journal_replay_fn *
 		journal_free(&journal);
 		return err;
 	}
-	start_thread(journal);
+	journal_thread_start(journal);
 	*journal_out = journal;
 	return ERR_OK;
-}
-
-static void stop_thread(struct journal *journal)
-{
-	pthread_mutex_lock(&journal->queue_lock);
-	journal->stopping = true;
-	pthread_cond_signal(&journal->wake);
-	pthread_mutex_unlock(&journal->queue_lock);
-	CHECK(pthread_join(journal->thread, NULL) == 0);
-	journal->closed = true;
 }
 
 void journal_close(struct journal **journal_ptr)
@@ -205,7 +168,7 @@ void journal_close(struct journal **journal_ptr)
 	if (!journal)
 		return;
 	*journal_ptr = NULL;
-	stop_thread(journal);
+	journal_thread_stop(journal);
 	while (!list_is_empty(&journal->done))
 		journal_poll(journal);
 	journal_free(&journal);
@@ -216,8 +179,7 @@ struct journal_origin journal_origin(const struct journal *journal)
 	return journal->origin_before;
 }
 
-/* --- the owner's side
- * --------------------------------------------------------------------------------------------- */
+/* --- the owner's side --- */
 
 void request_init(struct request *request, const struct journal_entry *entry, journal_done_fn *fn, void *arg)
 {
@@ -268,7 +230,7 @@ static bool enqueue(struct journal *journal, struct request *request)
 	if (request->entry.urgency == JOURNAL_NOW) {
 		journal->queued_now++;
 	} else if (!journal->soon_at_ms) {
-		journal->soon_at_ms = now_ms() + journal->soon_ms;
+		journal->soon_at_ms = journal_now_ms() + journal->soon_ms;
 		is_first_soon = true;
 	}
 	return journal->asleep && (is_first_soon || journal->queued_now == 1);
@@ -336,8 +298,7 @@ void journal_stats(struct journal *journal, struct journal_stats *stats_out)
 	pthread_mutex_unlock(&journal->queue_lock);
 }
 
-/* --- reading
- * ------------------------------------------------------------------------------------------------------ */
+/* --- reading --- */
 
 bool journal_has(struct journal *journal, const struct msg_id *id)
 {
@@ -392,113 +353,4 @@ enum err journal_read_body(struct journal *journal, const struct msg_id *id, str
 		return ERR_CORRUPT;
 	buf_commit(body_out, (size_t)live.body_len);
 	return ERR_OK;
-}
-
-/* --- the thread
- * --------------------------------------------------------------------------------------------------- */
-
-void journal_fail(struct journal *journal)
-{
-	if (!atomic_exchange(&journal->failed, true))
-		journal->counted.failed_errno = errno;
-}
-
-/* Under queue_lock. Sleeps until `wake`, or the time for what waits in the queue. */
-static void sleep_until_needed(struct journal *journal)
-{
-	uint64_t until_ms = journal->soon_at_ms;
-	struct timespec until;
-
-	journal->asleep = true;
-	if (!until_ms && journal->disk_full)
-		until_ms = now_ms() + FULL_DISK_RETRY_MS;
-	if (until_ms) {
-		until.tv_sec = (time_t)(until_ms / 1000);
-		until.tv_nsec = (long)(until_ms % 1000) * 1000000;
-		pthread_cond_timedwait(&journal->wake, &journal->queue_lock, &until);
-	} else {
-		pthread_cond_wait(&journal->wake, &journal->queue_lock);
-	}
-	journal->asleep = false;
-}
-
-/* Under queue_lock. */
-static bool is_due(const struct journal *journal)
-{
-	return journal->queued_now || journal->stopping ||
-	       (journal->soon_at_ms && now_ms() >= journal->soon_at_ms);
-}
-
-/* Waits for a batch, or with an empty one for chores. False: stop. */
-static bool take_batch(struct journal *journal, struct list *batch)
-{
-	bool stop;
-
-	pthread_mutex_lock(&journal->queue_lock);
-	while (!is_due(journal) && !journal->has_chores) {
-		sleep_until_needed(journal);
-		journal->has_chores = journal->disk_full; /* time to see if there is room again */
-	}
-	stop = journal->stopping && list_is_empty(&journal->queue);
-	if (is_due(journal)) {
-		list_splice_back(batch, &journal->queue);
-		journal->queued_now = 0;
-		journal->soon_at_ms = 0;
-	}
-	pthread_mutex_unlock(&journal->queue_lock);
-	return !stop;
-}
-
-/* Hands what is decided back. Returns true when more is queued already. */
-static bool give_results(struct journal *journal, struct list *decided)
-{
-	bool tell_owner = false;
-	bool is_busy;
-
-	ring_publish(journal);
-	pthread_mutex_lock(&journal->queue_lock);
-	LIST_EACH_SAFE(it, decided)
-	{
-		bool has_owner = LIST_ENTRY(it, struct request, node)->fn != NULL;
-
-		list_remove(it);
-		list_push_back(has_owner ? &journal->done : &journal->idle, it);
-		tell_owner = tell_owner || has_owner;
-	}
-	journal->stats = journal->counted;
-	is_busy = journal->queued_now > 0;
-	pthread_mutex_unlock(&journal->queue_lock);
-	if (tell_owner && journal->notify)
-		journal->notify(journal->notify_arg);
-	return is_busy;
-}
-
-/* One small piece of work ahead of need. Returns true when there is more. */
-static bool do_chore(struct journal *journal, bool is_busy)
-{
-	if (atomic_load(&journal->failed))
-		return false;
-	if (compact_is_wanted(journal) && compact_step(journal))
-		return true;
-	return ring_tend(journal, is_busy);
-}
-
-static void *run(void *arg)
-{
-	struct journal *journal = arg;
-	struct list batch, decided;
-
-	list_init(&batch);
-	list_init(&decided);
-	while (take_batch(journal, &batch)) {
-		bool is_busy = false;
-
-		while (!list_is_empty(&batch)) {
-			commit_some(journal, &batch, &decided);
-			is_busy = give_results(journal, &decided);
-		}
-		journal->has_chores = do_chore(journal, is_busy);
-		give_results(journal, &decided);
-	}
-	return NULL;
 }

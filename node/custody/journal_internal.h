@@ -1,10 +1,12 @@
 /*
- * What the files of the journal share. The thread's way through them:
+ * What the files of the journal share. Who does what:
  *
- *   journal.c   queue → take a batch ──→ commit.c  records, write, sync, index ──→ journal.c  done →
- * journal_poll() │                  └─ ring.c  the next segment when this one is full └ between batches:
- * compact.c  copies out of the oldest segment; ring.c  zeros ahead replay.c    at the start, before there is
- * a thread
+ *   journal.c         the owner's side: the queue; and done, for journal_poll()
+ *   journal_thread.c  takes a batch from the queue and, when it is decided, puts it into done
+ *   commit.c          a batch: records, write, sync, index
+ *   ring.c            the next segment, when this one is full; between batches zeros and spares ahead of need
+ *   compact.c         between batches: copies out of the oldest segment
+ *   replay.c          at the start, before there is a thread
  */
 #ifndef NODE_CUSTODY_JOURNAL_INTERNAL_H
 #define NODE_CUSTODY_JOURNAL_INTERNAL_H
@@ -78,7 +80,11 @@ struct journal {
 	atomic_bool failed, nearly_full;
 };
 
-/* journal.c */
+/* journal_thread.c */
+uint64_t journal_now_ms(void); /* CLOCK_MONOTONIC */
+void journal_thread_start(struct journal *journal);
+/* Behind everything that is queued. */
+void journal_thread_stop(struct journal *journal);
 /* The journal is over: `errno` says why. */
 void journal_fail(struct journal *journal);
 

@@ -3,10 +3,10 @@
  *
  * A segment is a block of SEGMENT_HEADER_BYTES and then records, each aligned to 8 bytes:
  *
- *   segment header   0 checksum 8 · 8 magic 8 · 16 version 4 · 20 generation 4 · 24 seed 8 · 32 worker 4 · 36
- * workers 4 record           0 checksum 8 · 8 magic 4 · 12 generation 4 · 16 batch start 4 · 20 type 1 · 21
- * place 1 · 22 zero 2 · 24 id 16 · 40 envelope length 4 · 44 zero 4 · 48 body length 8 · 56 body checksum 8 ·
- *                    64 envelope, inline body, zeros up to the next multiple of 8
+ *   segment header  checksum 8 · magic 8 · version 4 · generation 4 · seed 8 · worker 4 · workers 4 · zeros
+ *   record          checksum 8 · magic 4 · generation 4 · batch start 4 · type 1 · place 1 · zero 2 · id 16 ·
+ *                   envelope length 4 · zero 4 · body length 8 · body checksum 8, then the envelope, the
+ *                   inline body and zeros up to a multiple of 8
  *
  * The generation grows with every use of a segment, so what an earlier use left behind is told from what
  * belongs to this one. The record's checksum covers header and envelope and is seeded with the segment's

@@ -38,8 +38,7 @@ static enum err damage(
 	return ERR_CORRUPT;
 }
 
-/* --- the folder
- * --------------------------------------------------------------------------------------------------- */
+/* --- the folder --- */
 
 static enum err read_front(const struct replay *replay, struct segment *segment, enum header_state *state_out)
 {
@@ -123,8 +122,7 @@ static void sort_ring(struct journal *journal)
 	mem_free(all);
 }
 
-/* --- one segment
- * -------------------------------------------------------------------------------------------------- */
+/* --- one segment --- */
 
 static enum err load(struct replay *replay, const struct segment *segment)
 {
@@ -256,8 +254,7 @@ enum err replay_segments(struct journal *journal, bool salvage, struct buf *prob
 	return err;
 }
 
-/* --- what was found
- * ----------------------------------------------------------------------------------------------- */
+/* --- what was found --- */
 
 static int by_id(const void *a, const void *b)
 {
@@ -316,8 +313,7 @@ enum err replay_report(
 	return err;
 }
 
-/* --- salvage
- * ------------------------------------------------------------------------------------------------------ */
+/* --- salvage --- */
 
 static struct segment *last_damaged(const struct journal *journal)
 {

@@ -41,8 +41,7 @@ static enum err tell(struct buf *problem, const struct spool *spool, const char 
 	return ERR_IO;
 }
 
-/* --- folder and lock
- * ---------------------------------------------------------------------------------------------- */
+/* --- folder and lock --- */
 
 static enum err make_dir(const char *dir)
 {
@@ -90,8 +89,7 @@ static enum err open_dirs(struct spool *spool, struct buf *problem)
 	return ERR_OK;
 }
 
-/* --- small durable files
- * ------------------------------------------------------------------------------------------ */
+/* --- small durable files --- */
 
 static enum err write_all(int fd, struct span bytes)
 {
@@ -140,9 +138,7 @@ static enum err read_file(const struct spool *spool, const char *name, char text
 	return ERR_OK;
 }
 
-/* --- uuid
- * ---------------------------------------------------------------------------------------------------------
- */
+/* --- uuid --- */
 
 static bool is_uuid(const char *text)
 {
@@ -196,8 +192,7 @@ static enum err load_uuid(struct spool *spool, struct buf *problem)
 	return err;
 }
 
-/* --- epoch
- * -------------------------------------------------------------------------------------------------------- */
+/* --- epoch --- */
 
 static void put_epoch(struct buf *buf, uint64_t epoch)
 {
@@ -264,8 +259,7 @@ enum err spool_set_epoch(struct spool *spool, uint64_t epoch)
 	return err;
 }
 
-/* --- the whole
- * ---------------------------------------------------------------------------------------------------- */
+/* --- the whole --- */
 
 enum err spool_open(const char *dir, struct spool **spool_out, struct buf *problem_out)
 {

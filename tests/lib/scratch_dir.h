@@ -62,7 +62,8 @@ static inline unsigned scratch_count(const char *path, const char *ending)
 	while ((entry = readdir(dir))) {
 		size_t len = strlen(entry->d_name), end = strlen(ending);
 
-		count += entry->d_name[0] != '.' && len > end && strcmp(entry->d_name + len - end, ending) == 0;
+		count += entry->d_name[0] != '.' && len > end &&
+			 strcmp(entry->d_name + len - end, ending) == 0;
 	}
 	closedir(dir);
 	return count;

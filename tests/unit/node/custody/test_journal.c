@@ -312,8 +312,7 @@ static void two_journals_share_a_disk_and_nothing_else(void **state)
 	mem_free(second);
 }
 
-/* --- damage
- * ------------------------------------------------------------------------------------------------------- */
+/* --- damage --- */
 
 /* Sixty messages over several segments; the first `done` of them settled. */
 static void fill_some_segments(struct fixture *fixture, unsigned done)
@@ -482,8 +481,7 @@ static void settled_mail_stays_settled_after_a_salvage(void **state)
 	assert_int_equal(driver->found, 9);
 }
 
-/* --- folders
- * ------------------------------------------------------------------------------------------------------ */
+/* --- folders --- */
 
 static void journals_are_listed_by_worker_and_leave_at_once_when_retired(void **state)
 {
@@ -532,8 +530,7 @@ static void a_folder_that_cannot_be_made_is_told(void **state)
 	assert_true(buf_len(&fixture->driver.problem) > 0);
 }
 
-/* --- threads
- * ------------------------------------------------------------------------------------------------------ */
+/* --- threads --- */
 
 struct reading {
 	struct fixture *fixture;

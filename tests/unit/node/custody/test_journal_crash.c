@@ -29,7 +29,7 @@ struct image {
 };
 
 static struct {
-	uint64_t seed;
+	uint64_t seed, disk_seed; /* of the owner, of the journal's thread */
 	struct scratch_dir root, journal;
 	struct step steps[STEPS];
 	uint64_t state_after[STEPS + 1]; /* fingerprint of what is live after so many steps */
@@ -41,17 +41,17 @@ static struct {
 	unsigned image_limit;
 } world;
 
-static uint64_t next_random(void)
+static unsigned draw(uint64_t *seed, unsigned limit)
 {
-	world.seed ^= world.seed << 13;
-	world.seed ^= world.seed >> 7;
-	world.seed ^= world.seed << 17;
-	return world.seed;
+	*seed ^= *seed << 13;
+	*seed ^= *seed >> 7;
+	*seed ^= *seed << 17;
+	return (unsigned)(*seed % limit);
 }
 
 static unsigned below(unsigned limit)
 {
-	return (unsigned)(next_random() % limit);
+	return draw(&world.seed, limit);
 }
 
 /* Mostly short lives, some long ones, so that segments are reused and sparse ones written anew. */
@@ -61,7 +61,7 @@ static void plan(void)
 	bool live[IDS] = { false };
 
 	for (size_t i = 0; i < sizeof(world.text); i++)
-		world.text[i] = (char)next_random();
+		world.text[i] = (char)below(256);
 	for (unsigned i = 0; i < STEPS; i++) {
 		struct step *step = &world.steps[i];
 		struct msg_id id;
@@ -94,18 +94,16 @@ static void take_image(void)
 {
 	static const unsigned keeps[] = { 0, 20, 128, 236, 256 };
 	struct image *image = &world.images[world.image_count];
-	uint64_t seed;
 	char name[16];
 
-	if (world.image_count == world.image_limit || below(world.one_in))
+	if (world.image_count == world.image_limit || draw(&world.disk_seed, world.one_in))
 		return;
 	/* `answered` first: what is answered later may, or may not, be in the image. */
 	image->answered = atomic_load(&world.answered);
 	snprintf(name, sizeof(name), "image%u", world.image_count);
 	image->dir = scratch_path(&world.root, name);
-	seed = next_random();
-	disk_copy_after_power_loss(
-		world.journal.path, image->dir.path, keeps[below(ARRAY_LEN(keeps))], &seed);
+	disk_copy_after_power_loss(world.journal.path, image->dir.path,
+		keeps[draw(&world.disk_seed, ARRAY_LEN(keeps))], &world.disk_seed);
 	image->appended = atomic_load(&world.appended);
 	world.image_count++;
 }
@@ -171,7 +169,7 @@ static void open_image(const struct image *image, struct driver *driver)
 static void reset_world(uint64_t seed)
 {
 	memset(&world, 0, sizeof(world));
-	world.seed = seed;
+	world.seed = world.disk_seed = seed;
 	world.root = scratch_make();
 	world.journal = scratch_path(&world.root, "0");
 	world.one_in = 4;
