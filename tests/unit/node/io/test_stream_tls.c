@@ -69,8 +69,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
 	(void)state;
-	stream_abort_all(&world.loop);
-	settle(&world.loop);
+	end_streams(&world.loop);
 	loop_fini(&world.loop);
 	return 0;
 }
