@@ -260,7 +260,7 @@ static struct loop_timer *next_due(struct loop *loop, uint64_t now_ms)
 	while ((node = heap_peek(&loop->timers)) && node->due <= now_ms) {
 		struct loop_timer *timer = CONTAINER_OF(node, struct loop_timer, node);
 
-		if (timer->due_ms > now_ms) {
+		if (timer->due_ms > node->due) {
 			heap_set(&loop->timers, node, timer->due_ms);
 			continue;
 		}

@@ -2,8 +2,6 @@
 
 #include "skein/proto/base/alloc.h"
 
-#include <netinet/tcp.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #define LINGER_DEFAULT_MS 3000

@@ -59,7 +59,10 @@ struct stream_options {
 	uint32_t keepalive_s; /* idle time before TCP probes; 0: none */
 };
 
-/* Never fails here: see on_close. `options` may be NULL. No deadline is set: the caller sets one. */
+/*
+ * Never fails here: see on_close. `options` may be NULL. No deadline is set: the caller sets one. What is
+ * written before stream_start_tls() goes in clear, also before on_open.
+ */
 struct stream *stream_connect(struct loop *loop, const struct sockaddr *peer,
 	const struct stream_options *options, const struct stream_callbacks *callbacks, void *arg);
 /* Takes over a connected socket, such as a listener's. The first on_data comes in a later turn. */
@@ -115,7 +118,10 @@ void stream_abort(struct stream *stream);
 /* The owner goes: as stream_close(), unless it is closing already, and no callback follows, not even
  * on_close. Sets the pointer to NULL. */
 void stream_detach(struct stream **stream);
-/* Aborts every stream of the loop, the lingering ones too: for the end of the loop. */
+/*
+ * Aborts every stream of the loop, the lingering ones too: for the end of the loop. It knows them by their
+ * uv_tcp_t, so nobody else may put one on the loop.
+ */
 void stream_abort_all(struct loop *loop);
 
 /* ERR_CLOSED when the socket has none any more. */

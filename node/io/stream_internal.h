@@ -89,8 +89,6 @@ enum { STREAM_TLS_READ_MAX = 17 * 1024 }; /* a record of the largest size, and a
 /* Is stream_start_tls() called, and the turn not over? */
 bool stream_tls_is_starting(const struct stream *stream);
 bool stream_tls_is_open(const struct stream *stream);
-/* Ciphertext is left over because the owner takes no more. */
-bool stream_tls_has_input(const struct stream *stream);
 void stream_tls_begin(struct stream *stream);
 /* Decrypts what was kept and `fresh`, and offers it. */
 void stream_tls_feed(struct stream *stream, struct span fresh);

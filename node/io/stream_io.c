@@ -57,7 +57,7 @@ static bool wants_reading(const struct stream *stream)
 {
 	if (stream->phase == STREAM_FLUSHING || stream->phase == STREAM_LINGERING)
 		return stream->input == STREAM_INPUT_OPEN;
-	if (stream->tls && (stream_tls_is_starting(stream) || stream_tls_has_input(stream)))
+	if (stream->tls && stream_tls_is_starting(stream))
 		return false;
 	return stream_wants_data(stream);
 }

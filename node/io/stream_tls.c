@@ -81,11 +81,6 @@ bool stream_tls_is_open(const struct stream *stream)
 	return stream->tls->phase >= TLS_OPEN;
 }
 
-bool stream_tls_has_input(const struct stream *stream)
-{
-	return buf_len(&stream->tls->cipher_in) > 0;
-}
-
 struct out_queue *stream_clear_queue(struct stream *stream)
 {
 	return stream->tls ? &stream->tls->plain : &stream->out;

@@ -490,6 +490,29 @@ static void a_paused_stream_makes_the_peer_wait_and_loses_nothing(void **state)
 	fini_pair(&server, &client);
 }
 
+/* Data and close_notify come in one segment: OpenSSL knows of the end before the owner wants to. */
+static void a_paused_stream_hears_of_the_end_after_it_took_the_rest(void **state)
+{
+	struct endpoint server, client;
+
+	(void)state;
+	tls_pair(&server, &client, NULL);
+	server.act = endpoint_pause;
+	server.take_max = 6;
+	stream_write(client.stream, SPAN_LIT("DATA\r\nQUIT\r\n"));
+	stream_close(client.stream);
+	RUN_UNTIL(&world.loop, server.offers == 1);
+	settle(&world.loop);
+	assert_int_equal(server.eofs, 0);
+	stream_resume(server.stream);
+	RUN_UNTIL(&world.loop, server.eofs == 1);
+	assert_span_equal(buf_span(&server.data), "DATA\r\nQUIT\r\n");
+	stream_close(server.stream);
+	RUN_UNTIL(&world.loop, server.closes && client.closes);
+	assert_int_equal(server.why, ERR_OK);
+	fini_pair(&server, &client);
+}
+
 /* Passes on one byte per turn, both ways. */
 struct relay {
 	struct stream *from, *to;
@@ -583,6 +606,7 @@ int main(void)
 		TLS_TEST(every_way_to_end_is_safe_inside_the_callbacks),
 		TLS_TEST(bulk_is_bounded_on_the_way_and_arrives_in_order),
 		TLS_TEST(a_paused_stream_makes_the_peer_wait_and_loses_nothing),
+		TLS_TEST(a_paused_stream_hears_of_the_end_after_it_took_the_rest),
 		TLS_TEST(handshake_and_data_may_come_byte_by_byte),
 		TLS_TEST(an_idle_stream_with_tls_stays_under_32_kib),
 	};
