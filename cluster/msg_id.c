@@ -29,7 +29,7 @@ static unsigned five_bits(const struct msg_id *id, size_t index)
 	unsigned value = 0;
 
 	for (size_t bit = index * 5; bit < index * 5 + 5; bit++) {
-		unsigned one = bit < 2 ? 0 : id->bytes[(bit - 2) / 8] >> (7 - (bit - 2) % 8) & 1u;
+		unsigned one = bit < 2 ? 0 : (unsigned)id->bytes[(bit - 2) / 8] >> (7 - (bit - 2) % 8) & 1u;
 
 		value = value << 1 | one;
 	}
