@@ -1,0 +1,69 @@
+/*
+ * inbound: one worker's way in: its listeners and the SMTP sessions on them.
+ */
+#ifndef NODE_INBOUND_INBOUND_H
+#define NODE_INBOUND_INBOUND_H
+
+#include "admin/health.h"
+#include "config/settings.h"
+#include "custody/budget.h"
+#include "custody/custody.h"
+#include "inbound/admission.h"
+#include "io/listener.h"
+#include "io/loop.h"
+#include "io/tls.h"
+#include "skein/proto/smtp/server.h"
+#include "track/metrics.h"
+
+enum { INBOUND_LISTENERS_MAX = 64 };
+
+struct inbound;
+
+/* What sessions of a listener are told; those of a reload go in front of the older ones. */
+struct options_set {
+	struct options_set *older;
+	struct smtp_server_options options;
+};
+
+struct inbound_listener {
+	struct inbound *inbound;
+	size_t index; /* in settings->listeners */
+	struct listener *listener;
+	struct options_set *options; /* of new sessions: the first */
+};
+
+struct inbound {
+	struct loop *loop;
+	const struct settings *settings;
+	struct custody *custody;
+	struct body_store *bodies;
+	struct budget *budget;
+	struct health *health;
+	struct admission *admission;
+	struct tls_slot *tls;
+	struct log *log;
+	struct meter *meter;
+	struct inbound_listener listeners[INBOUND_LISTENERS_MAX];
+	size_t listener_count;
+	struct list sessions; /* session.link */
+	size_t session_count;
+	struct list stalled; /* sessions whose MAIL waits for memory */
+	struct loop_timer stall_timer;
+	struct buf scratch;    /* replies of one turn */
+	uint64_t next_session; /* for the log */
+	bool is_draining;
+};
+
+/* Binds all listeners. On failure appends a line to `why_out`; inbound_fini() is to be called in any case. */
+WARN_UNUSED enum err inbound_init(struct inbound *inbound, struct buf *why_out);
+/* New connections are answered 421, idle sessions are ended, the others end with their message. */
+void inbound_drain(struct inbound *inbound);
+/* Stops listening; sessions go on. */
+void inbound_stop_listening(struct inbound *inbound);
+/* Ends all sessions at once. */
+void inbound_abort(struct inbound *inbound);
+void inbound_fini(struct inbound *inbound);
+/* For sessions that begin from now on. */
+void inbound_reload(struct inbound *inbound, const struct settings *settings);
+
+#endif
