@@ -172,6 +172,39 @@ static void actions_are_recognised(void **state)
 	}
 }
 
+static int start(const char *const *args, struct settings **settings)
+{
+	static char program[] = "skeind";
+	char *argv[ARGS_MAX + 2] = { program };
+	struct options options;
+	int argc = 1, code;
+
+	for (; args[argc - 1]; argc++)
+		argv[argc] = (char *)(uintptr_t)args[argc - 1];
+	code = options_start(argc, argv, &options, settings);
+	options_fini(&options);
+	return code;
+}
+
+static void a_start_runs_or_ends_with_the_code_that_says_why(void **state)
+{
+	struct settings *settings;
+
+	(void)state;
+	assert_true(start(ARGS("--listen=127.0.0.1:1", "--next-hop=a"), &settings) < 0);
+	assert_non_null(settings);
+	settings_free(&settings);
+	assert_int_equal(
+		start(ARGS("--check", "--listen=127.0.0.1:1", "--next-hop=a"), &settings), OPTIONS_EXIT_OK);
+	assert_null(settings);
+	assert_int_equal(start(ARGS("--check", "--listen=127.0.0.1:1"), &settings), OPTIONS_EXIT_SETTINGS);
+	assert_null(settings);
+	assert_int_equal(start(ARGS("--listen=127.0.0.1:1"), &settings), OPTIONS_EXIT_SETTINGS);
+	assert_null(settings);
+	assert_int_equal(start(ARGS("--version"), &settings), OPTIONS_EXIT_OK);
+	assert_int_equal(start(ARGS("--nonsense", "--help"), &settings), OPTIONS_EXIT_USAGE);
+}
+
 static void options_win_over_the_file_and_lists_replace_lists(void **state)
 {
 	char path[] = "/tmp/skein-options-XXXXXX", config[128];
@@ -257,6 +290,7 @@ int main(void)
 		cmocka_unit_test(errors_of_options_read_like_those_of_a_file),
 		cmocka_unit_test(a_wrong_command_line_is_told_before_anything_is_done),
 		cmocka_unit_test(actions_are_recognised),
+		cmocka_unit_test(a_start_runs_or_ends_with_the_code_that_says_why),
 		cmocka_unit_test(options_win_over_the_file_and_lists_replace_lists),
 		cmocka_unit_test(a_secret_is_the_one_line_of_its_file),
 	};
