@@ -1,0 +1,191 @@
+#!/usr/bin/python3
+"""Builds Skein three times (plain, with ASan and UBSan, with TSan), runs every test, and counts.
+
+Unit tests, lint, simulation, dialogues and fuzz corpora are ctest's, in each build; the system tests are pytest's, on
+the plain build, and those marked `sanitize` again on the two others. The exit code is 1 when anything failed.
+"""
+import argparse
+import collections
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as xml
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+Build = collections.namedtuple("Build", "name folder options")
+PLAIN = Build("gcc", "build", ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DSKEIN_SANITIZE="])
+ASAN = Build("gcc, ASan and UBSan", "build-asan", ["-DCMAKE_BUILD_TYPE=Debug", "-DSKEIN_SANITIZE=address,undefined"])
+TSAN = Build("gcc, TSan", "build-tsan", ["-DCMAKE_BUILD_TYPE=Debug", "-DSKEIN_SANITIZE=thread"])
+JOBS = str(os.cpu_count() or 2)
+CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED)\s+\] (\d+) test\(s\)", re.M)
+CMOCKA_NAME = re.compile(r"^\[  (FAILED|SKIPPED)\s+\] (\w+)$", re.M)
+SANITIZER_OPTIONS = {
+    "ASAN_OPTIONS": "detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
+}
+
+
+class Tally:
+    """Counts, and what is worth telling at the end."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+        self.failures, self.skips = [], []
+
+    def fail(self, name, output=""):
+        self.failed += 1
+        self.failures.append((name, output))
+
+    def skip(self, name, reason):
+        self.skips.append((name, " ".join(reason.split())))
+
+    def sum(self):
+        text = f"{self.passed} passed, {self.failed} failed"
+        return text + (f", {len(self.skips)} skipped" if self.skips else "")
+
+
+class Step:
+    """Prints one line: what is done, how it ended, how long it took."""
+
+    def __init__(self, text):
+        self.text, self.began = text, time.monotonic()
+
+    def end(self, result):
+        print(f"{self.text:44} {result:34} {time.monotonic() - self.began:5.0f} s", flush=True)
+
+
+def run(command, **options):
+    return subprocess.run(command, cwd=TOP, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+                          **options)
+
+
+def build(which):
+    """False, after printing why, when it does not compile."""
+    step = Step(f"build  {which.name}")
+    done = run(["cmake", "-S", ".", "-B", which.folder, "-G", "Ninja", *which.options])
+    if done.returncode == 0:
+        done = run(["ninja", "-C", which.folder])
+    step.end("ok" if done.returncode == 0 else "FAILED")
+    if done.returncode:
+        print(done.stdout[-6000:])
+    return done.returncode == 0
+
+
+def run_ctest(which, tally, options):
+    step, before = Step(f"ctest  {which.name}"), Tally()
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        command = ["ctest", "--test-dir", which.folder, "-j", JOBS, "--output-junit", report.name,
+                   "--test-output-size-passed", "1000000", "--test-output-size-failed", "1000000"]
+        command += ["-L", "fast"] if options.fast else []
+        command += ["-R", options.only] if options.only else []
+        done = run(command, env=dict(os.environ, **SANITIZER_OPTIONS))
+        try:
+            cases = xml.parse(report.name).getroot().iter("testcase")
+            for case in cases:
+                count_program(case, which, before)
+        except xml.ParseError:
+            before.fail(f"ctest, {which.name}", done.stdout)
+    step.end(before.sum())
+    add(tally, before)
+
+
+def count_program(case, which, tally):
+    """One program of ctest: its cmocka tests where it tells them, else itself."""
+    name = f"{case.get('name')} [{which.name}]"
+    output = case.findtext("system-out") or ""
+    counts = collections.Counter()
+    for kind, number in CMOCKA_COUNT.findall(output):
+        counts[kind] += int(number)
+    names = {kind: {test for other, test in CMOCKA_NAME.findall(output) if other == kind} for kind in counts}
+    ran = case.get("status") == "run"
+    tally.passed += counts["PASSED"] if counts else int(ran)
+    for test in sorted(names.get("SKIPPED", ())):
+        tally.skip(f"{name}: {test}", reason_in(output))
+    if case.get("status") in ("notrun", "disabled"):
+        tally.skip(name, case.findtext("skipped") or reason_in(output))
+    elif not ran:
+        for test in sorted(names.get("FAILED", ())) or ["the program"]:
+            tally.fail(f"{name}: {test}", output)
+
+
+def reason_in(output):
+    """A test that skips itself prints "skipped: ..." before."""
+    found = re.search(r"skipped: (.*)", output)
+    return found[1] if found else "no reason given"
+
+
+def run_pytest(which, tally, options, marker=None):
+    step, before = Step(f"system {which.name}"), Tally()
+    with tempfile.NamedTemporaryFile(suffix=".xml") as report:
+        command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report.name}",
+                   "tests/system"]
+        command += ["-m", marker] if marker else []
+        command += ["-k", options.only] if options.only else []
+        environment = dict(os.environ, SKEIN_BUILD=str(TOP / which.folder), **SANITIZER_OPTIONS)
+        done = run(command, env=environment)
+        try:
+            for case in xml.parse(report.name).getroot().iter("testcase"):
+                count_case(case, which, before)
+        except xml.ParseError:
+            before.fail(f"pytest, {which.name}", done.stdout)
+    if done.returncode not in (0, 1, 5) and not before.failed:
+        before.fail(f"pytest, {which.name}", done.stdout)
+    step.end(before.sum())
+    add(tally, before)
+
+
+def count_case(case, which, tally):
+    name = f"{case.get('classname').rpartition('.')[2]}: {case.get('name')} [{which.name}]"
+    bad = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
+    if bad is not None:
+        tally.fail(name, bad.text or bad.get("message", ""))
+    elif case.find("skipped") is not None:
+        tally.skip(name, case.find("skipped").get("message", "no reason given"))
+    else:
+        tally.passed += 1
+
+
+def add(tally, more):
+    tally.passed += more.passed
+    tally.failed += more.failed
+    tally.failures += more.failures
+    tally.skips += more.skips
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/run", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--fast", action="store_true", help="the plain build and its fast tests only: a minute")
+    parser.add_argument("--only", metavar="PATTERN", help="tests whose name fits (ctest -R, pytest -k)")
+    options = parser.parse_args()
+    began, tally = time.monotonic(), Tally()
+    for which in [PLAIN] if options.fast else [PLAIN, ASAN, TSAN]:
+        if not build(which):
+            tally.fail(f"build, {which.name}")
+            continue
+        run_ctest(which, tally, options)
+        if not options.fast:
+            run_pytest(which, tally, options, None if which is PLAIN else "sanitize")
+    tell(tally, time.monotonic() - began)
+    return 1 if tally.failed or not tally.passed else 0
+
+
+def tell(tally, seconds):
+    for name, output in tally.failures:
+        print(f"\nFAILED {name}")
+        print("\n".join("    " + line for line in output.strip().splitlines()[-40:]))
+    if tally.skips:
+        print()
+    for name, reason in tally.skips:
+        print(f"skipped {name}: {reason}")
+    print(f"\n{seconds / 60:.1f} minutes")
+    print(tally.sum())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
