@@ -34,10 +34,16 @@ static struct {
 	pthread_mutex_t lock;
 } disk = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset);
-ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset);
+/* With large files switched on the callers' names end in 64; on 64-bit machines both are the same function.
+ */
+#define DISK_REPLACES(name) __asm__(name)
+ssize_t disk_pwritev(int, const struct iovec *, int, off_t) DISK_REPLACES("pwritev");
+ssize_t disk_pwritev64(int, const struct iovec *, int, off_t) DISK_REPLACES("pwritev64");
+ssize_t disk_pwrite(int, const void *, size_t, off_t) DISK_REPLACES("pwrite");
+ssize_t disk_pwrite64(int, const void *, size_t, off_t) DISK_REPLACES("pwrite64");
+int disk_fallocate(int, off_t, off_t) DISK_REPLACES("posix_fallocate");
+int disk_fallocate64(int, off_t, off_t) DISK_REPLACES("posix_fallocate64");
 int fdatasync(int fd);
-int posix_fallocate(int fd, off_t offset, off_t len);
 
 static bool disk_is_due(atomic_int *left)
 {
@@ -55,7 +61,7 @@ static bool disk_would_grow(int fd, off_t upto)
 	return fstat(fd, &stat) == 0 && upto > stat.st_size;
 }
 
-ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
+ssize_t disk_pwritev64(int fd, const struct iovec *iov, int count, off_t offset)
 {
 	atomic_fetch_add(&disk.writes, 1);
 	if (disk_is_due(&disk.fail_write_at)) {
@@ -65,7 +71,12 @@ ssize_t pwritev(int fd, const struct iovec *iov, int count, off_t offset)
 	return syscall(SYS_pwritev, fd, iov, count, offset, 0);
 }
 
-ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset)
+ssize_t disk_pwritev(int fd, const struct iovec *iov, int count, off_t offset)
+{
+	return disk_pwritev64(fd, iov, count, offset);
+}
+
+ssize_t disk_pwrite64(int fd, const void *bytes, size_t len, off_t offset)
 {
 	if (atomic_load(&disk.is_full) && disk_would_grow(fd, offset + (off_t)len)) {
 		errno = ENOSPC;
@@ -74,13 +85,23 @@ ssize_t pwrite(int fd, const void *bytes, size_t len, off_t offset)
 	return syscall(SYS_pwrite64, fd, bytes, len, offset);
 }
 
-int posix_fallocate(int fd, off_t offset, off_t len)
+ssize_t disk_pwrite(int fd, const void *bytes, size_t len, off_t offset)
+{
+	return disk_pwrite64(fd, bytes, len, offset);
+}
+
+int disk_fallocate64(int fd, off_t offset, off_t len)
 {
 	if (!disk_would_grow(fd, offset + len))
 		return 0;
 	if (atomic_load(&disk.is_full))
 		return ENOSPC;
 	return syscall(SYS_fallocate, fd, 0, offset, len) == 0 ? 0 : errno;
+}
+
+int disk_fallocate(int fd, off_t offset, off_t len)
+{
+	return disk_fallocate64(fd, offset, len);
 }
 
 static struct disk_file *disk_file_of(const char *path)
