@@ -218,6 +218,7 @@ static void on_renewed(void *arg, const struct outcome *outcome, const struct re
 		} else if (outcome->kind == OUTCOME_OK) {
 			member->lease.trust_until_ms =
 				renewal->sent_ms + member->options.ttl_ms - member->options.margin_ms;
+			member->counter = renewed->counter;
 			tell_lease(member);
 			if (renewed->drain != member->is_draining) {
 				member->is_draining = renewed->drain;
@@ -353,6 +354,11 @@ void member_set_load(struct member *member, const char *load)
 const struct lease *member_lease(const struct member *member)
 {
 	return &member->lease;
+}
+
+uint64_t member_counter(const struct member *member)
+{
+	return member->counter;
 }
 
 bool member_is_leader(const struct member *member)

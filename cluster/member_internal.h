@@ -47,6 +47,7 @@ struct member {
 	uint64_t granted; /* epoch that the spool is being given */
 	uint64_t epoch_last, told_fence;
 	uint64_t switched_epoch;
+	uint64_t counter; /* of the lease */
 	uint64_t next_renew_ms, rest_until_ms;
 	const char *load;
 	unsigned in_flight;

@@ -104,11 +104,15 @@ static void on_stall_timer(void *arg)
 		loop_timer_set(inbound->loop, &inbound->stall_timer, STALL_CHECK_MS);
 }
 
-enum err inbound_init(struct inbound *inbound, struct buf *why_out)
+void inbound_init(struct inbound *inbound)
 {
 	list_init(&inbound->sessions);
 	list_init(&inbound->stalled);
 	loop_timer_init(&inbound->stall_timer, on_stall_timer, inbound);
+}
+
+enum err inbound_listen(struct inbound *inbound, struct buf *why_out)
+{
 	for (size_t i = 0; i < inbound->settings->listeners.count && i < INBOUND_LISTENERS_MAX; i++) {
 		enum err err = open_listener(inbound, i, why_out);
 

@@ -54,8 +54,10 @@ struct inbound {
 	bool is_draining;
 };
 
-/* Binds all listeners. On failure appends a line to `why_out`; inbound_fini() is to be called in any case. */
-WARN_UNUSED enum err inbound_init(struct inbound *inbound, struct buf *why_out);
+/* The fields down to `meter` are set. */
+void inbound_init(struct inbound *inbound);
+/* Binds all listeners. On failure appends a line to `why_out`. */
+WARN_UNUSED enum err inbound_listen(struct inbound *inbound, struct buf *why_out);
 /* New connections are answered 421, idle sessions are ended, the others end with their message. */
 void inbound_drain(struct inbound *inbound);
 /* Stops listening; sessions go on. */

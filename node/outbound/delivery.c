@@ -2,7 +2,7 @@
 
 #include "io/wall_clock.h"
 
-void delivery_begin(struct delivery *delivery, struct message *message, size_t rcpt_max)
+void delivery_open(struct delivery *delivery, struct message *message, size_t rcpt_max)
 {
 	const struct envelope *envelope = &message->envelope;
 	size_t room = envelope->recipient_count < rcpt_max ? envelope->recipient_count : rcpt_max;
@@ -90,7 +90,7 @@ void delivery_lost(struct delivery *delivery, const struct smtp_client_event_dat
 	}
 }
 
-struct message *delivery_end(struct delivery *delivery)
+struct message *delivery_take_back(struct delivery *delivery)
 {
 	struct message *message = delivery->message;
 

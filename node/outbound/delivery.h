@@ -27,7 +27,7 @@ struct delivery {
 enum { DELIVERY_PIECE = 64 * 1024 };
 
 /* Moves the reference in. At most `rcpt_max` of the pending recipients take part. */
-void delivery_begin(struct delivery *delivery, struct message *message, size_t rcpt_max);
+void delivery_open(struct delivery *delivery, struct message *message, size_t rcpt_max);
 /* One recipient's verdict; `remote` names the hop. */
 void delivery_result(
 	struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote);
@@ -35,6 +35,6 @@ void delivery_result(
 void delivery_lost(struct delivery *delivery, const struct smtp_client_event_data *data, const char *why,
 	const char *remote);
 /* Hands the message back and makes the delivery free. */
-struct message *delivery_end(struct delivery *delivery);
+struct message *delivery_take_back(struct delivery *delivery);
 
 #endif

@@ -180,7 +180,7 @@ static void begin_body(struct hop_conn *conn, struct delivery *delivery)
 static void hand_back(struct hop_conn *conn, struct delivery *delivery, enum attempt_end end)
 {
 	struct outbound *outbound = conn->hop->outbound;
-	struct message *message = delivery_end(delivery);
+	struct message *message = delivery_take_back(delivery);
 
 	outbound->trying--;
 	custody_window(outbound->custody, message, false);
@@ -215,7 +215,7 @@ void hop_conn_fill(struct hop_conn *conn)
 
 		if (!message)
 			break;
-		delivery_begin(delivery, message, told && told < rcpt_max ? told : (size_t)rcpt_max);
+		delivery_open(delivery, message, told && told < rcpt_max ? told : (size_t)rcpt_max);
 		smtp_client_start(conn->client, &delivery->transaction, &outbound->scratch);
 		after_call(conn);
 	}

@@ -77,6 +77,8 @@ void member_fenced(struct member *member, uint64_t epoch, uint64_t fence, uint64
 void member_set_load(struct member *member, const char *load);
 
 const struct lease *member_lease(const struct member *member);
+/* Our lease's counter as Redis last told it: for a goodbye (registry_kill). */
+uint64_t member_counter(const struct member *member);
 bool member_is_leader(const struct member *member);
 /* Nodes alive when last seen, ourselves included; 0 when never seen. */
 unsigned member_nodes_alive(const struct member *member);

@@ -1,0 +1,599 @@
+#include "run/worker.h"
+
+#include "custody/custody.h"
+#include "inbound/inbound.h"
+#include "io/redis_conn.h"
+#include "io/stream.h"
+#include "io/wall_clock.h"
+#include "outbound/outbound.h"
+#include "skein/proto/base/alloc.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+enum { WATCH_MS = 500, DRAIN_STEP_MS = 50, TICK_MAX_MS = 200, PATH_LEN_MAX = 4096 };
+
+enum drain_phase { DRAIN_NONE, DRAIN_SESSIONS, DRAIN_DELIVERIES, DRAIN_DONE };
+
+struct worker {
+	unsigned index;
+	const struct settings *settings;
+	struct worker_shared shared;
+	uv_thread_t thread;
+	bool is_running;
+	struct loop loop;
+	struct log *log;
+	struct meter *meter;
+	struct random random;
+	struct health_reporter health;
+
+	struct journal *journal;
+	uv_async_t journal_wake;
+	struct body_store *bodies;
+	struct redis_conn *redis; /* NULL: standalone */
+	struct redis_link *link;  /* of redis, or one that never comes up */
+	struct ownership *ownership;
+	struct loop_timer ownership_timer, watch_timer, drain_timer;
+	struct custody custody;
+	struct outbound outbound;
+	struct inbound inbound;
+	struct journal_stats seen; /* what the metrics know of the journal */
+	int64_t queue_seen[QUEUE_LOCAL + 1];
+
+	enum drain_phase drain;
+	uint64_t drain_until_ms;
+};
+
+/* --- messages to the worker's thread ------------------------------------------------------------ */
+
+struct order {
+	struct loop_msg msg;
+	struct worker *worker;
+	struct lease lease;
+	const struct settings *settings;
+	uint64_t timeout_ms;
+};
+
+static void give_order(struct worker *worker, loop_fn *fn, const struct order *order)
+{
+	struct order *copy = mem_dup(order, sizeof(*order));
+
+	copy->worker = worker;
+	loop_msg_init(&copy->msg, fn, copy);
+	loop_post(&worker->loop, &copy->msg);
+}
+
+/* --- ownership and Redis ------------------------------------------------------------------------ */
+
+static void on_ownership_timer(void *arg)
+{
+	struct worker *worker = arg;
+	uint64_t now_ms = loop_boottime_ms(), next_ms;
+
+	ownership_set_appetite(
+		worker->ownership, worker->custody.is_leaving ? 0 : outbound_appetite(&worker->outbound));
+	next_ms = ownership_tick(worker->ownership, now_ms);
+	next_ms = next_ms > now_ms + TICK_MAX_MS ? now_ms + TICK_MAX_MS : next_ms;
+	loop_timer_set(&worker->loop, &worker->ownership_timer, next_ms - now_ms);
+}
+
+static void on_redis_ready(void *arg, const struct redis_identity *identity)
+{
+	struct worker *worker = arg;
+
+	(void)identity;
+	ownership_link_ready(worker->ownership, loop_boottime_ms());
+}
+
+static void on_redis_lost(void *arg, const char *why)
+{
+	struct worker *worker = arg;
+
+	(void)why;
+	ownership_link_lost(worker->ownership, loop_boottime_ms());
+	meter_add(worker->meter, METRIC_REDIS_RECONNECTS, 1);
+}
+
+static void on_asserted(void *arg, uint64_t epoch)
+{
+	struct worker *worker = arg;
+
+	worker->shared.events.on_asserted(worker->shared.events.node, worker->index, epoch);
+}
+
+static void on_fenced(void *arg, uint64_t epoch, uint64_t fence)
+{
+	struct worker *worker = arg;
+
+	worker->shared.events.on_fenced(worker->shared.events.node, epoch, fence);
+}
+
+static void transport_write(void *ctx, struct span bytes)
+{
+	(void)ctx;
+	(void)bytes;
+}
+
+static void transport_close(void *ctx)
+{
+	(void)ctx;
+}
+
+static void on_link_event(void *arg, enum redis_link_event event, const char *why)
+{
+	(void)arg;
+	(void)event;
+	(void)why;
+}
+
+/* A standalone node has the same link, which is never connected: everything stays local by the same code. */
+static void make_lone_link(struct worker *worker)
+{
+	const struct redis_link_options options = { .prefix = worker->settings->redis.prefix };
+	const struct redis_transport transport = { worker, transport_write, transport_close };
+
+	worker->link = redis_link_new(&options, transport, on_link_event, worker);
+}
+
+void worker_redis_options(struct redis_conn_options *options, const struct settings *settings,
+	const char *password, struct tls_slot *tls)
+{
+	*options = (struct redis_conn_options){
+		.host = settings->redis.address.host,
+		.port = settings->redis.address.port,
+		.tls = settings->redis.tls.enabled ? tls : NULL,
+		.server_name = settings->redis.tls.server_name[0] ? settings->redis.tls.server_name : NULL,
+		.reconnect_first_ms = settings->redis.reconnect_first_ms,
+		.reconnect_max_ms = settings->redis.reconnect_max_ms,
+		.link = {
+			.user = settings->redis.user[0] ? settings->redis.user : NULL,
+			.password = password,
+			.client_name = settings->node.name,
+			.prefix = settings->redis.prefix,
+			.wait_replicas = (unsigned)settings->redis.wait_replicas,
+			.handshake_timeout_ms = settings->redis.connect_timeout_ms,
+			.call_timeout_ms = settings->redis.call_timeout_ms,
+		},
+	};
+}
+
+static void connect_redis(struct worker *worker)
+{
+	static const struct redis_conn_callbacks callbacks = { on_redis_ready, on_redis_lost };
+	struct redis_conn_options options;
+
+	worker_redis_options(
+		&options, worker->settings, worker->shared.redis_password, worker->shared.redis_tls);
+	worker->redis = redis_conn_new(&worker->loop, &options, &callbacks, worker);
+	worker->link = redis_conn_link(worker->redis);
+}
+
+static void make_ownership(struct worker *worker)
+{
+	const struct settings *settings = worker->settings;
+	struct ownership_owner owner = custody_as_owner(&worker->custody);
+	struct ownership_options options = {
+		.shards = (unsigned)settings->redis.shards,
+		.worker = worker->index,
+		.workers = worker->shared.workers,
+		.takeovers_max = (unsigned)settings->cluster.takeovers_max,
+		.claim_batch = (unsigned)settings->cluster.claim_batch,
+		.claim_interval_ms = settings->cluster.claim_interval_ms,
+	};
+
+	CHECK(node_uuid_parse(span_of_str(spool_uuid(worker->shared.spool)), &options.node));
+	CHECK(getrandom(options.seed, sizeof(options.seed), 0) == (ssize_t)sizeof(options.seed));
+	worker->ownership = ownership_new(&options, worker->link, &owner);
+}
+
+/* --- what is looked at twice a second ----------------------------------------------------------- */
+
+static void watch_journal(struct worker *worker)
+{
+	struct journal_stats now;
+
+	journal_stats(worker->journal, &now);
+	if (now.commits > worker->seen.commits) {
+		meter_observe(worker->meter, METRIC_JOURNAL_COMMIT_TIME,
+			(now.commit_us_sum - worker->seen.commit_us_sum) /
+				(now.commits - worker->seen.commits));
+		meter_observe(worker->meter, METRIC_JOURNAL_COMMIT_RECORDS,
+			(now.entries - worker->seen.entries) / (now.commits - worker->seen.commits));
+	}
+	meter_add(worker->meter, METRIC_JOURNAL_BYTES,
+		(int64_t)now.disk_bytes - (int64_t)worker->seen.disk_bytes);
+	worker->seen = now;
+	health_set(&worker->health, HEALTH_DISK, !journal_is_nearly_full(worker->journal),
+		"the journal is nearly full");
+	if (journal_has_failed(worker->journal)) {
+		health_set(&worker->health, HEALTH_JOURNAL, false, "a write to the journal failed");
+		worker->shared.events.on_failed(worker->shared.events.node, "a write to the journal failed");
+	}
+}
+
+static void watch_queue(struct worker *worker)
+{
+	const struct ownership *ownership = worker->ownership;
+
+	/* Gauges of several threads are moved, not set. */
+	const int64_t counts[] = {
+		[QUEUE_ACTIVE] = (int64_t)(ownership_count(ownership, HOLDING_OWNED) +
+					   ownership_count(ownership, HOLDING_OFFERED)),
+		[QUEUE_WAITING] = (int64_t)ownership_count(ownership, HOLDING_KEPT),
+		[QUEUE_LOCAL] = (int64_t)ownership_count(ownership, HOLDING_LOCAL),
+	};
+
+	for (unsigned state = QUEUE_ACTIVE; state <= QUEUE_LOCAL; state++) {
+		if (state == QUEUE_HELD || state == QUEUE_QUARANTINED)
+			continue;
+		meter_add_at(worker->meter, METRIC_QUEUE, state, counts[state] - worker->queue_seen[state]);
+		worker->queue_seen[state] = counts[state];
+	}
+}
+
+static void on_watch(void *arg)
+{
+	struct worker *worker = arg;
+	enum budget_level level = budget_level(worker->shared.budget);
+
+	watch_journal(worker);
+	watch_queue(worker);
+	health_set(&worker->health, HEALTH_MEMORY, level != BUDGET_FULL, "memory.budget is used up");
+	if (worker->index == 0)
+		meter_set(worker->meter, METRIC_MEMORY_USED, (int64_t)budget_used(worker->shared.budget));
+	loop_timer_set(&worker->loop, &worker->watch_timer, WATCH_MS);
+}
+
+/* --- drain -------------------------------------------------------------------------------------- */
+
+static void enter_deliveries(struct worker *worker)
+{
+	worker->drain = DRAIN_DELIVERIES;
+	custody_hand_over(&worker->custody);
+}
+
+static void end_drain(struct worker *worker)
+{
+	worker->drain = DRAIN_DONE;
+	outbound_stop(&worker->outbound);
+	worker->shared.events.on_drained(worker->shared.events.node, worker->index);
+}
+
+static void on_drain_timer(void *arg)
+{
+	struct worker *worker = arg;
+	bool is_late = loop_now_ms(&worker->loop) >= worker->drain_until_ms;
+
+	if (worker->drain == DRAIN_SESSIONS) {
+		if (is_late)
+			inbound_abort(&worker->inbound);
+		if (worker->inbound.session_count == 0 || is_late)
+			enter_deliveries(worker);
+	} else if (worker->drain == DRAIN_DELIVERIES) {
+		custody_hand_over(&worker->custody);
+		if (custody_is_quiet(&worker->custody) || is_late) {
+			end_drain(worker);
+			return;
+		}
+	}
+	loop_timer_set(&worker->loop, &worker->drain_timer, DRAIN_STEP_MS);
+}
+
+static void on_drain_order(void *arg)
+{
+	struct order *order = arg;
+	struct worker *worker = order->worker;
+
+	if (worker->drain == DRAIN_NONE || worker->drain == DRAIN_DONE) {
+		worker->drain = DRAIN_SESSIONS;
+		worker->drain_until_ms = loop_now_ms(&worker->loop) + order->timeout_ms;
+		inbound_drain(&worker->inbound);
+		loop_timer_set(&worker->loop, &worker->drain_timer, 0);
+	}
+	mem_free(order);
+}
+
+void worker_drain(struct worker *worker, uint64_t timeout_ms)
+{
+	const struct order order = { .timeout_ms = timeout_ms };
+
+	give_order(worker, on_drain_order, &order);
+}
+
+/* --- other orders ------------------------------------------------------------------------------- */
+
+static void on_lease_order(void *arg)
+{
+	struct order *order = arg;
+
+	ownership_set_lease(order->worker->ownership, &order->lease, loop_boottime_ms());
+	mem_free(order);
+}
+
+void worker_set_lease(struct worker *worker, const struct lease *lease)
+{
+	const struct order order = { .lease = *lease };
+
+	give_order(worker, on_lease_order, &order);
+}
+
+static void on_reload_order(void *arg)
+{
+	struct order *order = arg;
+	struct worker *worker = order->worker;
+
+	worker->settings = order->settings;
+	worker->custody.settings = order->settings;
+	outbound_reload(&worker->outbound, order->settings);
+	inbound_reload(&worker->inbound, order->settings);
+	mem_free(order);
+}
+
+void worker_reload(struct worker *worker, const struct settings *settings)
+{
+	const struct order order = { .settings = settings };
+
+	give_order(worker, on_reload_order, &order);
+}
+
+void worker_stop(struct worker *worker)
+{
+	loop_stop(&worker->loop);
+}
+
+const struct loop *worker_loop(const struct worker *worker)
+{
+	return &worker->loop;
+}
+
+/* --- the journal -------------------------------------------------------------------------------- */
+
+static void wake_for_journal(void *arg)
+{
+	struct worker *worker = arg;
+
+	uv_async_send(&worker->journal_wake);
+}
+
+static void on_journal_wake(uv_async_t *handle)
+{
+	struct worker *worker = handle->data;
+
+	journal_poll(worker->journal);
+}
+
+struct restoring {
+	struct worker *worker;
+	size_t unreadable;
+};
+
+static void on_live(void *arg, const struct journal_live *live)
+{
+	struct restoring *restoring = arg;
+	struct worker *worker = restoring->worker;
+	struct msg_id_text id = msg_id_format(&live->id);
+
+	if (custody_restore(&worker->custody, live) == ERR_OK)
+		return;
+	restoring->unreadable++;
+	log_event(worker->log, LOG_ERROR, "envelope-unreadable", LOG_STR("id", id.text),
+		LOG_STR("then", "it stays in the journal"), LOG_END);
+}
+
+static enum err open_journal(struct worker *worker, struct buf *why_out)
+{
+	const struct settings *settings = worker->settings;
+	struct restoring restoring = { .worker = worker };
+	char dir[PATH_LEN_MAX];
+	struct journal_options options = {
+		.dir = dir,
+		.segment_bytes = settings->journal.segment_size,
+		.bytes_max = settings->journal.size_max / worker->shared.workers,
+		.worker = worker->index,
+		.workers = worker->shared.workers,
+		.notify = wake_for_journal,
+		.notify_arg = worker,
+	};
+
+	snprintf(dir, sizeof(dir), "%s/%u", spool_journal_dir(worker->shared.spool), worker->index);
+	return journal_open(&options, on_live, &restoring, &worker->journal, why_out);
+}
+
+bool worker_has_message(struct worker *worker, const struct msg_id *id)
+{
+	return journal_has(worker->journal, id);
+}
+
+/* --- building ----------------------------------------------------------------------------------- */
+
+static void fill_outbound(struct worker *worker)
+{
+	worker->outbound = (struct outbound){
+		.loop = &worker->loop,
+		.settings = worker->settings,
+		.custody = &worker->custody,
+		.log = worker->log,
+		.meter = worker->meter,
+		.random = &worker->random,
+		.tls = worker->shared.hop_tls,
+	};
+	outbound_init(&worker->outbound);
+}
+
+static void fill_custody(struct worker *worker)
+{
+	worker->custody = (struct custody){
+		.loop = &worker->loop,
+		.settings = worker->settings,
+		.log = worker->log,
+		.meter = worker->meter,
+		.random = &worker->random,
+		.bodies = worker->bodies,
+		.outbound = &worker->outbound,
+		.is_cluster = worker->redis != NULL,
+		.worker = worker,
+		.on_asserted = on_asserted,
+		.on_fenced = on_fenced,
+	};
+	custody_init(&worker->custody);
+	make_ownership(worker);
+	worker->custody.ownership = worker->ownership;
+}
+
+static void fill_inbound(struct worker *worker)
+{
+	worker->inbound = (struct inbound){
+		.loop = &worker->loop,
+		.settings = worker->settings,
+		.custody = &worker->custody,
+		.bodies = worker->bodies,
+		.budget = worker->shared.budget,
+		.health = worker->shared.health,
+		.admission = worker->shared.admission,
+		.tls = worker->shared.server_tls,
+		.log = worker->log,
+		.meter = worker->meter,
+	};
+	inbound_init(&worker->inbound);
+}
+
+static void make_bodies(struct worker *worker)
+{
+	const struct body_store_options options = {
+		.loop = &worker->loop.uv,
+		.dir = spool_body_dir(worker->shared.spool),
+		.budget = worker->shared.budget,
+		.memory_max = worker->settings->memory.body,
+	};
+
+	worker->bodies = body_store_new(&options);
+}
+
+enum err worker_new(unsigned index, const struct settings *settings, const struct worker_shared *shared,
+	struct worker **worker_out, struct buf *why_out)
+{
+	struct worker *worker = mem_zalloc(sizeof(*worker));
+	char name[16];
+	enum err err;
+
+	*worker_out = worker;
+	worker->index = index;
+	worker->settings = settings;
+	worker->shared = *shared;
+	snprintf(name, sizeof(name), "worker-%u", index);
+	worker->log = log_open(shared->log, name);
+	worker->meter = metrics_open(shared->metrics);
+	random_seed(&worker->random);
+	health_reporter_init(&worker->health, shared->health);
+	err = loop_init(&worker->loop);
+	CHECK(err == ERR_OK);
+	CHECK(uv_async_init(&worker->loop.uv, &worker->journal_wake, on_journal_wake) == 0);
+	worker->journal_wake.data = worker;
+	loop_timer_init(&worker->ownership_timer, on_ownership_timer, worker);
+	loop_timer_init(&worker->watch_timer, on_watch, worker);
+	loop_timer_init(&worker->drain_timer, on_drain_timer, worker);
+	if (settings->redis.address.host[0])
+		connect_redis(worker);
+	else
+		make_lone_link(worker);
+	make_bodies(worker);
+	fill_outbound(worker);
+	fill_custody(worker);
+	fill_inbound(worker);
+	err = open_journal(worker, why_out);
+	if (err)
+		return err;
+	worker->custody.journal = worker->journal;
+	body_store_set_journal(worker->bodies, worker->journal);
+	return inbound_listen(&worker->inbound, why_out);
+}
+
+static void run(void *arg)
+{
+	struct worker *worker = arg;
+
+	on_watch(worker);
+	on_ownership_timer(worker);
+	outbound_kick(&worker->outbound);
+	loop_run(&worker->loop);
+}
+
+enum err worker_start(struct worker *worker, struct buf *why_out)
+{
+	if (uv_thread_create(&worker->thread, run, worker)) {
+		buf_append_str(why_out, "no thread for a worker\n");
+		return ERR_IO;
+	}
+	worker->is_running = true;
+	return ERR_OK;
+}
+
+void worker_join(struct worker *worker)
+{
+	if (worker->is_running)
+		uv_thread_join(&worker->thread);
+	worker->is_running = false;
+}
+
+/* --- the end ------------------------------------------------------------------------------------ */
+
+/* The thread is gone: what is under way ends while we turn its loop here. */
+static void turn_until(struct worker *worker, bool (*is_done)(const struct worker *))
+{
+	while (!is_done(worker)) {
+		loop_stop(&worker->loop);
+		loop_run(&worker->loop);
+	}
+}
+
+static bool are_connections_gone(const struct worker *worker)
+{
+	return outbound_is_idle(&worker->outbound) && worker->inbound.session_count == 0;
+}
+
+static bool are_transfers_over(const struct worker *worker)
+{
+	return worker->custody.transfers == 0;
+}
+
+static void free_links(struct worker *worker)
+{
+	if (worker->redis)
+		redis_conn_free(&worker->redis);
+	else
+		redis_link_free(&worker->link);
+}
+
+static void end_traffic(struct worker *worker)
+{
+	inbound_stop_listening(&worker->inbound);
+	inbound_abort(&worker->inbound);
+	outbound_abort(&worker->outbound);
+	turn_until(worker, are_connections_gone);
+	turn_until(worker, are_transfers_over);
+	/* Runs the callbacks that are left. */
+	if (worker->journal)
+		journal_close(&worker->journal);
+	ownership_link_lost(worker->ownership, loop_boottime_ms());
+	free_links(worker);
+}
+
+void worker_free(struct worker **worker_ptr)
+{
+	struct worker *worker = *worker_ptr;
+
+	*worker_ptr = NULL;
+	end_traffic(worker);
+	inbound_fini(&worker->inbound);
+	outbound_fini(&worker->outbound);
+	ownership_free(&worker->ownership);
+	custody_fini(&worker->custody);
+	body_store_free(&worker->bodies);
+	loop_timer_cancel(&worker->loop, &worker->ownership_timer);
+	loop_timer_cancel(&worker->loop, &worker->watch_timer);
+	loop_timer_cancel(&worker->loop, &worker->drain_timer);
+	uv_close((uv_handle_t *)&worker->journal_wake, NULL);
+	stream_abort_all(&worker->loop);
+	loop_fini(&worker->loop);
+	mem_free(worker);
+}

@@ -1,0 +1,81 @@
+/*
+ * worker: one thread with its own loop, listeners, sessions, journal, Redis connection and couriers. Workers
+ * share nothing but what is built for it (budget, admission, health, metrics, log, certificates); settings
+ * are read-only.
+ *
+ * Life: worker_new() replays the journal (blocking, before any thread runs), worker_start() runs the thread,
+ * worker_drain() ends it in good order and tells the node, worker_join(), worker_free().
+ */
+#ifndef NODE_RUN_WORKER_H
+#define NODE_RUN_WORKER_H
+
+#include "admin/health.h"
+#include "config/settings.h"
+#include "custody/budget.h"
+#include "custody/spool.h"
+#include "inbound/admission.h"
+#include "io/loop.h"
+#include "io/tls.h"
+#include "skein/cluster/member.h"
+#include "track/metrics.h"
+
+struct worker;
+
+/* What a worker tells the node; called on the worker's thread. */
+struct worker_events {
+	void *node;
+	/* Everything that goes on is adopted under this epoch. */
+	void (*on_asserted)(void *node, unsigned worker, uint64_t epoch);
+	void (*on_fenced)(void *node, uint64_t epoch, uint64_t fence);
+	/* The journal or the disk failed: this process must end. */
+	void (*on_failed)(void *node, const char *why);
+	/* worker_drain() is through: nothing is left to do. */
+	void (*on_drained)(void *node, unsigned worker);
+};
+
+/* What is shared; everything is borrowed for the worker's life. */
+struct worker_shared {
+	unsigned workers;
+	struct spool *spool;
+	struct log_writer *log;
+	struct metrics *metrics;
+	struct health *health;
+	struct budget *budget;
+	struct admission *admission;
+	struct tls_slot *server_tls, *redis_tls;
+	struct tls_context *hop_tls;
+	const char *redis_password; /* NULL: none */
+	struct worker_events events;
+};
+
+/* Opens and replays the journal and binds the listeners. On failure appends lines to `why_out`. */
+WARN_UNUSED enum err worker_new(unsigned index, const struct settings *settings,
+	const struct worker_shared *shared, struct worker **worker_out, struct buf *why_out);
+WARN_UNUSED enum err worker_start(struct worker *worker, struct buf *why_out);
+/* The thread has ended, or never ran. Sets the pointer to NULL. */
+void worker_free(struct worker **worker);
+void worker_join(struct worker *worker);
+
+/* How this node talks to Redis; text is borrowed from its arguments. */
+struct redis_conn_options;
+void worker_redis_options(struct redis_conn_options *options, const struct settings *settings,
+	const char *password, struct tls_slot *tls);
+
+/* --- any thread */
+
+void worker_set_lease(struct worker *worker, const struct lease *lease);
+/* For what begins from now on; `settings` outlive the worker. */
+void worker_reload(struct worker *worker, const struct settings *settings);
+/*
+ * Refuses new mail, lets sessions and attempts end, hands over what is left, then tells on_drained. What is
+ * not done after `timeout_ms` is cut off. Listeners go on answering 421 until worker_stop().
+ */
+void worker_drain(struct worker *worker, uint64_t timeout_ms);
+/* Ends the loop. */
+void worker_stop(struct worker *worker);
+const struct loop *worker_loop(const struct worker *worker);
+
+/* Is the message live in this worker's journal? Before start only. */
+bool worker_has_message(struct worker *worker, const struct msg_id *id);
+
+#endif
