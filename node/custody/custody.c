@@ -619,7 +619,7 @@ void custody_hand_over(struct custody *custody)
 
 bool custody_is_quiet(const struct custody *custody)
 {
-	return !custody->transfers && !custody->appends && outbound_is_idle(custody->outbound) &&
+	return !custody->transfers && !custody->appends && custody->outbound->trying == 0 &&
 	       (!ownership_is_open(custody->ownership) ||
 		       ownership_count(custody->ownership, HOLDING_OWNED) == 0);
 }

@@ -129,7 +129,11 @@ static void on_link_event(void *arg, enum redis_link_event event, const char *wh
 /* A standalone node has the same link, which is never connected: everything stays local by the same code. */
 static void make_lone_link(struct worker *worker)
 {
-	const struct redis_link_options options = { .prefix = worker->settings->redis.prefix };
+	const struct redis_link_options options = {
+		.prefix = worker->settings->redis.prefix,
+		.handshake_timeout_ms = worker->settings->redis.connect_timeout_ms,
+		.call_timeout_ms = worker->settings->redis.call_timeout_ms,
+	};
 	const struct redis_transport transport = { worker, transport_write, transport_close };
 
 	worker->link = redis_link_new(&options, transport, on_link_event, worker);
