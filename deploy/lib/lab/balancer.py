@@ -6,7 +6,7 @@ import socket
 def render(template, listen, nodes, stats_socket):
     """`nodes`: (name, address for PROXY connections, port of the admin HTTP)."""
     servers = "".join(f"    server {name} {address} check port {port}\n" for name, address, port in nodes)
-    text = re.sub(r"(?m)^ +(user|group) .*\n", "", template)
+    text = re.sub(r"(?m)^ +(user|group|maxconn) .*\n", "", template)
     text = re.sub(r"(?m)^global\n", f"global\n    stats socket {stats_socket} mode 600 level admin\n", text)
     text = re.sub(r"(?m)^    bind .*$", f"    bind {listen}", text)
     text, count = re.subn(r"(?m)(^    server .*\n)+", servers, text)

@@ -126,7 +126,7 @@ class Burst:
     def body(self, tag):
         """What the sink must find below the header, byte for byte."""
         line = f"{tag} the quick brown fox jumps over the lazy dog\r\n.\r\n..two dots begin this line\r\n".encode()
-        return (line * (self.size // len(line) + 1))[:self.size - 2] + b"\r\n"
+        return (line * (self.size // len(line) + 1))[:self.size - 2].rstrip(b"\r\n") + b"\r\n"
 
     def sha256(self, tag):
         return hashlib.sha256(self.body(tag)).hexdigest()
