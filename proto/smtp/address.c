@@ -192,19 +192,6 @@ bool smtp_path_take(struct span *rest, struct smtp_address *address_out)
 	return take_mailbox(rest, address_out) && (!rest->len || rest->ptr[0] == ' ');
 }
 
-bool smtp_mailbox_parse(struct span text, struct smtp_address *address_out)
-{
-	*address_out = (struct smtp_address){ 0 };
-	return take_mailbox(&text, address_out) && !text.len;
-}
-
-bool smtp_domain_parse(struct span text, enum smtp_domain_kind *kind_out)
-{
-	struct span rest = text;
-
-	return take_domain(&rest, kind_out) && !rest.len && utf8_is_valid(text);
-}
-
 /* Length of the sequence that `lead` begins and the range its second byte must be in; 0: not a lead byte. */
 static size_t utf8_sequence(unsigned char lead, unsigned char *low_out, unsigned char *high_out)
 {

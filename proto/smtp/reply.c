@@ -26,7 +26,6 @@ static const struct smtp_reply replies[SMTP_REPLY_COUNT] = {
 	[SMTP_REPLY_TOO_MANY_ERRORS] = REPLY(421, "4.7.0", "Too many errors"),
 	[SMTP_REPLY_TOO_MANY_MESSAGES] = REPLY(421, "4.7.0", "Enough messages on this connection"),
 	[SMTP_REPLY_DID_NOT_WAIT] = REPLY(421, "4.5.0", "Commands were sent without waiting for a reply"),
-	[SMTP_REPLY_NO_SERVICE] = REPLY(554, "5.7.1", "No service for you"),
 
 	[SMTP_REPLY_UNKNOWN_COMMAND] = REPLY(500, "5.5.2", "Unknown command"),
 	[SMTP_REPLY_NOT_IMPLEMENTED] = REPLY(502, "5.5.1", "Command not implemented"),
@@ -43,7 +42,6 @@ static const struct smtp_reply replies[SMTP_REPLY_COUNT] = {
 	[SMTP_REPLY_NO_RECIPIENTS] = REPLY(554, "5.5.1", "No valid recipients"),
 	[SMTP_REPLY_TLS_ON_ALREADY] = REPLY(503, "5.5.1", "TLS is on already"),
 	[SMTP_REPLY_TLS_UNAVAILABLE] = REPLY(454, "4.7.0", "TLS not available for now"),
-	[SMTP_REPLY_TLS_REQUIRED] = REPLY(530, "5.7.0", "STARTTLS first"),
 
 	[SMTP_REPLY_BAD_SENDER] = REPLY(501, "5.1.7", "Bad sender address syntax"),
 	[SMTP_REPLY_BAD_RECIPIENT] = REPLY(501, "5.1.3", "Bad recipient address syntax"),

@@ -38,12 +38,6 @@ struct smtp_address {
  */
 bool smtp_path_take(struct span *rest, struct smtp_address *address_out);
 
-/* All of `text` is local@domain, as in settings and policy. */
-bool smtp_mailbox_parse(struct span text, struct smtp_address *address_out);
-
-/* A domain name or an address literal, as EHLO's argument should be and a route's key must be. */
-bool smtp_domain_parse(struct span text, enum smtp_domain_kind *kind_out);
-
 /* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool utf8_is_valid(struct span text);
 

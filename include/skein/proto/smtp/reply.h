@@ -39,7 +39,6 @@ enum smtp_reply_id {
 	SMTP_REPLY_TOO_MANY_ERRORS,
 	SMTP_REPLY_TOO_MANY_MESSAGES,
 	SMTP_REPLY_DID_NOT_WAIT,
-	SMTP_REPLY_NO_SERVICE, /* a greeting: nothing but QUIT follows */
 
 	/* Commands. */
 	SMTP_REPLY_UNKNOWN_COMMAND,
@@ -57,7 +56,6 @@ enum smtp_reply_id {
 	SMTP_REPLY_NO_RECIPIENTS,
 	SMTP_REPLY_TLS_ON_ALREADY,
 	SMTP_REPLY_TLS_UNAVAILABLE,
-	SMTP_REPLY_TLS_REQUIRED,
 
 	/* Addresses and parameters. */
 	SMTP_REPLY_BAD_SENDER,

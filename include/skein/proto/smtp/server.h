@@ -132,7 +132,8 @@ void smtp_server_greet(struct smtp_server *server, struct buf *out, const struct
 
 /*
  * Consumes from the front of *in, appends replies to *out, and stops at the first event. May be called with
- * empty input, and must be called again after a decision.
+ * empty input, and must be called again after a decision: with
+ * all input that is at hand, since a body that was sent along with a DATA that is refused is told by that.
  */
 enum smtp_event smtp_server_next(
 	struct smtp_server *server, struct span *in, struct buf *out, struct smtp_event_data *data_out);
