@@ -235,6 +235,9 @@ static const struct setting_row rows[] = {
 		.help = "Size of the journal of all workers. When it is full, new mail is answered 452." },
 	{ "journal.disk_free_min", "256MiB", SIZE(0, 1 * TIB), AT(journal.disk_free_min), RELOADABLE,
 		.help = "With less free space in the spool the node takes no new mail." },
+	{ "journal.salvage", "false", BOOL, AT(journal.salvage),
+		.help = "For one start after damage was told: keep what can be read, put damaged files "
+			"aside." },
 
 	{ "smtp.bare_newline", "refuse", ENUM(bare_newline_names), AT(smtp.bare_newline), RELOADABLE,
 		.help = "A CR or LF alone in a message: refuse it, or normalise it to CRLF on the way in." },

@@ -151,6 +151,7 @@ struct settings {
 		uint64_t segment_size;
 		uint64_t size_max;
 		uint64_t disk_free_min;
+		bool salvage;
 	} journal;
 
 	struct {

@@ -177,9 +177,10 @@ static void on_done_durable(void *arg, enum err err)
 
 void custody_finish(struct custody *custody, struct message *message)
 {
+	/* Of a message that only this node knows, DONE is the only record (protocol.md, finding 31). */
 	const struct journal_entry entry = {
 		.type = JOURNAL_DONE,
-		.urgency = JOURNAL_SOON,
+		.urgency = message->holding.epoch ? JOURNAL_SOON : JOURNAL_NOW,
 		.id = message->holding.id,
 	};
 	struct finishing *finishing = mem_alloc(sizeof(*finishing));

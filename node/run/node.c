@@ -631,7 +631,7 @@ static enum err start_admin(struct node *node, struct buf *why)
 
 static enum err start_workers(struct node *node, struct buf *why)
 {
-	static char names[WORKERS_MAX][16];
+	static char names[WORKERS_MAX][24];
 	enum err err = ERR_OK;
 
 	health_watch(node->health, "main", &node->loop);

@@ -395,6 +395,7 @@ static enum err open_journal(struct worker *worker, struct buf *why_out)
 		.bytes_max = settings->journal.size_max / worker->shared.workers,
 		.worker = worker->index,
 		.workers = worker->shared.workers,
+		.salvage = settings->journal.salvage,
 		.notify = wake_for_journal,
 		.notify_arg = worker,
 	};
@@ -477,7 +478,7 @@ enum err worker_new(unsigned index, const struct settings *settings, const struc
 	struct worker **worker_out, struct buf *why_out)
 {
 	struct worker *worker = mem_zalloc(sizeof(*worker));
-	char name[16];
+	char name[24];
 	enum err err;
 
 	*worker_out = worker;
