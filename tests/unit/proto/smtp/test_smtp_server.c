@@ -174,7 +174,7 @@ static void a_transaction_that_is_void_is_told_once(void **state)
 	assert_int_equal(next(&f), SMTP_EVENT_NONE);
 	open_transaction(&f);
 	/* A command that failed just before leaves nothing in the event. */
-	assert_int_equal(say(&f, "RCPT TO:<bad\r\nRSET\r\n"), SMTP_EVENT_RESET);
+	assert_int_equal(say(&f, "RCPT TO:<c@d> FOO\r\nRSET\r\n"), SMTP_EVENT_RESET);
 	assert_null(f.data.reply);
 	open_transaction(&f);
 	assert_int_equal(say(&f, "EHLO y\r\n"), SMTP_EVENT_HELO);
@@ -190,6 +190,24 @@ static void a_transaction_that_is_void_is_told_once(void **state)
 	assert_int_equal(buf_len(&f.out), 0);
 	assert_int_equal(say(&f, "\nc\r\n.\r\n"), SMTP_EVENT_NONE);
 	assert_true(has_said(&f, "550 5.6.11 "));
+	tear_down(&f);
+}
+
+static void a_chunk_that_cannot_fit_is_refused_before_its_first_byte(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up(&f);
+	f.options.message_size_max = 10;
+	open_transaction(&f);
+	assert_int_equal(say(&f, "BDAT 6\r\nabcd\r\nBDAT 5 LAST\r\nab"), SMTP_EVENT_DATA_BEGIN);
+	accept_event(&f);
+	assert_int_equal(next(&f), SMTP_EVENT_BODY);
+	assert_int_equal(next(&f), SMTP_EVENT_RESET);
+	assert_ptr_equal(f.data.reply, smtp_reply_get(SMTP_REPLY_TOO_BIG));
+	assert_int_equal(next(&f), SMTP_EVENT_NONE);
+	assert_int_equal(f.in.len, 0);
 	tear_down(&f);
 }
 
@@ -363,6 +381,7 @@ int main(void)
 		cmocka_unit_test(nothing_is_consumed_while_a_decision_is_awaited),
 		cmocka_unit_test(an_idle_machine_is_small_and_holds_no_block),
 		cmocka_unit_test(a_transaction_that_is_void_is_told_once),
+		cmocka_unit_test(a_chunk_that_cannot_fit_is_refused_before_its_first_byte),
 		cmocka_unit_test(a_refused_data_begin_ends_the_transaction),
 		cmocka_unit_test(a_peer_that_does_not_wait_for_a_refusal_is_cut_off),
 		cmocka_unit_test(starttls_throws_away_what_came_before_the_handshake),
