@@ -167,6 +167,7 @@ class Session(asyncio.Protocol):
         except (OSError, ssl.SSLError):
             return
         self.is_stopped = False
+        self.advance()  # A quick client sends its EHLO along with the end of the handshake.
 
     def on_mail(self, line):
         self.reset()
