@@ -89,6 +89,13 @@ struct msg_id id_of(unsigned number)
 	return msg_id_make(number, SHARD, number);
 }
 
+struct msg_id_text text_of(unsigned number)
+{
+	struct msg_id id = id_of(number);
+
+	return msg_id_format(&id);
+}
+
 struct queue_message message_of(unsigned number, unsigned pieces)
 {
 	return (struct queue_message){ .id = id_of(number),
@@ -379,11 +386,16 @@ struct answer do_takeup(struct queue_driver *q, struct incarnation node, unsigne
 	ASK(q, queue_takeup, on_records, &args);
 }
 
+struct answer do_own_from(struct queue_driver *q, const struct queue_own *args)
+{
+	ASK(q, queue_own, on_ids, args);
+}
+
 struct answer do_own(struct queue_driver *q, struct incarnation node)
 {
 	struct queue_own args = { node, SHARD, 0 };
 
-	ASK(q, queue_own, on_ids, &args);
+	return do_own_from(q, &args);
 }
 
 struct answer do_settle_with(struct queue_driver *q, const struct queue_settle *args)
@@ -445,11 +457,16 @@ struct answer do_withdraw(struct queue_driver *q, char node, unsigned number)
 	ASK(q, queue_withdraw, on_outcome, &args);
 }
 
+struct answer do_news_from(struct queue_driver *q, const struct queue_news *args)
+{
+	ASK(q, queue_news, on_news, args);
+}
+
 struct answer do_news(struct queue_driver *q, char node)
 {
 	struct queue_news args = { node_uuid(node), SHARD, 0 };
 
-	ASK(q, queue_news, on_news, &args);
+	return do_news_from(q, &args);
 }
 
 struct answer do_seen(struct queue_driver *q, char node, unsigned number, const char *settled)
@@ -597,11 +614,16 @@ struct answer do_renew(struct queue_driver *q, struct incarnation node)
 	ASK(q, registry_renew, on_renew, &args);
 }
 
+struct answer do_kill_with(struct queue_driver *q, const struct registry_kill *args)
+{
+	ASK(q, registry_kill, on_outcome, args);
+}
+
 struct answer do_kill(struct queue_driver *q, struct incarnation node, uint64_t counter)
 {
 	struct registry_kill args = { node, counter, false };
 
-	ASK(q, registry_kill, on_outcome, &args);
+	return do_kill_with(q, &args);
 }
 
 struct answer do_settled(struct queue_driver *q, struct incarnation node)

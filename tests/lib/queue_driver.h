@@ -61,6 +61,7 @@ struct node_uuid node_uuid(char letter);
 /* Message `number` of SHARD, one recipient, `pieces` pieces of 5 bytes each. */
 struct queue_message message_of(unsigned number, unsigned pieces);
 struct msg_id id_of(unsigned number);
+struct msg_id_text text_of(unsigned number);
 
 void put_body(struct queue_driver *q, const struct queue_message *message);
 /* put_body, then the call. */
@@ -78,6 +79,7 @@ struct answer do_keep(
 struct answer do_claim(struct queue_driver *q, struct incarnation node, unsigned count);
 struct answer do_takeup(struct queue_driver *q, struct incarnation node, unsigned number);
 struct answer do_own(struct queue_driver *q, struct incarnation node);
+struct answer do_own_from(struct queue_driver *q, const struct queue_own *args);
 struct answer do_settle(
 	struct queue_driver *q, char node, unsigned number, const char *settled, const char *holders);
 struct answer do_settle_with(struct queue_driver *q, const struct queue_settle *args);
@@ -88,6 +90,7 @@ struct answer do_bounce(struct queue_driver *q, struct incarnation node, unsigne
 	const char *settled, struct queue_message dsn);
 struct answer do_withdraw(struct queue_driver *q, char node, unsigned number);
 struct answer do_news(struct queue_driver *q, char node);
+struct answer do_news_from(struct queue_driver *q, const struct queue_news *args);
 struct answer do_seen(struct queue_driver *q, char node, unsigned number, const char *settled);
 struct answer do_recover(struct queue_driver *q, const char *generation);
 struct answer do_asserted(
@@ -110,6 +113,7 @@ struct answer do_open(struct queue_driver *q, const char *cluster_id, bool must_
 struct answer do_register(struct queue_driver *q, const struct registry_register *args);
 struct answer do_renew(struct queue_driver *q, struct incarnation node);
 struct answer do_kill(struct queue_driver *q, struct incarnation node, uint64_t counter);
+struct answer do_kill_with(struct queue_driver *q, const struct registry_kill *args);
 struct answer do_settled(struct queue_driver *q, struct incarnation node);
 struct answer do_lead(struct queue_driver *q, const struct registry_lead *args);
 struct answer do_forget(struct queue_driver *q, char node);
@@ -128,6 +132,7 @@ bool has_key(struct queue_driver *q, const char *name);
 			fail_msg("got %s (%.*s), expected %s", outcome_kind_name(seen_.outcome.kind),        \
 				SPAN_ARGS(seen_.outcome.text), outcome_kind_name(expected));                 \
 	} while (0)
+#define assert_id(actual, number) assert_string_equal(msg_id_format(&(actual)).text, text_of(number).text)
 #define assert_turn(actual, expected)                                                                        \
 	do {                                                                                                 \
 		struct answer turn_ = (actual);                                                              \
