@@ -154,9 +154,9 @@ void ownership_add(
 	}
 }
 
-void ownership_set_holder(struct holding *holding)
+void ownership_set_holder(struct holding *holding, bool is_holder)
 {
-	holding->is_holder = true;
+	holding->is_holder = is_holder;
 }
 
 void ownership_set_window(struct holding *holding, bool is_windowed)

@@ -415,10 +415,10 @@ static void on_copied(void *arg, enum err err)
 	struct copying *copying = arg;
 
 	copying->custody->appends--;
-	if (!err) {
-		ownership_set_holder(&copying->message->holding);
+	if (err)
+		ownership_set_holder(&copying->message->holding, false);
+	else
 		body_mark_durable(copying->message->body);
-	}
 	message_unref(&copying->message);
 	buf_fini(&copying->env);
 	mem_free(copying);
@@ -440,6 +440,8 @@ static void copy_to_journal(struct custody *custody, struct message *message)
 	envelope_encode(&message->envelope, &copying->env);
 	entry.envelope = buf_span(&copying->env);
 	custody->appends++;
+	/* From now on: it may be delivered before the answer, and then DONE must follow MESSAGE. */
+	ownership_set_holder(&message->holding, true);
 	journal_append(custody->journal, &entry, on_copied, copying);
 }
 

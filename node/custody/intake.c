@@ -173,7 +173,7 @@ static void on_journaled(void *arg, enum err err)
 	intake->journal = err ? JOURNAL_REFUSED : JOURNAL_KEPT;
 	intake->journal_err = err;
 	if (!err) {
-		ownership_set_holder(&intake->message->holding);
+		ownership_set_holder(&intake->message->holding, true);
 		body_mark_durable(intake->message->body);
 	}
 	decide(intake);

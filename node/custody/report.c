@@ -60,7 +60,7 @@ static void on_journaled(void *arg, enum err err)
 	if (err) {
 		discard(report);
 	} else {
-		ownership_set_holder(&report->dsn->holding);
+		ownership_set_holder(&report->dsn->holding, true);
 		body_mark_durable(report->dsn->body);
 	}
 	finish(report);
@@ -151,7 +151,7 @@ static void build(struct report *report)
 		LOG_SPAN("recipient", report->message->envelope.sender), LOG_END);
 	buf_fini(&content);
 	if (body_seal(report->dsn->body, on_sealed, report))
-		to_journal(report);
+		on_sealed(report, body_error(report->dsn->body));
 }
 
 static void read_original(struct report *report)

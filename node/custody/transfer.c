@@ -138,6 +138,8 @@ static void on_sealed(void *arg, enum err err)
 	struct transfer *transfer = arg;
 
 	transfer->err = err;
+	if (!err && body_len(transfer->message->body) != transfer->size)
+		transfer->err = ERR_CORRUPT;
 	finish(transfer);
 }
 
@@ -175,10 +177,8 @@ static void get_next(struct transfer *transfer)
 		}
 		return;
 	}
-	if (body_len(body) != transfer->size)
-		transfer->err = ERR_CORRUPT;
 	if (body_seal(body, on_sealed, transfer))
-		finish(transfer);
+		on_sealed(transfer, body_error(body));
 }
 
 void transfer_get(

@@ -356,7 +356,7 @@ static void on_message_end(struct session *session, const struct smtp_event_data
 		return;
 	}
 	if (body_seal(transaction->message->body, on_sealed, session))
-		take_custody(session);
+		on_sealed(session, body_error(transaction->message->body));
 }
 
 /* --- events of the machine ---------------------------------------------------------------------- */

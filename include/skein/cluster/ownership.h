@@ -143,8 +143,8 @@ struct holding *ownership_next(const struct ownership *ownership, size_t *cursor
  */
 void ownership_add(
 	struct ownership *ownership, struct holding *holding, enum holding_state state, bool is_holder);
-/* The journal has it now. */
-void ownership_set_holder(struct holding *holding);
+/* The journal has it now, or could not take it. */
+void ownership_set_holder(struct holding *holding, bool is_holder);
 /* The final dot is being written, or its answer has come. */
 void ownership_set_window(struct holding *holding, bool is_windowed);
 
