@@ -97,7 +97,7 @@ static void on_client(void *arg, enum redis_outcome outcome, const redisReply *r
 
 	(void)outcome;
 	if (!is_error(reply))
-		identity_read_client(reply_text(reply), &link->learned);
+		link->learned.same_host = client_line_read(reply_text(reply)).same_host;
 }
 
 static void on_save(void *arg, enum redis_outcome outcome, const redisReply *reply)

@@ -150,8 +150,9 @@ static struct span without_port(struct span address)
 	return span_take(address, len ? len - 1 : 0);
 }
 
-void identity_read_client(struct span line, struct redis_identity *identity)
+struct client_line client_line_read(struct span line)
 {
+	struct client_line client = { .same_host = REDIS_FACT_UNKNOWN };
 	struct span theirs = { 0 }, ours = { 0 };
 
 	while (line.len) {
@@ -162,10 +163,12 @@ void identity_read_client(struct span line, struct redis_identity *identity)
 			theirs = without_port(value);
 		else if (span_eq(name, SPAN_LIT("laddr")))
 			ours = without_port(value);
+		else if (span_eq(name, SPAN_LIT("name")))
+			client.name = value;
 	}
-	/* Who connects to an address of the own host comes from that same address. */
 	if (theirs.len && ours.len)
-		identity->same_host = span_eq(theirs, ours) ? REDIS_YES : REDIS_NO;
+		client.same_host = span_eq(theirs, ours) ? REDIS_YES : REDIS_NO;
+	return client;
 }
 
 void identity_read_save(struct span value, struct redis_identity *identity)

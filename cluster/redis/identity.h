@@ -14,8 +14,14 @@ struct server_state {
 
 /* The text of INFO, whole or one section; fields that it does not have stay as they are. */
 void identity_read_info(struct span text, struct redis_identity *identity, struct server_state *state);
-/* The line of CLIENT INFO. */
-void identity_read_client(struct span line, struct redis_identity *identity);
+/* A line of CLIENT INFO or CLIENT LIST. */
+struct client_line {
+	struct span name;
+	/* Whether the client runs on Redis' host: who connects to an address of the own host comes from that
+	 * one. */
+	enum redis_fact same_host;
+};
+struct client_line client_line_read(struct span line);
 /* The value of CONFIG GET save: save points, or nothing. */
 void identity_read_save(struct span value, struct redis_identity *identity);
 

@@ -1,0 +1,138 @@
+#include "command.h"
+
+#include "suggest.h"
+
+static const struct command commands[] = {
+	{ "status", "", "nodes, leader, queue and Redis at a glance", "Exit code 1 when no node runs.\n",
+		cmd_status },
+	{ "nodes", "[--all]", "every node, its state and what it owns",
+		"  --all   with nodes that were forgotten\n", cmd_nodes },
+	{ "node forget", "NODE --yes", "give up a node that will not come back",
+		"A dead node's journal may hold mail; the cluster keeps track of what it still has to be "
+		"told until the node\n"
+		"returns or is forgotten. A forgotten journal is refused for ever: forget what has no disk "
+		"any more.\n"
+		"  --yes   needed\n",
+		cmd_node_forget },
+	{ "drain", "NODE [--wait] [--timeout SECONDS] | NODE --cancel", "let a node hand its mail over",
+		"The node stops taking mail, hands its queue to the others and stays so, after restarts too, "
+		"until --cancel.\n"
+		"  --wait             until it owns nothing, and no message has its only journal copy there\n"
+		"  --timeout SECONDS  for --wait (300); exit code 5 when it is over\n"
+		"  --cancel           take mail again\n",
+		cmd_drain },
+	{ "queue list", "[--state STATE] [--limit N] [--sort age]",
+		"messages, not more than a screen of them",
+		"  --state STATE  due, deferred, owned, held or quarantined; otherwise all\n"
+		"  --limit N      rows (50)\n"
+		"  --sort age     oldest first: reads the whole queue\n",
+		cmd_queue_list },
+	{ "queue show", "ID", "one message: envelope, recipients, last replies", "", cmd_queue_show },
+	{ "queue retry", "ID...", "try deferred messages now", "What is held stays so: see release.\n",
+		cmd_queue_retry },
+	{ "queue hold", "ID...", "do not try messages until they are released", "", cmd_queue_hold },
+	{ "queue release", "ID...", "end hold or quarantine, and try now", "", cmd_queue_release },
+	{ "queue cancel", "ID...", "delete messages; nobody is told",
+		"A message that a node is delivering at the moment ends when that attempt does, if it was "
+		"not delivered.\n",
+		cmd_queue_cancel },
+};
+
+static bool is_first_word(const char *words, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(words, word, len) == 0 && (words[len] == ' ' || words[len] == '\0');
+}
+
+static const char *second_word(const char *words)
+{
+	const char *blank = strchr(words, ' ');
+
+	return blank ? blank + 1 : "";
+}
+
+static void explain_first(const char *typed, struct buf *why)
+{
+	const char *firsts[ARRAY_LEN(commands)];
+	char texts[ARRAY_LEN(commands)][32];
+	const char *near;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		size_t len = strcspn(commands[i].words, " ");
+
+		memcpy(texts[i], commands[i].words, len);
+		texts[i][len] = '\0';
+		firsts[i] = texts[i];
+	}
+	near = suggest_word(typed, firsts, ARRAY_LEN(commands));
+	buf_printf(why, "unknown command \"%s\"", typed);
+	if (near)
+		buf_printf(why, ": did you mean \"%s\"?", near);
+	else
+		buf_append_str(why, ": see skeinctl --help");
+}
+
+static void explain_second(const char *first, const char *typed, struct buf *why)
+{
+	const char *seconds[ARRAY_LEN(commands)];
+	const char *near = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (is_first_word(commands[i].words, first))
+			seconds[count++] = second_word(commands[i].words);
+	if (typed)
+		near = suggest_word(typed, seconds, count);
+	if (near) {
+		buf_printf(
+			why, "unknown command \"%s %s\": did you mean \"%s %s\"?", first, typed, first, near);
+		return;
+	}
+	buf_printf(why, "%s what? ", first);
+	for (size_t i = 0; i < count; i++)
+		buf_printf(why, "%s%s", i ? ", " : "", seconds[i]);
+}
+
+const struct command *command_find(int argc, char **argv, int *words_out, struct buf *why_out)
+{
+	bool knows_first = false;
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		const char *second = second_word(commands[i].words);
+
+		if (!is_first_word(commands[i].words, argv[0]))
+			continue;
+		knows_first = true;
+		*words_out = *second ? 2 : 1;
+		if (!*second || (argc > 1 && strcmp(argv[1], second) == 0))
+			return &commands[i];
+	}
+	if (knows_first)
+		explain_second(argv[0], argc > 1 ? argv[1] : NULL, why_out);
+	else
+		explain_first(argv[0], why_out);
+	return NULL;
+}
+
+void command_print_all(struct buf *out)
+{
+	buf_append_str(out, "skeinctl [options] COMMAND\n\n"
+			    "Looks after a Skein cluster through its Redis; no node needs to be up.\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		buf_printf(out, "  %-14s %s\n", commands[i].words, commands[i].summary);
+	buf_append_str(
+		out, "\nskeinctl COMMAND --help says more. NODE is a name or a UUID, ID a message's id.\n\n");
+	buf_append_str(out, options_help);
+	buf_append_str(out,
+		"\nExit codes: 0 done, 1 no such thing or not possible, 2 usage, 3 Redis unreachable,\n"
+		"4 Redis refused, 5 --wait ran out of time.\n");
+}
+
+void command_print_one(const struct command *command, struct buf *out)
+{
+	buf_printf(out, "skeinctl %s%s%s [--json]\n%s.\n", command->words, *command->synopsis ? " " : "",
+		command->synopsis, command->summary);
+	if (*command->details)
+		buf_printf(out, "\n%s", command->details);
+}

@@ -1,0 +1,13 @@
+/*
+ * config_file: the part `redis:` of a node's settings. Only scalars are looked at: whether the file is right
+ * as a whole is for `skeind --check` to say.
+ */
+#ifndef CTL_CONFIG_FILE_H
+#define CTL_CONFIG_FILE_H
+
+#include "options.h"
+
+/* Sets what is not set in `options` yet. False when it is not readable YAML: one line in `why_out`. */
+bool config_file_read(const char *path, struct ctl_options *options, struct buf *why_out);
+
+#endif

@@ -1,0 +1,39 @@
+/*
+ * options: what stands before the command: where Redis is, how to log in, how to print. Each comes from the
+ * command line, else from the environment (SKEIN_REDIS), else from the settings file of a node, else from its
+ * default.
+ */
+#ifndef CTL_OPTIONS_H
+#define CTL_OPTIONS_H
+
+#include "redis_socket.h"
+#include "skein/proto/base/arena.h"
+
+struct ctl_options {
+	const char *redis; /* "host:port"; NULL: not told */
+	const char *user, *password_file;
+	const char *prefix;
+	struct redis_socket_tls tls;
+	bool is_json;
+	bool wants_help, wants_version;
+
+	/* Made of the above by options_finish(). */
+	const char *host, *port;
+	const char *password; /* NULL: none */
+	struct arena arena;   /* text that is not argv's */
+};
+
+/*
+ * Reads argv up to the first word that is no option; *next_out is its index. False when it cannot be read:
+ * one line in `why_out`.
+ */
+bool options_parse(struct ctl_options *options, int argc, char **argv, int *next_out, struct buf *why_out);
+/* Splits the address and reads the password. */
+bool options_finish(struct ctl_options *options, struct buf *why_out);
+/* Wipes the password. */
+void options_fini(struct ctl_options *options);
+
+/* For the help text. */
+extern const char options_help[];
+
+#endif

@@ -1,0 +1,30 @@
+/* screen: standard output: as wide as its terminal, coloured when it is one and NO_COLOR does not forbid it.
+ */
+#ifndef CTL_SCREEN_H
+#define CTL_SCREEN_H
+
+#include "grid.h"
+#include "skein/cluster/redis_link.h"
+
+#include <jansson.h>
+
+struct screen {
+	bool has_colour;
+	size_t width; /* 0: no terminal, no limit */
+};
+
+struct screen screen_look(void);
+/* False when it cannot be written (a full disk, a closed pipe). */
+bool screen_print(const struct buf *text);
+/* Prints the grid and empties it. */
+void screen_print_grid(struct grid *grid);
+/* Takes the reference. */
+void screen_print_json(json_t *value);
+
+/* A string; bytes that are no UTF-8 become '?'. */
+json_t *json_of_span(struct span text);
+json_t *json_of_u64(uint64_t value);
+/* true, false, or null when it is not known. */
+json_t *json_of_fact(enum redis_fact fact);
+
+#endif
