@@ -255,7 +255,7 @@ static enum ctl_exit work(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_status(struct ctl_options *options, int argc, char **argv)
+int cmd_status(struct ctl_options *options, int argc, char **argv)
 {
 	struct argument arguments[] = {
 		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json }

@@ -14,7 +14,7 @@ static bool asks_for_help(int argc, char **argv)
 	return false;
 }
 
-static enum ctl_exit print_help(const struct command *command)
+static int print_help(const struct command *command)
 {
 	struct buf text = { 0 };
 	bool is_printed;
@@ -28,12 +28,11 @@ static enum ctl_exit print_help(const struct command *command)
 	return is_printed ? CTL_OK : CTL_REFUSED;
 }
 
-static enum ctl_exit run_command(struct ctl_options *options, int argc, char **argv)
+static int run_command(struct ctl_options *options, int argc, char **argv)
 {
 	struct buf why = { 0 };
 	const struct command *command;
-	enum ctl_exit exit;
-	int words = 0;
+	int words = 0, exit;
 
 	if (argc == 0) {
 		session_complain("which command? See skeinctl --help");
@@ -49,7 +48,7 @@ static enum ctl_exit run_command(struct ctl_options *options, int argc, char **a
 	return exit;
 }
 
-static enum ctl_exit run(struct ctl_options *options, int argc, char **argv)
+static int run(struct ctl_options *options, int argc, char **argv)
 {
 	struct buf why = { 0 };
 	int next = 0;
@@ -68,7 +67,7 @@ static enum ctl_exit run(struct ctl_options *options, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct ctl_options options;
-	enum ctl_exit exit;
+	int exit;
 
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
@@ -76,7 +75,7 @@ int main(int argc, char **argv)
 	options_fini(&options);
 	if (fflush(stdout) || ferror(stdout)) {
 		session_complain("the output could not be written");
-		return exit ? (int)exit : CTL_REFUSED;
+		return exit ? exit : CTL_REFUSED;
 	}
-	return (int)exit;
+	return exit;
 }

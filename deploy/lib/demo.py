@@ -87,6 +87,9 @@ def run(cluster, options):
         say(f"     {error}")
     account = Account(cluster.sink, burst)
     tell(account, cluster.nodes[options.victim], at, waiting)
+    for node in cluster.nodes.values():
+        if node.number != options.victim and not node.is_alive():
+            raise Failed(f"{node.name} ended by itself; end of its log:\n{node.process.log_tail()}")
     return 1 if account.lost or account.altered or not account.acknowledged else 0
 
 

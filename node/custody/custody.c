@@ -80,21 +80,6 @@ static bool is_waiting_for_redis(const struct custody *custody, const struct mes
 	return message->holding.state != HOLDING_LOCAL && !may_deliver(custody, message);
 }
 
-/*
- * More than the next hops take: the rest waits where other nodes can help themselves, or, known to this node
- * alone, here but out of memory.
- */
-static void join_long_queue(struct custody *custody, struct message *message)
-{
-	if (ownership_defer(custody->ownership, &message->holding, 0, message->envelope.attempts,
-		    custody_encode(custody, message), custody_now_ms())) {
-		message_enter(message, MESSAGE_FROZEN);
-		return;
-	}
-	message_pack(message);
-	outbound_add(custody->outbound, message);
-}
-
 void custody_schedule(struct custody *custody, struct message *message)
 {
 	uint64_t now_ms = wall_clock_ms();
@@ -112,8 +97,6 @@ void custody_schedule(struct custody *custody, struct message *message)
 		message_enter(message, MESSAGE_FROZEN);
 	} else if (message->envelope.next_try_ms > now_ms + WAIT_HERE_MS) {
 		custody_wait(custody, message, message->envelope.next_try_ms - now_ms);
-	} else if (outbound_is_long(custody->outbound)) {
-		join_long_queue(custody, message);
 	} else {
 		outbound_add(custody->outbound, message);
 	}
@@ -218,7 +201,6 @@ void custody_finish(struct custody *custody, struct message *message)
 
 bool custody_may_start(struct custody *custody, struct message *message)
 {
-	message_unpack(message);
 	if (custody->is_leaving) {
 		custody_wait(custody, message, 0);
 		return false;

@@ -6,13 +6,7 @@
 #include "outbound/hop_conn.h"
 #include "skein/proto/base/alloc.h"
 
-enum {
-	DUE_PER_TURN = 1000,
-	DEFER_PER_TURN = 200,
-	READY_MAX = 2000,
-	APPETITE = 1000,
-	DUE_CHECK_MAX_MS = 1000
-};
+enum { DUE_PER_TURN = 1000, DEFER_PER_TURN = 200, APPETITE = 2000, DUE_CHECK_MAX_MS = 1000 };
 
 static void on_dispatch(void *arg);
 static void on_due(void *arg);
@@ -264,11 +258,6 @@ struct message *outbound_pull(struct outbound *outbound, const struct hop *hop)
 		message_unref(&message);
 	}
 	return NULL;
-}
-
-bool outbound_is_long(const struct outbound *outbound)
-{
-	return outbound->ready_count >= READY_MAX;
 }
 
 size_t outbound_appetite(const struct outbound *outbound)

@@ -97,7 +97,8 @@ class Part:
 
 class Node(Part):
     def __init__(self, cluster, record):
-        self.number, self.smtp, self.proxied, self.admin = (record[key] for key in ("number", "smtp", "proxied", "admin"))
+        self.number, self.smtp, self.smtps = record["number"], record["smtp"], record["smtps"]
+        self.proxied, self.admin = record["proxied"], record["admin"]
         name = f"node{self.number}"
         folder = cluster.folder / name
         self.spool = folder / "spool"
@@ -116,6 +117,7 @@ class Node(Part):
             "node": {"name": self.name, "hostname": self.hostname, "spool": str(self.spool), "workers": 2},
             "listeners": [
                 {"name": "direct", "address": self.smtp, "tls": "starttls"},
+                {"name": "implicit", "address": self.smtps, "tls": "implicit"},
                 {"name": "balanced", "address": self.proxied, "proxy_from": ["127.0.0.0/8"]},
             ],
             "tls": {"certificate": str(cluster.certificate), "key": str(cluster.key)},
@@ -259,8 +261,8 @@ class Cluster:
         self.record = None
 
     def _new_node(self):
-        smtp, proxied, http = self._addresses(3)
-        record = {"number": len(self.record["nodes"]) + 1, "smtp": smtp, "proxied": proxied, "admin": http}
+        names = ("smtp", "smtps", "proxied", "admin")
+        record = dict(zip(names, self._addresses(len(names))), number=len(self.record["nodes"]) + 1)
         self.record["nodes"].append(record)
         return record
 

@@ -1,0 +1,80 @@
+"""Clusters for the tests, as deploy/local makes them. What a test asks for and does not end is ended here."""
+import itertools
+import os
+import pathlib
+import re
+import sys
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "deploy" / "lib"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from lab import ports  # noqa: E402
+from lab.cluster import Cluster, build_folder  # noqa: E402
+
+# What no log may hold, whatever a test does to a node.
+CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|broken invariant")
+_serial = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def skeind():
+    """The program, for tests that start it by themselves."""
+    program = build_folder() / "bin" / "skeind"
+    if not program.exists():
+        pytest.fail(f"there is no {program}: build first")
+    return program
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    outcome = yield
+    if outcome.get_result().when == "call":
+        item.has_failed = outcome.get_result().failed
+
+
+@pytest.fixture
+def new_cluster(request, skeind):
+    """new_cluster(nodes=, redis=, balancer=, settings=) -> a Cluster that is ready."""
+    made = []
+
+    def make(**options):
+        cluster = Cluster(pathlib.Path(ports.runtime_folder()) / f"test-{os.getpid()}-{next(_serial)}")
+        made.append(cluster)
+        return cluster.up(**options)
+
+    yield make
+    crashes = [line for cluster in made for line in crash_lines(cluster)]
+    for cluster in made:
+        if cluster.record:
+            if getattr(request.node, "has_failed", True) or crashes:
+                show_logs(cluster)
+            cluster.down()
+    assert not crashes, crashes
+
+
+@pytest.fixture
+def cluster(new_cluster):
+    """Three nodes, Redis, HAProxy, a sink."""
+    return new_cluster()
+
+
+@pytest.fixture
+def alone(new_cluster):
+    """One node without Redis, and a sink."""
+    return new_cluster(nodes=1, redis=False, balancer=False)
+
+
+def crash_lines(cluster):
+    if not cluster.record:
+        return []
+    return [f"{node.name}: {line}" for node in cluster.nodes.values() if node.log.exists()
+            for line in node.log.read_text(errors="replace").splitlines() if CRASH.search(line)]
+
+
+def show_logs(cluster):
+    for part in cluster.parts():
+        if part.log.exists():
+            print(f"--- {part.name}, end of its log")
+            print("\n".join(part.log.read_text(errors="replace").splitlines()[-25:]))
