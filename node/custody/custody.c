@@ -15,6 +15,7 @@ uint64_t custody_now_ms(void)
 void custody_init(struct custody *custody)
 {
 	custody->outbound->custody = custody;
+	list_init(&custody->frozen);
 }
 
 void custody_fini(struct custody *custody)
@@ -75,6 +76,26 @@ static bool may_deliver(const struct custody *custody, const struct message *mes
 	return ownership_may_deliver(custody->ownership, &message->holding, custody_now_ms(), 0);
 }
 
+/* Until the lease is good again (custody_thaw), or the cluster says whose it is. */
+static void freeze(struct custody *custody, struct message *message)
+{
+	message_enter(message, MESSAGE_FROZEN);
+	list_push_back(&custody->frozen, &message->queue_link);
+}
+
+void custody_thaw(struct custody *custody)
+{
+	LIST_EACH_SAFE(it, &custody->frozen)
+	{
+		struct message *message = LIST_ENTRY(it, struct message, queue_link);
+
+		if (!may_deliver(custody, message))
+			continue;
+		list_remove(it);
+		custody_schedule(custody, message);
+	}
+}
+
 static bool is_waiting_for_redis(const struct custody *custody, const struct message *message)
 {
 	return message->holding.state != HOLDING_LOCAL && !may_deliver(custody, message);
@@ -94,7 +115,7 @@ void custody_schedule(struct custody *custody, struct message *message)
 		custody_wait(custody, message,
 			message->envelope.next_try_ms > now_ms ? message->envelope.next_try_ms - now_ms : 0);
 	} else if (is_waiting_for_redis(custody, message)) {
-		message_enter(message, MESSAGE_FROZEN);
+		freeze(custody, message);
 	} else if (message->envelope.next_try_ms > now_ms + WAIT_HERE_MS) {
 		custody_wait(custody, message, message->envelope.next_try_ms - now_ms);
 	} else {
@@ -127,7 +148,7 @@ void custody_wait(struct custody *custody, struct message *message, uint64_t del
 void custody_due(struct custody *custody, struct message *message)
 {
 	if (is_waiting_for_redis(custody, message))
-		message_enter(message, MESSAGE_FROZEN);
+		freeze(custody, message);
 	else
 		outbound_add(custody->outbound, message);
 }
@@ -210,7 +231,7 @@ bool custody_may_start(struct custody *custody, struct message *message)
 	if (message->holding.state == HOLDING_KEPT)
 		custody_away(custody, message);
 	else
-		message_enter(message, MESSAGE_FROZEN);
+		freeze(custody, message);
 	return false;
 }
 
@@ -386,6 +407,7 @@ static void on_released(void *ctx, struct holding *holding)
 
 	(void)ctx;
 	CHECK(message->stage != MESSAGE_READY && message->stage != MESSAGE_WAITING);
+	list_remove(&message->queue_link); /* frozen, at the end of the process */
 	message_unref(&message);
 }
 
@@ -550,6 +572,7 @@ static void on_asserted(void *ctx, uint64_t epoch)
 			custody_schedule(custody, message);
 		}
 	}
+	custody_thaw(custody);
 	custody->on_asserted(custody->worker, epoch);
 }
 

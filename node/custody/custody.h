@@ -38,6 +38,7 @@ struct custody {
 	void *worker;
 	void (*on_asserted)(void *worker, uint64_t epoch);
 	void (*on_fenced)(void *worker, uint64_t epoch, uint64_t fence);
+	struct list frozen; /* message.queue_link; those that wait for the lease alone */
 	struct buf scratch; /* an encoded envelope during one call */
 	struct arena scratch_arena;
 	size_t transfers; /* bodies on their way to or from Redis */
@@ -98,6 +99,9 @@ void custody_attempted(struct custody *custody, struct message *message, enum at
 void custody_put_off(struct custody *custody, struct message *message, uint64_t delay_ms, const char *why);
 /* A WAITING message, out of the heap: its time has come. */
 void custody_due(struct custody *custody, struct message *message);
+
+/* What waits for the lease goes on if the lease is good. Cheap when nothing waits. */
+void custody_thaw(struct custody *custody);
 
 /* --- the end ------------------------------------------------------------------------------------- */
 

@@ -24,6 +24,7 @@ struct hop_conn {
 	struct delivery deliveries[CHAIN_MAX];
 	enum conn_phase phase;
 	bool is_retiring;
+	bool is_our_abort; /* the hop did nothing wrong */
 	unsigned completed; /* transactions */
 	struct loop_timer idle;
 	char why[WHY_MAX];
@@ -101,6 +102,7 @@ static void end_body(struct hop_conn *conn, struct delivery *delivery)
 	body_reader_free(&delivery->reader);
 	if (!custody_may_finish(outbound->custody, delivery->message)) {
 		snprintf(conn->why, sizeof(conn->why), "the message is no longer ours to deliver");
+		conn->is_our_abort = true;
 		smtp_client_abort(conn->client);
 		return;
 	}
@@ -118,6 +120,7 @@ static void fail_body(struct hop_conn *conn, struct delivery *delivery)
 		LOG_STR("id", msg_id_format(&delivery->message->holding.id).text), LOG_ERR(err), LOG_END);
 	snprintf(conn->why, sizeof(conn->why), "the stored message cannot be read: %s", err_text(err));
 	body_reader_free(&delivery->reader);
+	conn->is_our_abort = true;
 	smtp_client_abort(conn->client);
 }
 
@@ -248,7 +251,7 @@ static void finish(struct hop_conn *conn, bool is_failure)
 		return;
 	if (conn->phase == CONN_CONNECTING)
 		conn->hop->connecting--;
-	if (is_failure && !conn->completed)
+	if (is_failure && !conn->completed && !conn->is_our_abort)
 		hop_conn_failed(conn->hop, conn->why);
 	conn->phase = CONN_OVER;
 	close_stream(conn);

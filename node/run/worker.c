@@ -70,6 +70,8 @@ static void on_ownership_timer(void *arg)
 	struct worker *worker = arg;
 	uint64_t now_ms = loop_boottime_ms(), next_ms;
 
+	if (ownership_is_trusted(worker->ownership, now_ms))
+		custody_thaw(&worker->custody);
 	ownership_set_appetite(
 		worker->ownership, worker->custody.is_leaving ? 0 : outbound_appetite(&worker->outbound));
 	next_ms = ownership_tick(worker->ownership, now_ms);
