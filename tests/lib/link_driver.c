@@ -60,7 +60,8 @@ static void read_some(struct link_driver *driver)
 	len = recv(driver->fd, bytes, sizeof(bytes), 0);
 	assert_true(len > 0);
 	redis_link_received(driver->link, span_of(bytes, (size_t)len), driver->now_ms);
-	assert_false(driver->closing);
+	if (driver->closing)
+		link_driver_cut(driver);
 }
 
 struct link_driver *link_driver_start(uint16_t port, const struct redis_link_options *options)
@@ -72,15 +73,17 @@ struct link_driver *link_driver_start(uint16_t port, const struct redis_link_opt
 	driver->link = redis_link_new(options, transport, on_event, driver);
 	redis_link_connecting(driver->link, driver->now_ms);
 	redis_link_connected(driver->link, driver->now_ms);
-	while (!redis_link_is_ready(driver->link))
+	while (!redis_link_is_ready(driver->link)) {
+		assert_true(driver->fd >= 0);
 		read_some(driver);
+	}
 	return driver;
 }
 
 void link_driver_settle(struct link_driver *driver)
 {
 	redis_link_flush(driver->link, driver->now_ms);
-	while (redis_link_in_flight(driver->link) > 0)
+	while (driver->fd >= 0 && redis_link_in_flight(driver->link) > 0)
 		read_some(driver);
 }
 

@@ -20,7 +20,7 @@ struct link_driver {
 /* Connects and waits until the link is ready. */
 struct link_driver *link_driver_start(uint16_t port, const struct redis_link_options *options);
 void link_driver_stop(struct link_driver **driver);
-/* Reads until nothing is in flight. */
+/* Reads until nothing is in flight, or the link has closed the connection. */
 void link_driver_settle(struct link_driver *driver);
 /* The connection breaks; calls in flight end as unknown. */
 void link_driver_cut(struct link_driver *driver);

@@ -14,17 +14,28 @@ static void connect_driver(struct queue_driver *q)
 		.handshake_timeout_ms = 5000,
 		.call_timeout_ms = 5000 };
 
-	/* The link loads what this program is linked with. */
-	assert_non_null(strstr(redis_functions_source, "virtual:clock"));
 	q->driver = link_driver_start(q->server.port, &options);
 	q->link = q->driver->link;
 }
 
+void queue_driver_reconnect(struct queue_driver *q)
+{
+	link_driver_stop(&q->driver);
+	connect_driver(q);
+}
+
 int queue_driver_setup(void **state)
+{
+	/* The link loads what this program is linked with. */
+	assert_non_null(strstr(redis_functions_source, "virtual:clock"));
+	return queue_driver_setup_with(state, NULL);
+}
+
+int queue_driver_setup_with(void **state, const char *const *args)
 {
 	struct queue_driver *q = mem_zalloc(sizeof(*q));
 
-	redis_server_start(&q->server, NULL);
+	redis_server_start(&q->server, args);
 	redis_client_start(&q->redis, q->server.port);
 	connect_driver(q);
 	*state = q;
@@ -344,8 +355,7 @@ struct answer do_accept_cut(struct queue_driver *q, const struct queue_accept *a
 	assert_true(queue_accept(q->link, args, q->driver->now_ms, on_turn, &answer));
 	link_driver_cut(q->driver);
 	assert_false(queue_accept(q->link, args, q->driver->now_ms, on_turn, &answer));
-	link_driver_stop(&q->driver);
-	connect_driver(q);
+	queue_driver_reconnect(q);
 	return answer;
 }
 

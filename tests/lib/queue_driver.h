@@ -50,7 +50,11 @@ struct answer {
 };
 
 int queue_driver_setup(void **state);
+/* For a program with the real clock, which cannot reset; `args` as for redis_server_start(). */
+int queue_driver_setup_with(void **state, const char *const *args);
 int queue_driver_teardown(void **state);
+/* A new link, whatever became of the old one. */
+void queue_driver_reconnect(struct queue_driver *q);
 /* Empties Redis and starts with the generation known and no grace. */
 int queue_driver_reset(void **state);
 void pass_ms(struct queue_driver *q, uint64_t ms);

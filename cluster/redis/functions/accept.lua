@@ -44,7 +44,7 @@ local function merge(k, m, msg, holder)
       return record.finish(k, m, settled.why(united))
     end
     redis.call('HSET', m.key, 's', united)
-    record.tell(k, m.id, m.holders, PENDING .. united)
+    record.tell(k, m.id, m.holders, settled.news(PENDING, united))
   end
   return nil
 end

@@ -9,6 +9,11 @@ local MSG = 6
 
 local keys = {}
 
+-- A whole number as an argument: Redis would print it as a double, which takes as long as a small command.
+local function text(number)
+  return string.format('%d', number)
+end
+
 -- 'skein:{s3}:' of 'skein:{s3}:shard'.
 function keys.base(k)
   local base = k.base

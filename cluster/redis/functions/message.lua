@@ -4,8 +4,8 @@ local message = {}
 
 function message.parse(k, args, at, first_piece)
   return {
-    id = args[at], env = args[at + 1], settled = args[at + 2], size = tonumber(args[at + 3]),
-    age = tonumber(args[at + 4]), expires = tonumber(args[at + 5]), attempts = tonumber(args[at + 6]),
+    id = args[at], env = args[at + 1], settled = args[at + 2], size = args[at + 3], age = args[at + 4],
+    expires = args[at + 5], attempts = args[at + 6],
     first = first_piece, pieces = #k - first_piece + 1,
   }
 end
@@ -20,7 +20,7 @@ function message.is_whole(k, msg)
     end
     total = total + len
   end
-  return msg.pieces == 0 or total == msg.size
+  return msg.pieces == 0 or total == tonumber(msg.size)
 end
 
 local function persist(k, msg)
@@ -34,7 +34,7 @@ end
 function message.create(k, msg, key, node, owner, turn)
   local m = {
     id = msg.id, key = key, owner = '', turn = turn, settled = msg.settled, holders = node, origin = node,
-    pieces = msg.pieces, body_at = msg.pieces == 0 and node or '', flags = '', takeovers = 0, attempts = msg.attempts,
+    pieces = msg.pieces, body_at = msg.pieces == 0 and node or '', flags = '', takeovers = 0, attempts = tonumber(msg.attempts),
   }
   local fact = redis.call('HGET', k[FACTS], m.id)
   if fact then
@@ -46,8 +46,8 @@ function message.create(k, msg, key, node, owner, turn)
   end
   local now = clock.now_ms()
   persist(k, msg)
-  redis.call('HSET', key, 'o', owner, 't', turn, 'f', node, 'h', node, 'e', msg.env, 's', m.settled, 'z', msg.size, 'p',
-    msg.pieces, 'a', msg.attempts, 'c', now - msg.age, 'y', now + msg.expires)
+  redis.call('HSET', key, 'o', owner, 't', text(turn), 'f', node, 'h', node, 'e', msg.env, 's', m.settled, 'z', msg.size,
+    'p', text(msg.pieces), 'a', msg.attempts, 'c', text(now - msg.age), 'y', text(now + msg.expires))
   if m.body_at ~= '' then
     redis.call('HSET', key, 'b', m.body_at)
   end

@@ -74,7 +74,7 @@ end
 
 local function unlink(k, m)
   if m.pieces == 1 then
-    redis.call('UNLINK', m.key, keys.piece(k, m.id, 0))
+    redis.call('UNLINK', m.key, keys.piece(k, m.id, '0'))
     return
   end
   redis.call('UNLINK', m.key)
@@ -102,8 +102,8 @@ end
 function record.finish(k, m, why)
   unlink(k, m)
   record.unindex(k, m)
-  redis.call('ZADD', k[GONE], clock.now_ms() * 8 + why, m.id)
-  record.tell(k, m.id, m.holders, why .. m.settled)
+  redis.call('ZADD', k[GONE], text(clock.now_ms() * 8 + why), m.id)
+  record.tell(k, m.id, m.holders, settled.news(why, m.settled))
   return { 'GONE', why }
 end
 

@@ -9,7 +9,7 @@ local settle = {}
 function settle.acknowledge(news, args, at)
   for i = at, #args, 2 do
     local id, read = args[i], args[i + 1]
-    if read == '' or redis.call('HGET', news, id) == PENDING .. read then
+    if read == '' or redis.call('HGET', news, id) == settled.news(PENDING, read) then
       redis.call('HDEL', news, id)
     end
   end
@@ -25,12 +25,12 @@ local function settle_unknown(k, id, facts, holders)
   end
   if settled.is_pending(all) then
     redis.call('HSET', k[FACTS], id, string.format('%.0f %s', clock.now_ms(), all))
-    value = PENDING .. all
+    value = settled.news(PENDING, all)
   else
     local why = settled.why(all)
     redis.call('HDEL', k[FACTS], id)
     redis.call('ZADD', k[GONE], clock.now_ms() * 8 + why, id)
-    value = why .. all
+    value = settled.news(why, all)
   end
   record.tell(k, id, holders, value)
 end
@@ -44,7 +44,7 @@ local function settle_known(k, m, facts)
   elseif united ~= m.settled then
     m.settled = united
     redis.call('HSET', m.key, 's', united)
-    record.tell(k, m.id, m.holders, PENDING .. united)
+    record.tell(k, m.id, m.holders, settled.news(PENDING, united))
   end
 end
 
@@ -159,6 +159,6 @@ function settle.withdraw(k, args)
   redis.call('HSET', k[SHARD], 'holder:' .. node, 1)
   redis.call('HDEL', k[FACTS], id)
   redis.call('ZADD', k[GONE], clock.now_ms() * 8 + WITHDRAWN, id)
-  record.tell(k, id, node, tostring(WITHDRAWN))
+  record.tell(k, id, node, settled.news(WITHDRAWN, ''))
   return { 'OK' }
 end

@@ -42,6 +42,11 @@ function settled.why(text)
   return PENDING
 end
 
+-- What a journal holder is told: why it ended (pending: it did not), and what is settled.
+function settled.news(why, text_of_all)
+  return string.char(48 + why) .. text_of_all
+end
+
 -- All that is pending becomes `why`.
 function settled.close(text, why)
   return (text:gsub('0', tostring(why)))
