@@ -74,9 +74,6 @@ local function died_too_often(k, m, call)
 end
 
 local function adopt_existing(k, m, msg, call)
-  if record.has(m, FLAG_CANCEL) and m.owner == '' then
-    return record.cancel(k, m)
-  end
   local ended = merge(k, m, msg, call.holder)
   if ended then
     return ended

@@ -34,7 +34,8 @@ end
 function message.create(k, msg, key, node, owner, turn)
   local m = {
     id = msg.id, key = key, owner = '', turn = turn, settled = msg.settled, holders = node, origin = node,
-    pieces = msg.pieces, body_at = msg.pieces == 0 and node or '', flags = '', takeovers = 0, attempts = tonumber(msg.attempts),
+    pieces = msg.pieces, body_at = msg.pieces == 0 and node or '', flags = '', takeovers = 0,
+    attempts = tonumber(msg.attempts),
   }
   local fact = redis.call('HGET', k[FACTS], m.id)
   if fact then

@@ -113,6 +113,7 @@ function record.cancel(k, m)
 end
 
 -- Nobody's from now on: due at `at`, unless an operator wants something else. Returns the reply if that ended the message.
+-- The only way to lose an owner, so a message with a cancel to honour always has one.
 function record.let_go(k, m, at)
   if record.has(m, FLAG_CANCEL) then
     return record.cancel(k, m)

@@ -111,7 +111,7 @@ function registry.settled(k, args)
   return { 'OK' }
 end
 
--- lead: incarnation, stale leader ('' none), its counter. Replies whether that is the caller, who leads, and the counter.
+-- lead: incarnation, stale leader ('' none), its counter. Replies whether it is the caller, who leads, and the counter.
 function registry.lead(k, args)
   local incarnation, stale, stale_counter = args[1], args[2], tonumber(args[3])
   local refusal = check_lease(k[NODE], epoch_of(incarnation))

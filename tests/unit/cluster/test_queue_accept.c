@@ -210,6 +210,20 @@ static void adopt_unites_what_is_settled(void **state)
 	assert_gone(do_adopt(q, A, 2, message), SETTLED_DELIVERED);
 }
 
+static void the_owner_who_adopts_brings_its_envelope_and_a_restarted_one_does_not(void **state)
+{
+	struct queue_driver *q = *state;
+	struct queue_message message = message_of(1, 1);
+
+	assert_turn(do_accept(q, A, message), 1);
+	message.env = SPAN_LIT("newer");
+	assert_turn(do_adopt(q, A, 1, message), 2);
+	assert_span_equal(do_show(q, 1).views[0].record.env, "newer");
+	message.env = SPAN_LIT("of the journal");
+	assert_turn(do_adopt(q, node_at('a', 101), 0, message), 3);
+	assert_span_equal(do_show(q, 1).views[0].record.env, "newer");
+}
+
 /* 15: a holder that is not the owner must not take. */
 static void finding_15_keep_makes_a_missing_record_due_and_takes_nothing(void **state)
 {
@@ -310,6 +324,7 @@ static void a_body_put_later_frees_the_message_for_all(void **state)
 	assert_turn(do_accept(q, A, message_of(1, 0)), 1);
 	assert_kind(do_defer(q, A, 1, 1, 0), OUTCOME_OK);
 	assert_turn(do_keep(q, A, 1, message_of(1, 1)), 1);
+	assert_int_equal(do_status(q).counts.states[QUEUE_DUE], 1);
 	pass_ms(q, 2000);
 	assert_int_equal(do_claim(q, B, 10).count, 1);
 	assert_int_equal(do_show(q, 1).views[0].record.pieces, 1);
@@ -366,6 +381,7 @@ int main(void)
 		ROW(finding_8_adopt_of_an_absent_message_needs_a_holder),
 		ROW(in_grace_adopt_without_a_turn_only_keeps),
 		ROW(adopt_unites_what_is_settled),
+		ROW(the_owner_who_adopts_brings_its_envelope_and_a_restarted_one_does_not),
 		ROW(finding_15_keep_makes_a_missing_record_due_and_takes_nothing),
 		ROW(keep_lets_go_what_an_older_state_gives_to_the_caller),
 		ROW(keep_of_an_older_turn_leaves_the_callers_new_turn_alone),

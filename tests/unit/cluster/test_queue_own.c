@@ -182,6 +182,17 @@ static void takeup_clears_the_own_set_of_what_is_not_ones_own(void **state)
 	assert_int_equal(do_own(q, B).count, 0);
 }
 
+static void what_is_taken_up_is_in_the_sweeps_reach(void **state)
+{
+	struct queue_driver *q = *state;
+	struct queue_sweep_node row = { node_uuid('a'), 100, 100, FATE_DEAD };
+
+	assert_turn(do_accept(q, A, message_of(1, 1)), 1);
+	redis_client_command(&q->redis, "HDEL skein:{s3}:shard %s#100", A.node.text);
+	assert_int_equal(do_takeup(q, A, 1).count, 1);
+	assert_int_equal(do_sweep(q, 0, &row, 1).swept.moved, 1);
+}
+
 /* 5: (epoch, node) cannot tell one turn of ownership from the next. */
 static void finding_5_a_late_copy_of_defer_does_not_end_the_next_turn(void **state)
 {
@@ -270,6 +281,7 @@ int main(void)
 		ROW(without_adopts_the_grace_ends_after_six_seconds),
 		ROW(finding_4_a_lost_claim_is_found_in_the_own_set_and_taken_up),
 		ROW(takeup_clears_the_own_set_of_what_is_not_ones_own),
+		ROW(what_is_taken_up_is_in_the_sweeps_reach),
 		ROW(finding_5_a_late_copy_of_defer_does_not_end_the_next_turn),
 		ROW(finding_18_claiming_from_a_dead_origin_makes_a_holder),
 		ROW(a_dead_origin_that_lives_again_is_no_lost_origin),

@@ -156,6 +156,21 @@ static void seen_travels_with_the_next_settle(void **state)
 	assert_true(msg_id_eq(&news.news[0].id, &args.id));
 }
 
+/* 7: the caller may know of a holder that an older state of the record does not. */
+static void finding_7_holders_that_only_the_caller_knows_are_told_to_the_end(void **state)
+{
+	struct queue_driver *q = *state;
+
+	assert_turn(do_accept(q, A, message_to(1, "00")), 1);
+	assert_kind(do_settle(q, 'a', 1, "50", "ab"), OUTCOME_OK);
+	assert_news(do_news(q, 'b'), SETTLED_PENDING, "50");
+	assert_kind(do_settle(q, 'a', 1, "05", "a"), OUTCOME_OK);
+	assert_news(do_news(q, 'b'), SETTLED_DELIVERED, "55");
+	assert_kind(do_seen(q, 'a', 1, ""), OUTCOME_OK);
+	pass_ms(q, 600001);
+	assert_int_equal(do_trim(q).number, 0);
+}
+
 /* 34, 7c: complete facts about an unknown message are its end, and the holders that the caller knows hear of
  * it. */
 static void finding_34_complete_facts_about_an_unknown_message_end_it(void **state)
@@ -166,6 +181,7 @@ static void finding_34_complete_facts_about_an_unknown_message_end_it(void **sta
 	assert_news(do_news(q, 'a'), SETTLED_PENDING, "50");
 	assert_kind(do_settle(q, 'b', 1, "04", "a"), OUTCOME_OK);
 	assert_news(do_news(q, 'a'), SETTLED_DELIVERED, "54");
+	assert_int_equal(do_status(q).counts.facts, 0);
 	assert_gone(do_accept(q, A, message_to(1, "00")), SETTLED_DELIVERED);
 	/* And is kept until that holder has seen it, although it never owned anything here. */
 	pass_ms(q, 600001);
@@ -313,7 +329,9 @@ static void finding_30_withdraw_of_an_absent_message_keeps_it_from_coming(void *
 {
 	struct queue_driver *q = *state;
 
+	assert_kind(do_settle(q, 'b', 1, "50", ""), OUTCOME_OK);
 	assert_kind(do_withdraw(q, 'a', 1), OUTCOME_OK);
+	assert_int_equal(do_status(q).counts.facts, 0);
 	assert_gone(do_accept(q, A, message_of(1, 1)), SETTLED_WITHDRAWN);
 	assert_gone(do_adopt(q, A, 1, message_of(1, 1)), SETTLED_WITHDRAWN);
 	pass_ms(q, 600001);
@@ -372,6 +390,7 @@ int main(void)
 		ROW(awaited_tombstones_do_not_stand_in_the_way_of_others),
 		ROW(seen_of_older_news_leaves_the_newer),
 		ROW(seen_travels_with_the_next_settle),
+		ROW(finding_7_holders_that_only_the_caller_knows_are_told_to_the_end),
 		ROW(finding_34_complete_facts_about_an_unknown_message_end_it),
 		ROW(facts_live_as_long_as_tombstones),
 		ROW(settling_nothing_changes_nothing),

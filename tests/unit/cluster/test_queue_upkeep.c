@@ -32,6 +32,18 @@ static void sweep_moves_what_a_dead_epoch_owned_to_anyone_at_once(void **state)
 	assert_int_equal(do_own(q, A).count, 0);
 }
 
+static void sweep_leaves_what_only_a_stale_set_gives_to_the_dead(void **state)
+{
+	struct queue_driver *q = *state;
+
+	assert_turn(do_accept(q, A, message_of(1, 1)), 1);
+	assert_turn(do_accept(q, B, message_of(2, 1)), 1);
+	redis_client_command(&q->redis, "SADD skein:{s3}:own:%s#100 %s", A.node.text, text_of(2).text);
+	assert_kind(sweep_one(q, 0, row_of('a', 100, 100, FATE_DEAD)), OUTCOME_OK);
+	assert_state(q, 1, QUEUE_DUE);
+	assert_state(q, 2, QUEUE_OWNED);
+}
+
 /* 2, 3: a living node's older incarnations are ended up to the floor that it declared. */
 static void finding_2_the_floor_of_a_living_node_ends_its_older_epochs_only(void **state)
 {
@@ -202,6 +214,12 @@ static void finding_47_a_forgotten_nodes_news_and_lone_bodies_are_given_up(void 
 	assert_int_equal(do_news(q, 'a').count, 0);
 	pass_ms(q, 600001);
 	assert_int_equal(do_trim(q).number, 1);
+	/* What is settled later does not wait for it either. */
+	assert_turn(do_accept(q, B, message_of(4, 1)), 1);
+	assert_kind(do_settle(q, 'b', 4, "5", "a"), OUTCOME_OK);
+	assert_kind(do_seen(q, 'b', 4, ""), OUTCOME_OK);
+	pass_ms(q, 600001);
+	assert_int_equal(do_trim(q).number, 1);
 	claimed = do_claim(q, B, 1);
 	assert_int_equal(claimed.count, 1);
 	assert_int_equal(claimed.records[0].pieces, 0);
@@ -306,6 +324,7 @@ int main(void)
 #define ROW(test) cmocka_unit_test_setup(test, queue_driver_reset)
 	const struct CMUnitTest tests[] = {
 		ROW(sweep_moves_what_a_dead_epoch_owned_to_anyone_at_once),
+		ROW(sweep_leaves_what_only_a_stale_set_gives_to_the_dead),
 		ROW(finding_2_the_floor_of_a_living_node_ends_its_older_epochs_only),
 		ROW(finding_11_a_fence_never_goes_down),
 		ROW(sweep_takes_five_hundred_at_a_time_and_says_that_there_is_more),
