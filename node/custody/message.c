@@ -10,7 +10,7 @@ static const struct {
 } stages[MESSAGE_STAGE_COUNT] = {
 	[MESSAGE_ARRIVING] = { "arriving", TO(READY) | TO(WAITING) | TO(FROZEN) | TO(AWAY) | TO(ENDED) },
 	[MESSAGE_READY] = { "ready",
-		TO(TRYING) | TO(REPORTING) | TO(FROZEN) | TO(WAITING) | TO(AWAY) | TO(ENDED) },
+		TO(READY) | TO(TRYING) | TO(REPORTING) | TO(FROZEN) | TO(WAITING) | TO(AWAY) | TO(ENDED) },
 	[MESSAGE_TRYING] = { "trying", TO(REPORTING) | TO(READY) },
 	[MESSAGE_REPORTING] = { "reporting", TO(READY) | TO(WAITING) | TO(FROZEN) | TO(AWAY) | TO(ENDED) },
 	[MESSAGE_WAITING] = { "waiting",

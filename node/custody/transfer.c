@@ -15,7 +15,8 @@ struct transfer {
 	unsigned next, count; /* pieces */
 	unsigned in_flight;
 	uint64_t size;
-	bool is_read; /* all pieces were sent */
+	bool is_reading; /* the reader will say when it has more */
+	bool is_read;    /* all pieces were sent */
 	enum err err;
 };
 
@@ -81,12 +82,14 @@ static void put_more(struct transfer *transfer)
 {
 	struct span piece;
 
-	while (!transfer->err && !transfer->is_read && transfer->in_flight < PUT_IN_FLIGHT) {
+	while (!transfer->err && !transfer->is_read && !transfer->is_reading &&
+		transfer->in_flight < PUT_IN_FLIGHT) {
 		switch (body_reader_next(transfer->reader, &piece)) {
 		case BODY_READ_PIECE:
 			put_piece(transfer, piece);
 			break;
 		case BODY_READ_WAIT:
+			transfer->is_reading = true;
 			return;
 		case BODY_READ_END:
 			transfer->is_read = true;
@@ -102,7 +105,10 @@ static void put_more(struct transfer *transfer)
 
 static void on_readable(void *arg)
 {
-	put_more(arg);
+	struct transfer *transfer = arg;
+
+	transfer->is_reading = false;
+	put_more(transfer);
 }
 
 /* One piece of an empty body, so that "no piece" can mean "the body is not in Redis". */

@@ -22,6 +22,7 @@ struct delivery {
 	size_t *rcpt_idx; /* transaction's index → envelope's */
 	struct arena arena;
 	struct body_reader *reader;
+	bool is_reading; /* the reader will say when it has more */
 };
 
 enum { DELIVERY_PIECE = 64 * 1024 };

@@ -24,7 +24,7 @@ struct hop_conn {
 	struct delivery deliveries[CHAIN_MAX];
 	enum conn_phase phase;
 	bool is_retiring;
-	bool is_our_abort; /* the hop did nothing wrong */
+	bool is_our_abort;  /* the hop did nothing wrong */
 	unsigned completed; /* transactions */
 	struct loop_timer idle;
 	char why[WHY_MAX];
@@ -136,6 +136,7 @@ static void feed_body(struct hop_conn *conn, struct delivery *delivery)
 			flush_scratch(conn);
 			break;
 		case BODY_READ_WAIT:
+			delivery->is_reading = true;
 			return;
 		case BODY_READ_END:
 			end_body(conn, delivery);
@@ -160,7 +161,7 @@ static void resume_body(struct hop_conn *conn)
 {
 	struct delivery *delivery = delivery_in_body(conn);
 
-	if (!delivery || !delivery->reader || conn->phase == CONN_OVER)
+	if (!delivery || !delivery->reader || delivery->is_reading || conn->phase == CONN_OVER)
 		return;
 	feed_body(conn, delivery);
 	after_call(conn);
@@ -168,6 +169,10 @@ static void resume_body(struct hop_conn *conn)
 
 static void on_body_ready(void *arg)
 {
+	struct delivery *delivery = delivery_in_body(arg);
+
+	if (delivery)
+		delivery->is_reading = false;
 	resume_body(arg);
 }
 

@@ -210,7 +210,8 @@ class Session(asyncio.Protocol):
         if content is None:
             return False
         self.is_in_body = False
-        found = TAG.search(content)
+        # Of the message's own header section: a delivery report quotes another's.
+        found = TAG.search(content[:content.find(b"\r\n\r\n") + 2])
         self.tag = found[1].decode("ascii", "replace") if found else None
         rule = self.pick("dot", self.subject())
         if not rule or rule.action != "reply":
