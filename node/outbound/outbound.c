@@ -260,9 +260,22 @@ struct message *outbound_pull(struct outbound *outbound, const struct hop *hop)
 	return NULL;
 }
 
+/* A next hop whose pause is over is tried with a few messages. */
+static bool may_probe(const struct outbound *outbound)
+{
+	for (size_t i = 0; i < outbound->hop_count; i++) {
+		if (breaker_is_usable(&outbound->hops[i]->breaker, loop_now_ms(outbound->loop)))
+			return true;
+	}
+	return false;
+}
+
 size_t outbound_appetite(const struct outbound *outbound)
 {
 	size_t busy = outbound->ready_count + outbound->trying;
+	size_t most = APPETITE;
 
-	return busy < APPETITE && !outbound->is_stopping && current_hop(outbound) ? APPETITE - busy : 0;
+	if (!current_hop(outbound))
+		most = may_probe(outbound) ? PROBE_APPETITE : 0;
+	return busy < most && !outbound->is_stopping ? most - busy : 0;
 }
