@@ -176,7 +176,7 @@ static enum ctl_exit work(struct session *session, void *arg)
 	return exit;
 }
 
-int cmd_drain(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_drain(struct ctl_options *options, int argc, char **argv)
 {
 	struct draining draining = { .timeout_s = TIMEOUT_DEFAULT_S };
 	struct argument arguments[] = {

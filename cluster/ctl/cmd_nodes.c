@@ -23,7 +23,7 @@ static enum ctl_exit list_nodes(struct session *session, void *arg)
 	return exit;
 }
 
-int cmd_nodes(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_nodes(struct ctl_options *options, int argc, char **argv)
 {
 	bool with_forgotten = false;
 	struct argument arguments[] = {
@@ -89,7 +89,7 @@ static enum ctl_exit forget_named(struct session *session, void *arg)
 	return exit;
 }
 
-int cmd_node_forget(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_node_forget(struct ctl_options *options, int argc, char **argv)
 {
 	bool is_sure = false;
 	struct argument arguments[] = {

@@ -142,14 +142,15 @@ static bool parse_ids(struct acting *acting, char **words, struct buf *why)
 	return true;
 }
 
-static int act_on_ids(const struct act *act, struct ctl_options *options, int argc, char **argv)
+static enum ctl_exit act_on_ids(const struct act *act, struct ctl_options *options, int argc, char **argv)
 {
 	struct argument arguments[] = {
 		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json }
 	};
 	struct acting acting = { .act = act };
 	struct buf why = { 0 };
-	int first, exit;
+	enum ctl_exit exit;
+	int first;
 
 	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
 		return session_usage(&why);
@@ -160,15 +161,15 @@ static int act_on_ids(const struct act *act, struct ctl_options *options, int ar
 	acting.count = (size_t)(argc - first);
 	acting.targets = mem_zalloc(acting.count * sizeof(*acting.targets));
 	/* All are read before any is touched. */
-	exit = parse_ids(&acting, argv + first, &why) ? (int)session_run(options, work, &acting)
-						      : (int)session_usage(&why);
+	exit = parse_ids(&acting, argv + first, &why) ? session_run(options, work, &acting)
+						      : session_usage(&why);
 	for (size_t i = 0; i < acting.count; i++)
 		buf_fini(&acting.targets[i].why_gone);
 	mem_free(acting.targets);
 	return exit;
 }
 
-int cmd_queue_retry(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_retry(struct ctl_options *options, int argc, char **argv)
 {
 	static const struct act act = { queue_release, true, "is due now",
 		"is being delivered at the moment" };
@@ -176,14 +177,14 @@ int cmd_queue_retry(struct ctl_options *options, int argc, char **argv)
 	return act_on_ids(&act, options, argc, argv);
 }
 
-int cmd_queue_hold(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_hold(struct ctl_options *options, int argc, char **argv)
 {
 	static const struct act act = { queue_hold, false, "is held", "will be held when its node lets go" };
 
 	return act_on_ids(&act, options, argc, argv);
 }
 
-int cmd_queue_release(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_release(struct ctl_options *options, int argc, char **argv)
 {
 	static const struct act act = { queue_release, false, "is released and due now",
 		"is being delivered at the moment, and not held afterwards" };
@@ -191,7 +192,7 @@ int cmd_queue_release(struct ctl_options *options, int argc, char **argv)
 	return act_on_ids(&act, options, argc, argv);
 }
 
-int cmd_queue_cancel(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_cancel(struct ctl_options *options, int argc, char **argv)
 {
 	static const struct act act = { queue_cancel, false, "is cancelled",
 		"will be cancelled when its node lets go, unless it is delivered first" };

@@ -219,7 +219,7 @@ static bool choose(struct listing *listing, const char *state, const char *sort,
 	return true;
 }
 
-int cmd_queue_list(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_list(struct ctl_options *options, int argc, char **argv)
 {
 	struct listing listing = { .limit = LIMIT_DEFAULT };
 	const char *state = NULL, *sort = NULL;

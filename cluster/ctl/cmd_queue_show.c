@@ -180,7 +180,7 @@ static enum ctl_exit work(struct session *session, void *arg)
 	return exit ? exit : showing->exit;
 }
 
-int cmd_queue_show(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_show(struct ctl_options *options, int argc, char **argv)
 {
 	struct showing showing = { .with_all = false };
 	struct argument arguments[] = {

@@ -255,7 +255,7 @@ static enum ctl_exit work(struct session *session, void *arg)
 	return exit;
 }
 
-int cmd_status(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_status(struct ctl_options *options, int argc, char **argv)
 {
 	struct argument arguments[] = {
 		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json }

@@ -2,7 +2,7 @@
 #ifndef CTL_COMMAND_H
 #define CTL_COMMAND_H
 
-#include "options.h"
+#include "session.h"
 
 struct command {
 	const char *words;    /* "queue list" */
@@ -10,7 +10,7 @@ struct command {
 	const char *summary;
 	const char *details; /* shown by --help after the command */
 	/* argv[0] is the command's last word. Returns the program's exit code. */
-	int (*run)(struct ctl_options *options, int argc, char **argv);
+	enum ctl_exit (*run)(struct ctl_options *options, int argc, char **argv);
 };
 
 /* The command that argv begins with and how many words it took, or NULL with one line in `why_out`. */
@@ -20,15 +20,15 @@ void command_print_all(struct buf *out);
 void command_print_one(const struct command *command, struct buf *out);
 
 /* One file each. */
-int cmd_status(struct ctl_options *options, int argc, char **argv);
-int cmd_nodes(struct ctl_options *options, int argc, char **argv);
-int cmd_node_forget(struct ctl_options *options, int argc, char **argv);
-int cmd_drain(struct ctl_options *options, int argc, char **argv);
-int cmd_queue_list(struct ctl_options *options, int argc, char **argv);
-int cmd_queue_show(struct ctl_options *options, int argc, char **argv);
-int cmd_queue_retry(struct ctl_options *options, int argc, char **argv);
-int cmd_queue_hold(struct ctl_options *options, int argc, char **argv);
-int cmd_queue_release(struct ctl_options *options, int argc, char **argv);
-int cmd_queue_cancel(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_status(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_nodes(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_node_forget(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_drain(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_queue_list(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_queue_show(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_queue_retry(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_queue_hold(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_queue_release(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_queue_cancel(struct ctl_options *options, int argc, char **argv);
 
 #endif

@@ -14,7 +14,7 @@ static bool asks_for_help(int argc, char **argv)
 	return false;
 }
 
-static int print_help(const struct command *command)
+static enum ctl_exit print_help(const struct command *command)
 {
 	struct buf text = { 0 };
 	bool is_printed;
@@ -28,11 +28,12 @@ static int print_help(const struct command *command)
 	return is_printed ? CTL_OK : CTL_REFUSED;
 }
 
-static int run_command(struct ctl_options *options, int argc, char **argv)
+static enum ctl_exit run_command(struct ctl_options *options, int argc, char **argv)
 {
 	struct buf why = { 0 };
 	const struct command *command;
-	int words = 0, exit;
+	enum ctl_exit exit;
+	int words = 0;
 
 	if (argc == 0) {
 		session_complain("which command? See skeinctl --help");
@@ -48,7 +49,7 @@ static int run_command(struct ctl_options *options, int argc, char **argv)
 	return exit;
 }
 
-static int run(struct ctl_options *options, int argc, char **argv)
+static enum ctl_exit run(struct ctl_options *options, int argc, char **argv)
 {
 	struct buf why = { 0 };
 	int next = 0;
@@ -67,7 +68,7 @@ static int run(struct ctl_options *options, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct ctl_options options;
-	int exit;
+	enum ctl_exit exit;
 
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
@@ -75,7 +76,7 @@ int main(int argc, char **argv)
 	options_fini(&options);
 	if (fflush(stdout) || ferror(stdout)) {
 		session_complain("the output could not be written");
-		return exit ? exit : CTL_REFUSED;
+		return exit ? (int)exit : CTL_REFUSED;
 	}
-	return exit;
+	return (int)exit;
 }

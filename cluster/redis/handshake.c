@@ -83,8 +83,10 @@ static void on_info(void *arg, enum redis_outcome outcome, const redisReply *rep
 	(void)outcome;
 	if (error_has(reply, "NOAUTH")) {
 		link_close(link, "Redis wants a password and none is set: %s", reply->str);
-	} else if (is_error(reply)) {
+	} else if (is_refused_by_acl(reply)) {
 		link_close(link, "Redis refuses INFO (the user needs +info): %s", reply->str);
+	} else if (is_error(reply)) {
+		link_close(link, "Redis refuses the connection: %s", reply->str);
 	} else {
 		identity_read_info(reply_text(reply), &link->learned, &link->server);
 		check_server(link);

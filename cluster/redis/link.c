@@ -113,20 +113,32 @@ void link_close(struct redis_link *link, const char *fmt, ...)
 	link->transport.close(link->transport.ctx);
 }
 
+static bool is_error(const struct pending *pending)
+{
+	return pending->reply->type == REDIS_REPLY_ERROR;
+}
+
+static void count_ended(struct redis_link *link, const struct pending *pending, enum redis_outcome outcome)
+{
+	if (outcome == REDIS_UNKNOWN)
+		link->stats.unknown++;
+	else if (is_error(pending))
+		link->stats.errors++;
+	else
+		link->stats.answered++;
+}
+
 static void run_callback(struct redis_link *link, const struct pending *pending, enum redis_outcome outcome)
 {
-	if (pending->kind == PENDING_PLAIN || pending->kind == PENDING_REPLICATED)
+	if (pending->kind == PENDING_PLAIN || pending->kind == PENDING_REPLICATED) {
 		link->in_flight--;
+		count_ended(link, pending, outcome);
+	}
 	if (!pending->fn)
 		return;
 	link->callback_depth++;
 	pending->fn(pending->arg, outcome, pending->reply);
 	link->callback_depth--;
-}
-
-static bool is_error(const struct pending *pending)
-{
-	return pending->reply->type == REDIS_REPLY_ERROR;
 }
 
 /* The connection is gone: what is answered keeps its answer, without the replicas' word. */
@@ -363,6 +375,11 @@ const struct redis_identity *redis_link_identity(const struct redis_link *link)
 const char *redis_link_prefix(const struct redis_link *link)
 {
 	return link->options.prefix;
+}
+
+const struct redis_link_stats *redis_link_stats(const struct redis_link *link)
+{
+	return &link->stats;
 }
 
 size_t redis_link_in_flight(const struct redis_link *link)

@@ -33,6 +33,7 @@ struct redis_link {
 	struct reply_reader reader; /* in HANDSHAKE, READY and CLOSING */
 	struct reply_queue queue;
 	size_t in_flight; /* calls of others in the queue */
+	struct redis_link_stats stats;
 	struct buf scratch;
 
 	bool batch_open;      /* REPLICATED calls since the last WAIT */

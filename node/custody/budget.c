@@ -2,11 +2,11 @@
 
 #include "skein/proto/base/check.h"
 
-void budget_init(struct budget *budget, size_t limit)
+void budget_init(struct budget *budget, size_t limit, unsigned high_percent)
 {
 	atomic_init(&budget->used, 0);
 	budget->tight = limit / 2;
-	budget->high = limit / 5 * 4;
+	budget->high = (size_t)((double)limit * high_percent / 100);
 	budget->limit = limit;
 }
 

@@ -23,8 +23,8 @@ struct budget {
 	size_t tight, high, limit; /* fixed after budget_init() */
 };
 
-/* Tight at half of the limit, high at four fifths. */
-void budget_init(struct budget *budget, size_t limit);
+/* Tight at half of the limit, high at high_percent of it. */
+void budget_init(struct budget *budget, size_t limit, unsigned high_percent);
 /* False, and nothing is taken, when it would pass the limit. */
 bool budget_take(struct budget *budget, size_t bytes);
 /* Takes in any case: for what must go on, such as reading a body back to deliver it. */

@@ -101,6 +101,21 @@ static bool is_waiting_for_redis(const struct custody *custody, const struct mes
 	return message->holding.state != HOLDING_LOCAL && !may_deliver(custody, message);
 }
 
+/*
+ * More than the next hops take: the rest waits where other nodes can help themselves, or, known to this node
+ * alone, here but out of memory.
+ */
+static void join_long_queue(struct custody *custody, struct message *message)
+{
+	if (ownership_defer(custody->ownership, &message->holding, 0, message->envelope.attempts,
+		    custody_encode(custody, message), custody_now_ms())) {
+		message_enter(message, MESSAGE_FROZEN);
+		return;
+	}
+	message_pack(message);
+	outbound_add(custody->outbound, message);
+}
+
 void custody_schedule(struct custody *custody, struct message *message)
 {
 	uint64_t now_ms = wall_clock_ms();
@@ -118,6 +133,8 @@ void custody_schedule(struct custody *custody, struct message *message)
 		freeze(custody, message);
 	} else if (message->envelope.next_try_ms > now_ms + WAIT_HERE_MS) {
 		custody_wait(custody, message, message->envelope.next_try_ms - now_ms);
+	} else if (outbound_is_long(custody->outbound)) {
+		join_long_queue(custody, message);
 	} else {
 		outbound_add(custody->outbound, message);
 	}
@@ -222,6 +239,7 @@ void custody_finish(struct custody *custody, struct message *message)
 
 bool custody_may_start(struct custody *custody, struct message *message)
 {
+	message_unpack(message);
 	if (custody->is_leaving) {
 		custody_wait(custody, message, 0);
 		return false;

@@ -401,6 +401,7 @@ void custody_put_off(struct custody *custody, struct message *message, uint64_t 
 {
 	struct span before;
 
+	message_unpack(message);
 	message_enter(message, MESSAGE_REPORTING);
 	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
 		struct envelope_recipient *recipient = &message->envelope.recipients[i];

@@ -27,6 +27,8 @@ enum err tls_server_new(
 	static const unsigned char session_scope[] = "skein";
 	struct tls_context *context = context_new(TLS_server_method(), true);
 
+	if (options->tls13_only)
+		CHECK(SSL_CTX_set_min_proto_version(context->ssl_ctx, TLS1_3_VERSION));
 	SSL_CTX_set_options(context->ssl_ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_dh_auto(context->ssl_ctx, 1);
 	/* One ticket is what a client uses; each costs a record after the handshake. */

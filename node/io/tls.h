@@ -17,6 +17,7 @@ struct tls_context;
 struct tls_server_options {
 	const char *cert_file; /* PEM: the server's certificate, then its chain */
 	const char *key_file;  /* PEM, not encrypted */
+	bool tls13_only;       /* else TLS 1.2 too */
 };
 
 enum tls_verify {

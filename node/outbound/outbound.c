@@ -6,7 +6,14 @@
 #include "outbound/hop_conn.h"
 #include "skein/proto/base/alloc.h"
 
-enum { DUE_PER_TURN = 1000, DEFER_PER_TURN = 200, APPETITE = 2000, DUE_CHECK_MAX_MS = 1000 };
+enum {
+	DUE_PER_TURN = 1000,
+	DEFER_PER_TURN = 200,
+	READY_MAX = 2000,
+	APPETITE = 1000,
+	PROBE_APPETITE = 4,
+	DUE_CHECK_MAX_MS = 1000
+};
 
 static void on_dispatch(void *arg);
 static void on_due(void *arg);
@@ -268,6 +275,11 @@ static bool may_probe(const struct outbound *outbound)
 			return true;
 	}
 	return false;
+}
+
+bool outbound_is_long(const struct outbound *outbound)
+{
+	return outbound->ready_count >= READY_MAX;
 }
 
 size_t outbound_appetite(const struct outbound *outbound)

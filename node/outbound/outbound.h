@@ -63,6 +63,8 @@ void outbound_remove(struct outbound *outbound, struct message *message);
 struct message *outbound_pull(struct outbound *outbound, const struct hop *hop);
 /* Something changed that may let messages move. */
 void outbound_kick(struct outbound *outbound);
+/* More is ready than the next hops will take in a while. */
+bool outbound_is_long(const struct outbound *outbound);
 /* How many more messages this worker likes to claim. */
 size_t outbound_appetite(const struct outbound *outbound);
 

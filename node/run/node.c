@@ -440,7 +440,11 @@ static void on_setting_changed(void *arg, const char *path, bool is_applied)
 
 static enum err load_server_tls(struct node *node, const struct settings *settings, struct buf *why)
 {
-	struct tls_server_options options = { settings->tls.certificate, settings->tls.key };
+	struct tls_server_options options = {
+		.cert_file = settings->tls.certificate,
+		.key_file = settings->tls.key,
+		.tls13_only = settings->tls.minimum == TLS_MINIMUM_1_3,
+	};
 	struct tls_context *context = NULL;
 	enum err err = ERR_OK;
 
@@ -660,7 +664,7 @@ static void prepare(struct node *node)
 	node->health = health_new();
 	health_reporter_init(&node->reporter, node->health);
 	node->admission = admission_new(seed);
-	budget_init(&node->budget, node->settings->memory.budget);
+	budget_init(&node->budget, node->settings->memory.budget, (unsigned)node->settings->memory.high_percent);
 	tls_slot_init(&node->server_tls, NULL);
 	tls_slot_init(&node->redis_tls, NULL);
 	node->worker_count = node->settings->node.workers < node->settings->redis.shards

@@ -37,8 +37,10 @@ struct worker {
 	struct custody custody;
 	struct outbound outbound;
 	struct inbound inbound;
-	struct journal_stats seen; /* what the metrics know of the journal */
-	int64_t queue_seen[QUEUE_LOCAL + 1];
+	struct journal_stats seen;           /* what the metrics know of the journal, */
+	struct redis_link_stats calls_seen;  /* of Redis, */
+	int64_t queue_seen[QUEUE_LOCAL + 1]; /* and of the queue */
+	uint64_t watch_due_us;
 
 	enum drain_phase drain;
 	uint64_t drain_until_ms;
@@ -237,12 +239,38 @@ static void watch_queue(struct worker *worker)
 	}
 }
 
+static void watch_redis(struct worker *worker)
+{
+	const struct redis_link_stats *now = redis_link_stats(worker->link);
+	struct redis_link_stats *seen = &worker->calls_seen;
+
+	meter_add_at(
+		worker->meter, METRIC_REDIS_CALLS, REDIS_CALL_OK, (int64_t)(now->answered - seen->answered));
+	meter_add_at(
+		worker->meter, METRIC_REDIS_CALLS, REDIS_CALL_ERROR, (int64_t)(now->errors - seen->errors));
+	meter_add_at(worker->meter, METRIC_REDIS_CALLS, REDIS_CALL_UNKNOWN,
+		(int64_t)(now->unknown - seen->unknown));
+	*seen = *now;
+}
+
+/* How late this timer is says how long others had to wait for the loop. */
+static void watch_lag(struct worker *worker)
+{
+	uint64_t now_us = uv_hrtime() / 1000;
+
+	if (worker->watch_due_us && now_us > worker->watch_due_us)
+		meter_observe(worker->meter, METRIC_LOOP_LAG, now_us - worker->watch_due_us);
+	worker->watch_due_us = now_us + WATCH_MS * 1000;
+}
+
 static void on_watch(void *arg)
 {
 	struct worker *worker = arg;
 	enum budget_level level = budget_level(worker->shared.budget);
 
+	watch_lag(worker);
 	watch_journal(worker);
+	watch_redis(worker);
 	watch_queue(worker);
 	health_set(&worker->health, HEALTH_MEMORY, level != BUDGET_FULL, "memory.budget is used up");
 	if (worker->index == 0)

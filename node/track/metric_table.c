@@ -90,8 +90,6 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		LABEL("outcome", [REDIS_CALL_OK] = "ok", [REDIS_CALL_ERROR] = "error",
 			[REDIS_CALL_UNKNOWN] = "unknown"),
 		.help = "Calls to Redis. unknown: the connection ended before the answer." },
-	[METRIC_REDIS_CALL_TIME] = { "skein_redis_call_seconds", SECONDS(step_us),
-		.help = "From writing a call to its answer." },
 	[METRIC_REDIS_RECONNECTS] = { "skein_redis_reconnects_total", COUNTER,
 		.help = "Connections to Redis made after the first." },
 	[METRIC_MEMORY_USED] = { "skein_memory_used_bytes", GAUGE, .help = "Used of memory.budget." },

@@ -48,7 +48,6 @@ enum metric {
 	METRIC_JOURNAL_BYTES,          /* gauge */
 	METRIC_REDIS_UP,               /* gauge, 0 or 1 */
 	METRIC_REDIS_CALLS,            /* by enum redis_call_outcome */
-	METRIC_REDIS_CALL_TIME,        /* histogram, µs */
 	METRIC_REDIS_RECONNECTS,
 	METRIC_MEMORY_USED, /* gauge, bytes of the budget */
 	METRIC_LOOP_LAG,    /* histogram, µs */

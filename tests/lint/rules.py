@@ -51,7 +51,7 @@ def include_direction(path, text):
         is_ours = wanted[0] == "skein"
         if here == "proto" and is_ours and wanted[1] != "proto":
             yield line, f"proto includes only itself, not {name}"
-        if here.startswith("cluster") and is_ours and wanted[1] == "proto" and wanted[2] != "base":
+        if here == "cluster" and is_ours and wanted[1] == "proto" and wanted[2] != "base":
             yield line, f"cluster knows nothing of SMTP: of proto it includes proto/base only, not {name}"
         if here in ("proto", "cluster", "cluster/ctl") and wanted[0] in ("node", "io", "custody", "inbound", "outbound", "config", "track", "admin"):
             yield line, f"nothing includes node: {name}"

@@ -9,10 +9,11 @@ ROWS = [
     ("include_direction", "proto/smtp/a.c", '#include "skein/cluster/queue.h"\n'),
     ("include_direction", "include/skein/proto/smtp/a.h", '#include "skein/cluster/queue.h"\n'),
     ("include_direction", "cluster/a.c", '#include "skein/proto/smtp/reply.h"\n'),
-    ("include_direction", "cluster/ctl/a.c", '#include "skein/proto/mail/envelope.h"\n'),
     ("include_direction", "cluster/a.c", '#include "io/loop.h"\n'),
     ("include_direction", "node/a.c", '#include "../proto/smtp/a.h"\n'),
     (None, "cluster/a.c", '#include "skein/proto/base/buf.h"\n'),
+    # skeinctl shows envelopes to people: a program beside the library, not part of it.
+    (None, "cluster/ctl/a.c", '#include "skein/proto/mail/envelope.h"\n'),
     (None, "node/a.c", '#include "skein/proto/smtp/reply.h"\n#include "skein/cluster/queue.h"\n#include <uv.h>\n'),
     ("world_stays_in_node", "cluster/a.c", "#include <uv.h>\n"),
     ("world_stays_in_node", "proto/a.c", "#  include <sys/socket.h>\n"),

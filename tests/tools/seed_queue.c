@@ -6,7 +6,7 @@
  *   node     NAME UUID                           prints the epoch
  *   renew    UUID EPOCH
  *   lead     UUID EPOCH
- *   kill     UUID EPOCH
+ *   kill     UUID EPOCH COUNTER               the number of its renewals
  *   message  ID UUID EPOCH AGE_MS SENDER RCPT... owned by the node; RCPT is ADDR or ADDR=REPLY; prints the
  * turn defer    ID UUID EPOCH TURN DELAY_MS settle   ID UUID SETTLED
  */
@@ -121,7 +121,8 @@ static void seed_lead(char **words)
 
 static void seed_kill(char **words)
 {
-	struct registry_kill victim = { .node = incarnation_of(words[1], words[2]) };
+	struct registry_kill victim = { .node = incarnation_of(words[1], words[2]),
+		.counter = strtoull(words[3], NULL, 10) };
 
 	registry_kill(conn, &victim, redis_socket_now_ms(), expect_ok, words[0]);
 }
@@ -220,7 +221,7 @@ static void take_step(char **words, size_t count)
 		seed_renew(words);
 	else if (strcmp(words[0], "lead") == 0 && count == 3)
 		seed_lead(words);
-	else if (strcmp(words[0], "kill") == 0 && count == 3)
+	else if (strcmp(words[0], "kill") == 0 && count == 4)
 		seed_kill(words);
 	else if (strcmp(words[0], "message") == 0 && count >= 7)
 		seed_message(words, count);

@@ -114,6 +114,11 @@ enum redis_call_flags {
  */
 bool redis_link_call(struct redis_link *link, size_t argc, const struct span *argv, unsigned flags,
 	uint64_t now_ms, redis_reply_fn *fn, void *arg);
+struct redis_link_stats {
+	uint64_t answered, errors, unknown; /* calls, by how they ended; `errors` are answers too */
+};
+/* Since the link was made. */
+const struct redis_link_stats *redis_link_stats(const struct redis_link *link);
 /* Calls written but not answered. */
 size_t redis_link_in_flight(const struct redis_link *link);
 /*

@@ -365,6 +365,7 @@ static const struct refusal {
 	{ "-WRONGPASS invalid username-password pair\r\n", NULL, "", "check user and password): WRONGPASS" },
 	{ OK, NULL, "-ERR max number of clients reached\r\n", "refuses the connection: ERR max number" },
 	{ OK OK, NULL, NOPERM, "the user needs +info" },
+	{ OK OK, NULL, "-DENIED Redis is running in protected mode\r\n", "refuses the connection: DENIED" },
 	{ OK OK, NULL, "-NOAUTH Authentication required.\r\n", "wants a password" },
 	{ OK "-NOAUTH Authentication required.\r\n", NULL, "", "wants a password" },
 	{ OK OK, "redis_version:6.2.7\r\nrole:master\r\n", "", "Redis 6.2.7 is too old" },

@@ -78,7 +78,7 @@ static int set_up(void **state)
 	uv_unref((uv_handle_t *)&world.deadline);
 	uv_unref((uv_handle_t *)&world.journal_wakes);
 	open_journal(no_live, NULL);
-	budget_init(&world.budget, LIMIT);
+	budget_init(&world.budget, LIMIT, 80);
 	options = (struct body_store_options){ .loop = &world.loop,
 		.dir = world.body_dir.path,
 		.journal = world.journal,

@@ -25,7 +25,7 @@ static void the_level_follows_what_is_used(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct budget budget;
 
-		budget_init(&budget, 1000);
+		budget_init(&budget, 1000, 80);
 		budget_force(&budget, rows[i].used);
 		assert_int_equal(budget_level(&budget), rows[i].level);
 		budget_give(&budget, rows[i].used);
@@ -38,7 +38,7 @@ static void nothing_is_taken_beyond_the_limit(void **state)
 	struct budget budget;
 
 	(void)state;
-	budget_init(&budget, 1000);
+	budget_init(&budget, 1000, 80);
 	assert_true(budget_take(&budget, 999));
 	assert_false(budget_take(&budget, 2));
 	assert_true(budget_take(&budget, 1));
@@ -68,7 +68,7 @@ static void threads_together_stay_below_the_limit(void **state)
 	pthread_t threads[4];
 
 	(void)state;
-	budget_init(&budget, 10);
+	budget_init(&budget, 10, 80);
 	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, &budget), 0);
 	for (size_t i = 0; i < ARRAY_LEN(threads); i++)

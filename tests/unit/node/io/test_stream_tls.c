@@ -17,7 +17,7 @@ static struct world world;
 
 static struct tls_context *server_context(const char *cert, const char *key)
 {
-	struct tls_server_options options = { certs_path(&world.certs, cert), certs_path(&world.certs, key) };
+	struct tls_server_options options = { certs_path(&world.certs, cert), certs_path(&world.certs, key), false };
 	struct tls_context *context;
 	struct buf why = { 0 };
 

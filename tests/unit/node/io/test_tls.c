@@ -36,7 +36,7 @@ static int tear_down(void **state)
 static void a_server_context_knows_when_its_certificate_ends(void **state)
 {
 	struct tls_server_options options = { certs_path(*state, "server.crt"),
-		certs_path(*state, "server.key") };
+		certs_path(*state, "server.key"), false };
 	struct tls_context *context;
 	struct buf why = { 0 };
 	int64_t left_s;
@@ -68,7 +68,7 @@ static void what_is_wrong_with_a_file_is_said_with_its_name(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct tls_server_options server = { certs_path(*state, rows[i].cert),
-			certs_path(*state, rows[i].key) };
+			certs_path(*state, rows[i].key), false };
 		struct tls_client_options client = { .ca_file = certs_path(*state, "ca.crt"),
 			.cert_file = server.cert_file,
 			.key_file = server.key_file };
@@ -110,7 +110,7 @@ static void a_client_needs_authorities_that_can_be_read(void **state)
 
 static struct tls_context *server_context(void **state, const char *cert, const char *key)
 {
-	struct tls_server_options options = { certs_path(*state, cert), certs_path(*state, key) };
+	struct tls_server_options options = { certs_path(*state, cert), certs_path(*state, key), false };
 	struct tls_context *context;
 	struct buf why = { 0 };
 
