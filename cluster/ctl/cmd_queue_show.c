@@ -71,7 +71,10 @@ static void print_state(const struct queue_view_record *record, const struct ros
 	buf_append_str(text, ", expires in ");
 	human_duration(text, record->record.expires_in_ms);
 	line("Age", text);
-	buf_printf(text, "%u tries, %u owners died", record->record.attempts, record->record.takeovers);
+	human_count(text, record->record.attempts, "attempt");
+	buf_append_str(text, ", ");
+	human_count(text, record->record.takeovers, "takeover");
+	buf_append_str(text, " after crashes");
 	line("History", text);
 }
 

@@ -325,6 +325,7 @@ def test_an_empty_queue_says_so(redis):
 def test_a_message_is_shown_with_its_recipients(cluster):
     text = cluster.text("queue", "show", OLD.lower())
     assert re.search(r"^State +deferred, next try in 9m", text, re.M)
+    assert re.search(r"^History +1 attempt, 0 takeovers after crashes$", text, re.M)
     assert re.search(r"^Age +1h 30m, expires in 23h 59m$", text, re.M)
     assert re.search(r"^Size +1.5 KiB, body in Redis$", text, re.M)
     assert re.search(r"^Journals +relay-a$", text, re.M)
@@ -451,6 +452,14 @@ def test_help_is_there_for_all_and_for_each():
     assert ctl.text("--version", options=[]).startswith("skeinctl ")
 
 
+def test_the_manual_has_every_command_and_exit_code():
+    manual, text = (TOP / "docs" / "skeinctl.md").read_text(encoding="utf-8"), Ctl(None).text("--help", options=[])
+    commands = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  +\S", text.split("Options")[0], re.M)
+    assert [title for title in re.findall(r"^## (.*)$", manual, re.M) if title.islower()] == commands
+    for option in re.findall(r"--[a-z-]+", text.split("Options")[1]):
+        assert option in manual or option in ("--version",), option
+
+
 def test_redis_is_found_by_environment_or_settings(cluster, tmp_path):
     assert cluster.text("nodes", options=[], environment={"SKEIN_REDIS": cluster.redis.address})
     settings = tmp_path / "node.yaml"
@@ -519,6 +528,22 @@ def test_a_user_that_may_not_call_functions_is_told_so(tmp_path, redis):
     password.write_text("secret")
     options = ["--redis", redis.address, "--redis-user", "op", "--redis-password-file", str(password)]
     assert "NOPERM" in Ctl(redis).complaint("nodes", options=options, code=REFUSED)
+
+
+def test_the_rights_in_the_manual_are_enough(cluster, tmp_path):
+    manual = (TOP / "docs" / "skeinctl.md").read_text(encoding="utf-8")
+    rights = re.search(r"^user operator (.*)$", manual, re.M)[1].replace("PASSWORD", "secret")
+    with socket.create_connection(("127.0.0.1", cluster.redis.port)) as conn:
+        conn.sendall(f"ACL SETUSER operator {rights}\r\n".encode())
+        assert conn.recv(64) == b"+OK\r\n"
+    (tmp_path / "password").write_text("secret")
+    login = ["--redis", cluster.redis.address, "--redis-user", "operator",
+             "--redis-password-file", str(tmp_path / "password")]
+    for words in (["status"], ["nodes"], ["queue", "list"], ["queue", "show", OLD], ["queue", "retry", OLD],
+                  ["queue", "hold", OLD], ["queue", "release", OLD], ["queue", "cancel", OLD], ["drain", "relay-a"]):
+        cluster.text(*words, options=login)
+    cluster.redis.seed(("kill", A, cluster.epoch_a, 1))
+    cluster.text("node", "forget", "relay-a", "--yes", options=login)
 
 
 def make_certificates(folder):

@@ -70,7 +70,7 @@ static void on_open(void *arg, const struct outcome *outcome, const struct regis
 static void seed_cluster(char **words)
 {
 	struct registry_open open = { .cluster_id = SPAN_LIT("test-cluster"),
-		.shards = (unsigned)atoi(words[1]) };
+		.shards = (unsigned)strtoul(words[1], NULL, 10) };
 
 	registry_open(conn, &open, redis_socket_now_ms(), on_open, words[0]);
 }
@@ -237,9 +237,11 @@ static void take_step(char **words, size_t count)
 static size_t split(char *line, char **words)
 {
 	size_t count = 0;
+	char *rest;
 
 	line[strcspn(line, "\n")] = '\0';
-	for (char *word = strtok(line, "\t"); word && count < WORDS_MAX; word = strtok(NULL, "\t"))
+	for (char *word = strtok_r(line, "\t", &rest); word && count < WORDS_MAX;
+		word = strtok_r(NULL, "\t", &rest))
 		words[count++] = word;
 	return count;
 }

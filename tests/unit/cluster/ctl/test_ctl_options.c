@@ -18,10 +18,11 @@ struct parsed {
 static char **split_line(const char *line, int *argc_out)
 {
 	static char copy[1024], *words[32];
+	char *rest;
 	int count = 0;
 
 	snprintf(copy, sizeof(copy), "%s", line);
-	for (char *word = strtok(copy, " "); word; word = strtok(NULL, " "))
+	for (char *word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
 		words[count++] = word;
 	words[count] = NULL;
 	*argc_out = count;

@@ -297,6 +297,33 @@ static void without_replicas_a_call_that_wants_one_says_so(void **state)
 	assert_int_equal(world.unreplicated, 1);
 }
 
+/* A master takes another replication id when its first replica comes: who saw the old one must look again. */
+static void a_first_replica_is_noticed_and_then_waited_for(void **state)
+{
+	const char *args[] = { "--replicaof", NULL, NULL };
+	struct redis_server replica;
+	char before[41], master[32];
+	unsigned short_of;
+
+	(void)state;
+	world.options.link.wait_replicas = 1;
+	world.options.link.call_timeout_ms = 5000;
+	start(NULL);
+	RUN_UNTIL(&world.loop, world.readies == 1);
+	memcpy(before, world.replication_id, sizeof(before));
+	snprintf(master, sizeof(master), "127.0.0.1 %u", world.redis.port);
+	args[1] = master;
+	redis_server_start(&replica, args);
+	RUN_UNTIL(&world.loop, world.readies == 2);
+	assert_why_has("replication id of Redis has changed");
+	assert_string_not_equal(world.replication_id, before);
+	do {
+		short_of = world.unreplicated;
+		assert_echo_works("copied");
+	} while (world.unreplicated > short_of);
+	redis_server_stop(&replica);
+}
+
 static const char *path(const char *name)
 {
 	return certs_path(&world.certs, name);
@@ -416,6 +443,7 @@ int main(void)
 		TEST(a_master_that_becomes_a_replica_is_left),
 		TEST(functions_that_vanish_are_loaded_again),
 		TEST(without_replicas_a_call_that_wants_one_says_so),
+		TEST(a_first_replica_is_noticed_and_then_waited_for),
 		TEST(tls_carries_calls_when_both_certificates_fit),
 		TEST(tls_is_refused_under_another_name),
 		TEST(tls_against_a_plain_port_ends_by_the_deadline),
