@@ -2,6 +2,8 @@
 
 #include "skein/proto/base/alloc.h"
 
+#include <stdio.h>
+
 #define TO(stage) (1u << MESSAGE_##stage)
 
 static const struct {
@@ -56,6 +58,9 @@ void message_unref(struct message **message)
 
 void message_enter(struct message *message, enum message_stage stage)
 {
+	if (!(stages[message->stage].next & (1u << stage)))
+		fprintf(stderr, "skein: a message cannot go from %s to %s\n", stages[message->stage].name,
+			stages[stage].name);
 	CHECK(stages[message->stage].next & (1u << stage));
 	message->stage = stage;
 }
