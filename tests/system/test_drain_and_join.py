@@ -73,15 +73,14 @@ def test_a_fourth_node_helps_with_a_backlog(cluster, record_property):
 
 
 def test_all_nodes_may_be_restarted_one_by_one_under_load(cluster, record_property):
-    cluster.sink.rules(SLOW_SINK)
-    burst = Burst(cluster.record["lb"], 3 * MESSAGES, connections=10).start()
+    burst = Burst(cluster.record["lb"], 100000, connections=10, pause=0.02).start()
     for node in cluster.nodes.values():
         burst.until_acknowledged(len(burst.acknowledged) + 100)
         assert node.stop()
         assert node.process.exit_code() == 0
         node.start()
         cluster.until_balanced({"node1", "node2", "node3"})
-    cluster.sink.rules()
+    burst.stop()
     account = settle(cluster, burst, record=record_property)
     assert not account.unknown
     assert not account.duplicated

@@ -79,11 +79,12 @@ class Client:
 
 class Burst:
     def __init__(self, addresses, count, connections=20, size=2000, seconds=120, answer_seconds=30, per_connection=50,
-                 sender="burst@client.skein.test", recipient="sink@sink.skein.test"):
+                 pause=0.0, sender="burst@client.skein.test", recipient="sink@sink.skein.test"):
         self.addresses = [addresses] if isinstance(addresses, str) else list(addresses)
         self.prefix = f"{int(time.time() * 1000):x}-{next(_serial)}"
         self.sender, self.recipient, self.size = sender, recipient, size
         self.answer_seconds, self.per_connection = answer_seconds, per_connection
+        self.pause = pause  # Of each connection after each message: a burst that lasts.
         self.end = time.monotonic() + seconds
         self.lock = threading.Lock()
         self.todo = [f"{self.prefix}-{number}" for number in range(count)]
@@ -163,6 +164,8 @@ class Burst:
             tag = self.todo.pop()
         try:
             self._send(client, tag)
+            if self.pause:
+                self.stopped.wait(self.pause)
             return True
         except Refused as error:
             self._note(error)
