@@ -4,17 +4,11 @@
 
 #include <hiredis/hiredis.h>
 
-/* As a node names its connections: "skeind:" and its name, maybe followed by ":" and what the connection is
- * for. */
+/* A node names its connections by its own name, maybe followed by ":" and what the connection is for. */
 static bool is_client_of(struct span client_name, struct span node)
 {
-	struct span prefix = SPAN_LIT("skeind:");
-	struct span rest;
-
-	if (!span_starts_with(client_name, prefix))
-		return false;
-	rest = span_drop(client_name, prefix.len);
-	return span_starts_with(rest, node) && (rest.len == node.len || rest.ptr[node.len] == ':');
+	return node.len && span_starts_with(client_name, node) &&
+	       (client_name.len == node.len || client_name.ptr[node.len] == ':');
 }
 
 static enum redis_fact shares_host(struct span clients, struct span node)

@@ -166,7 +166,7 @@ def test_status_warns_of_a_redis_that_loses_mail(tmp_path):
 def node_connection(redis, name, source="127.0.0.1"):
     """A connection that a node would have, from one of loopback's addresses."""
     with socket.create_connection(("127.0.0.1", redis.port), source_address=(source, 0)) as conn:
-        conn.sendall(f"CLIENT SETNAME skeind:{name}\r\n".encode())
+        conn.sendall(f"CLIENT SETNAME {name}\r\n".encode())
         assert conn.recv(64) == b"+OK\r\n"
         yield
 

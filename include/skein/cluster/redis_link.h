@@ -60,9 +60,10 @@ struct redis_identity {
 struct redis_link_options {
 	const char *user,
 		*password; /* NULL when not needed; borrowed for the life of the link, as all text here */
-	const char *client_name;       /* without spaces; shown by CLIENT LIST. NULL: none */
-	const char *prefix;            /* of keys: "skein:" */
-	unsigned wait_replicas;        /* 0: none. See redis_link_flush() */
+	const char *client_name; /* a node: its name, as skeinctl looks for it in CLIENT LIST; without spaces.
+				    NULL: none */
+	const char *prefix;      /* of keys: "skein:" */
+	unsigned wait_replicas;  /* 0: none. See redis_link_flush() */
 	uint64_t handshake_timeout_ms; /* for connecting, TLS, authentication and the rest together */
 	uint64_t call_timeout_ms;      /* a reply later than this closes the connection */
 };

@@ -13,19 +13,16 @@ static void it_is_told_from_where_the_living_nodes_connect(void **state)
 		enum redis_fact is_given;
 		const char *words;
 	} rows[] = {
-		{ THERE("skeind:a") THERE("skeind:b"), 0, REDIS_YES,
-			"250 means two independent places: a node's journal" },
-		{ THERE("skeind:a:w0") THERE("skeind:b:w0"), 0, REDIS_YES, "on another host" },
-		{ HERE("skeind:a") THERE("skeind:b"), 0, REDIS_NO, "on the host of a: " },
-		{ HERE("skeind:a") HERE("skeind:b"), 0, REDIS_NO, "on the host of a, b: " },
-		{ HERE("skeind:a") THERE("skeind:b"), 1, REDIS_FACT_UNKNOWN,
-			"only with redis.wait_replicas above 0" },
-		{ THERE("skeind:a"), 0, REDIS_FACT_UNKNOWN,
-			"does not run on the host of b, which cannot be seen" },
+		{ THERE("a") THERE("b"), 0, REDIS_YES, "250 means two independent places: a node's journal" },
+		{ THERE("a:w0") THERE("b:w0"), 0, REDIS_YES, "on another host" },
+		{ HERE("a") THERE("b"), 0, REDIS_NO, "on the host of a: " },
+		{ HERE("a") HERE("b"), 0, REDIS_NO, "on the host of a, b: " },
+		{ HERE("a") THERE("b"), 1, REDIS_FACT_UNKNOWN, "only with redis.wait_replicas above 0" },
+		{ THERE("a"), 0, REDIS_FACT_UNKNOWN, "does not run on the host of b, which cannot be seen" },
 		{ "", 0, REDIS_FACT_UNKNOWN, "which cannot be seen" },
 		/* Others, a dead node, and a node whose name begins alike say nothing. */
-		{ HERE("skeinctl") HERE("skeind:dead") HERE("skeind:ab") THERE("skeind:a") THERE("skeind:b"),
-			0, REDIS_YES, "on another host" },
+		{ HERE("skeinctl") HERE("dead") HERE("ab") THERE("a") THERE("b"), 0, REDIS_YES,
+			"on another host" },
 	};
 	struct registry_node nodes[] = {
 		{ .name = SPAN_LIT("a"), .state = NODE_ALIVE },
