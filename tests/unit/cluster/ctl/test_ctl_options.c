@@ -19,7 +19,6 @@ static char **split_line(const char *line, int *argc_out)
 {
 	static char copy[1024], *words[32];
 	char *rest;
-	char *rest;
 	int count = 0;
 
 	snprintf(copy, sizeof(copy), "%s", line);
