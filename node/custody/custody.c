@@ -76,6 +76,8 @@ static bool may_deliver(const struct custody *custody, const struct message *mes
 	return ownership_may_deliver(custody->ownership, &message->holding, custody_now_ms(), 0);
 }
 
+static void fetch(struct custody *custody, struct message *message);
+
 /* Until the lease is good again (custody_thaw), or the cluster says whose it is. */
 static void freeze(struct custody *custody, struct message *message)
 {
@@ -89,7 +91,8 @@ void custody_thaw(struct custody *custody)
 	{
 		struct message *message = LIST_ENTRY(it, struct message, queue_link);
 
-		if (!may_deliver(custody, message))
+		if (!may_deliver(custody, message) ||
+			(!message->body && !ownership_is_open(custody->ownership)))
 			continue;
 		list_remove(it);
 		custody_schedule(custody, message);
@@ -120,6 +123,8 @@ void custody_schedule(struct custody *custody, struct message *message)
 {
 	uint64_t now_ms = wall_clock_ms();
 
+	if (message->intake || message->is_fetching)
+		return; /* whoever is at it looks again when it ends */
 	if (message->holding.state == HOLDING_KEPT) {
 		if (message->stage != MESSAGE_AWAY)
 			custody_away(custody, message);
@@ -131,6 +136,8 @@ void custody_schedule(struct custody *custody, struct message *message)
 			message->envelope.next_try_ms > now_ms ? message->envelope.next_try_ms - now_ms : 0);
 	} else if (is_waiting_for_redis(custody, message)) {
 		freeze(custody, message);
+	} else if (!message->body) {
+		fetch(custody, message);
 	} else if (message->envelope.next_try_ms > now_ms + WAIT_HERE_MS) {
 		custody_wait(custody, message, message->envelope.next_try_ms - now_ms);
 	} else if (outbound_is_long(custody->outbound)) {
@@ -164,10 +171,8 @@ void custody_wait(struct custody *custody, struct message *message, uint64_t del
 
 void custody_due(struct custody *custody, struct message *message)
 {
-	if (is_waiting_for_redis(custody, message))
-		freeze(custody, message);
-	else
-		outbound_add(custody->outbound, message);
+	message->envelope.next_try_ms = 0;
+	custody_schedule(custody, message);
 }
 
 void custody_update_journal(struct custody *custody, struct message *message)
@@ -332,6 +337,8 @@ static void on_lost(void *ctx, struct holding *holding)
 	struct custody *custody = ctx;
 	struct message *message = message_of_holding(holding);
 
+	if (message->intake)
+		return;
 	if (custody_take_out(custody, message) && message->stage != MESSAGE_AWAY)
 		custody_away(custody, message);
 	else if (message->stage == MESSAGE_REPORTING)
@@ -431,19 +438,6 @@ static void on_released(void *ctx, struct holding *holding)
 
 /* --- claims ------------------------------------------------------------------------------------- */
 
-static void on_fetched(struct custody *custody, struct message *message, enum err err)
-{
-	message->is_fetching = false;
-	if (!err) {
-		custody_schedule(custody, message);
-		return;
-	}
-	log_message(custody, err == ERR_CLOSED ? LOG_WARN : LOG_ERROR, "body-not-fetched", message);
-	body_unref(&message->body);
-	/* In doubt, or damaged: wait a little, here or for another node. */
-	custody_wait(custody, message, custody->settings->retry.first_ms);
-}
-
 struct copying {
 	struct custody *custody;
 	struct message *message;
@@ -485,27 +479,31 @@ static void copy_to_journal(struct custody *custody, struct message *message)
 	journal_append(custody->journal, &entry, on_copied, copying);
 }
 
-static void on_fetched_to_keep(struct custody *custody, struct message *message, enum err err)
+/* The body comes from Redis; the message stays where it is until then. */
+static void on_fetched(struct custody *custody, struct message *message, enum err err)
 {
-	if (!err)
-		copy_to_journal(custody, message);
-	on_fetched(custody, message, err);
+	message->is_fetching = false;
+	if (!err) {
+		if (message->wants_copy && !message->holding.is_holder)
+			copy_to_journal(custody, message);
+		custody_schedule(custody, message);
+		return;
+	}
+	body_unref(&message->body);
+	log_message(custody, err == ERR_CLOSED ? LOG_WARN : LOG_ERROR, "body-not-fetched", message);
+	if (message->holding.state == HOLDING_KEPT)
+		custody_schedule(custody, message);
+	else if (err == ERR_CLOSED)
+		freeze(custody, message);
+	else
+		custody_wait(custody, message, custody->settings->retry.first_ms);
 }
 
-static bool fetch_if_needed(
-	struct custody *custody, struct message *message, const struct queue_record *record)
+static void fetch(struct custody *custody, struct message *message)
 {
-	if (message->is_fetching)
-		return true;
-	if (message->body)
-		return false;
 	message->is_fetching = true;
-	if (record->pieces)
-		transfer_get(custody, message, record->size, record->pieces,
-			record->to_journal && !message->holding.is_holder ? on_fetched_to_keep : on_fetched);
-	else
-		on_fetched(custody, message, ERR_NOT_FOUND);
-	return true;
+	transfer_get(custody, message, message->envelope.size, transfer_pieces(message->envelope.size),
+		on_fetched);
 }
 
 static void note_claim(
@@ -526,9 +524,10 @@ static void on_claimed(void *ctx, struct holding *holding, const struct queue_re
 	struct custody *custody = ctx;
 	struct message *message = message_of_holding(holding);
 
-	/* Lost and won back while an attempt went on: the attempt decides. */
-	if (!custody_take_out(custody, message))
+	/* Lost and won back while an attempt went on: the attempt decides; likewise the intake. */
+	if (message->intake || message->is_fetching || !custody_take_out(custody, message))
 		return;
+	message->wants_copy = record->to_journal;
 	if (message_set_packed(message, record->env))
 		message_unpack(message);
 	(void)message_merge_settled(message, record->settled);
@@ -537,7 +536,7 @@ static void on_claimed(void *ctx, struct holding *holding, const struct queue_re
 	note_claim(custody, message, record);
 	if (record->cancel)
 		custody_wait(custody, message, 0);
-	else if (!fetch_if_needed(custody, message, record))
+	else
 		custody_schedule(custody, message);
 }
 
@@ -560,7 +559,8 @@ static struct holding *on_new(void *ctx, const struct queue_record *record)
 	message->envelope.next_try_ms = 0;
 	ownership_add(custody->ownership, &message->holding, HOLDING_OWNED, false);
 	note_claim(custody, message, record);
-	(void)fetch_if_needed(custody, message, record);
+	message->wants_copy = record->to_journal;
+	fetch(custody, message);
 	return &message->holding;
 }
 

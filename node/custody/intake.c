@@ -76,6 +76,7 @@ static void discard(struct intake *intake)
 	struct custody *custody = intake->custody;
 	struct message *message = intake->message;
 
+	message->intake = NULL;
 	body_mark_done(message->body);
 	ownership_end_local(custody->ownership, &message->holding);
 	message_enter(message, MESSAGE_ENDED);
@@ -106,6 +107,7 @@ static void keep(struct intake *intake, enum custody_verdict verdict)
 	struct custody *custody = intake->custody;
 	struct message *message = intake->message;
 
+	message->intake = NULL;
 	answer(intake, verdict);
 	switch (message->holding.state) {
 	case HOLDING_LOCAL:
@@ -206,9 +208,8 @@ void intake_offered(struct custody *custody, struct message *message, enum offer
 	struct intake *intake = message->intake;
 
 	(void)custody;
-	if (!intake)
+	if (!intake || intake->redis != REDIS_PENDING)
 		return;
-	message->intake = NULL;
 	intake->redis = parts[end];
 	decide(intake);
 }
@@ -216,7 +217,7 @@ void intake_offered(struct custody *custody, struct message *message, enum offer
 /* The pieces are in Redis, or cannot be. */
 static void on_put(struct custody *custody, struct message *message, enum err err)
 {
-	if (message->intake &&
+	if (message->intake && message->intake->redis == REDIS_PENDING &&
 		(err || !ownership_offer(custody->ownership, &message->holding, custody_now_ms())))
 		intake_offered(custody, message, OFFER_REFUSED);
 }
@@ -231,11 +232,9 @@ static void to_redis(struct intake *intake)
 		!ownership_is_trusted(custody->ownership, custody_now_ms()))
 		return;
 	intake->redis = REDIS_PENDING;
-	message->intake = intake;
 	if (!transfer_put(custody, message, on_put))
 		return;
 	if (!ownership_offer(custody->ownership, &message->holding, custody_now_ms())) {
-		message->intake = NULL;
 		intake->redis = REDIS_ABSENT;
 	}
 }
@@ -249,6 +248,7 @@ struct intake *custody_take(struct custody *custody, struct message *message, cu
 	intake->fn = fn;
 	intake->arg = arg;
 	intake->began_us = uv_hrtime() / 1000;
+	message->intake = intake;
 	message->accepted_us = intake->began_us;
 	ownership_add(custody->ownership, &message_ref(message)->holding, HOLDING_LOCAL, false);
 	/* The journal first: its answer never comes from inside the call, so that the intake outlives both.

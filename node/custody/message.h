@@ -40,7 +40,7 @@ struct message {
 	struct envelope envelope;
 	struct buf packed;      /* the encoded envelope instead, while nobody works on it; else empty */
 	struct body *body;      /* NULL: only Redis has it */
-	struct intake *intake;  /* waits for Redis' answer about it; else NULL */
+	struct intake *intake;  /* custody is being taken; else NULL */
 	struct message *report; /* the DSN about recipients that failed, until it is bounced; counted */
 	size_t *reported;       /* which recipients those are; in the arena */
 	size_t reported_count;
@@ -49,6 +49,7 @@ struct message {
 	uint64_t delay_ms; /* REPORTING: until the next try */
 	bool is_building;  /* REPORTING: the DSN is being made */
 	bool is_fetching;  /* the body is on its way from Redis */
+	bool wants_copy;   /* its origin is dead: our journal is to have it too */
 	struct list queue_link;
 	struct heap_node due;
 	uint64_t accepted_us; /* boottime; 0: not accepted by this process */

@@ -138,6 +138,7 @@ static void drop_report(struct custody *custody, struct message *message)
 	message->report = NULL;
 	if (!dsn)
 		return;
+	dsn->original = NULL;
 	if (dsn->holding.state == HOLDING_LOCAL)
 		ownership_end_local(custody->ownership, &dsn->holding);
 	if (dsn->holding.state == HOLDING_ENDED)
@@ -166,6 +167,7 @@ static void bounce(struct custody *custody, struct message *message)
 		/* Assertion found the report in the queue: the bounce had been executed, or counts as that.
 		 */
 		message->report = NULL;
+		dsn->original = NULL;
 		message_unref(&dsn);
 		conclude(custody, message);
 		return;
