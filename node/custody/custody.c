@@ -51,8 +51,10 @@ bool custody_take_out(struct custody *custody, struct message *message)
 	case MESSAGE_WAITING:
 		outbound_remove(custody->outbound, message);
 		return true;
-	case MESSAGE_ARRIVING:
 	case MESSAGE_FROZEN:
+		list_remove(&message->queue_link);
+		return true;
+	case MESSAGE_ARRIVING:
 	case MESSAGE_AWAY:
 		return true;
 	case MESSAGE_TRYING:
