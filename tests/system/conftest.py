@@ -1,4 +1,5 @@
 """Clusters for the tests, as deploy/local makes them. What a test asks for and does not end is ended here."""
+import contextlib
 import itertools
 import os
 import pathlib
@@ -34,9 +35,9 @@ def pytest_runtest_makereport(item):
         item.has_failed = outcome.get_result().failed
 
 
-@pytest.fixture
-def new_cluster(request, skeind):
-    """new_cluster(nodes=, redis=, balancer=, settings=) -> a Cluster that is ready."""
+@contextlib.contextmanager
+def clusters(request):
+    """Yields make(nodes=, redis=, balancer=, settings=) -> a Cluster that is ready; ends all that it made."""
     made = []
 
     def make(**options):
@@ -52,6 +53,20 @@ def new_cluster(request, skeind):
                 show_logs(cluster)
             cluster.down()
     assert not crashes, crashes
+
+
+@pytest.fixture
+def new_cluster(request, skeind):
+    """A factory, for one test."""
+    with clusters(request) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def module_clusters(request, skeind):
+    """The same for all tests of a file."""
+    with clusters(request) as make:
+        yield make
 
 
 @pytest.fixture
