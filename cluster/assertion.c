@@ -65,10 +65,12 @@ static void on_recovered(void *arg, const struct outcome *outcome)
 	struct round_call *call = arg;
 	struct ownership *ownership = call->ownership;
 
-	if (is_of_this_round(ownership, call->round) && outcome_is_ok(outcome))
-		ownership->recovering--;
-	/* One that failed leaves the round unfinished: ownership_tick() begins another when the link is back.
-	 */
+	if (is_of_this_round(ownership, call->round)) {
+		if (outcome_is_ok(outcome))
+			ownership->recovering--;
+		else
+			ownership->phase = ASSERTION_NONE; /* the next tick begins another round */
+	}
 	mem_free(call);
 	assertion_pump(ownership);
 }

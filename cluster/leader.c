@@ -351,7 +351,8 @@ static void seek_lead(struct member *member)
 
 	if (member->leading)
 		return;
-	if (seen->node.epoch && !node_uuid_eq(&seen->node.node, &member->options.uuid)) {
+	if (seen->node.epoch && (!node_uuid_eq(&seen->node.node, &member->options.uuid) ||
+					seen->node.epoch != member->lease.epoch)) {
 		if (member->now_ms - member->leader_moved_ms < member->options.ttl_ms) {
 			set_leads(member, false);
 			return;

@@ -27,6 +27,8 @@ void ownership_enter(struct ownership *ownership, struct holding *holding, enum 
 	ownership->counts[holding->state]--;
 	ownership->counts[next]++;
 	holding->state = next;
+	if (next == HOLDING_LOCAL)
+		holding->epoch = 0; /* Redis knows nothing of it after all */
 }
 
 struct ownership *ownership_new(
@@ -620,10 +622,15 @@ static enum bounce_end bounce_end_of(
 		ownership_enter(ownership, call->dsn, HOLDING_ENDED);
 		return BOUNCE_SETTLED;
 	case OUTCOME_GONE:
-	case OUTCOME_NOT: ownership_enter(ownership, call->dsn, HOLDING_ENDED); return BOUNCE_DROP;
+	case OUTCOME_NOT:
+		ownership_enter(ownership, call->dsn, HOLDING_ENDED);
+		return BOUNCE_DROP;
 	case OUTCOME_BODY:
-	case OUTCOME_ERROR: ownership_enter(ownership, call->dsn, HOLDING_LOCAL); return BOUNCE_AGAIN;
-	default: return BOUNCE_AGAIN;
+	case OUTCOME_ERROR:
+		ownership_enter(ownership, call->dsn, HOLDING_LOCAL);
+		return BOUNCE_AGAIN;
+	default:
+		return BOUNCE_AGAIN;
 	}
 }
 

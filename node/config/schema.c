@@ -108,7 +108,7 @@ static const struct setting_row rows[] = {
 	{ "relay.allow", "", NETWORKS, AT(relay.allow), RELOADABLE,
 		.help = "Networks whose hosts may relay. Empty: nobody may." },
 
-	{ "route.next_hops", "", SECTIONS(hop_table, 1, 16), AT(route.next_hops), RELOADABLE,
+	{ "route.next_hops", "", SECTIONS(hop_table, 1, 16), AT(route.next_hops),
 		.help = "Where mail goes, in order of preference: the next is tried when one fails." },
 	{ "route.connections", "4", INTEGER(1, 100), AT(route.connections), RELOADABLE,
 		.help = "Connections per worker to one next hop, at most." },
@@ -186,13 +186,13 @@ static const struct setting_row rows[] = {
 		.help = "How much earlier a node stops trusting its own lease, for clocks that run "
 			"unevenly." },
 
-	{ "cluster.takeovers_max", "5", INTEGER(1, 100), AT(cluster.takeovers_max), RELOADABLE,
+	{ "cluster.takeovers_max", "5", INTEGER(1, 100), AT(cluster.takeovers_max),
 		.help = "A message taken over from crashed nodes more often than this goes into "
 			"quarantine." },
-	{ "cluster.claim_batch", "100", INTEGER(1, 1000), AT(cluster.claim_batch), RELOADABLE,
+	{ "cluster.claim_batch", "100", INTEGER(1, 100), AT(cluster.claim_batch),
 		.help = "Messages without an owner that a node takes at once, per shard." },
 	{ "cluster.claim_interval", "500ms", DURATION(10 * MS, 1 * MINUTES), AT(cluster.claim_interval_ms),
-		RELOADABLE, .help = "How often a node looks for them." },
+		.help = "How often a node looks for them." },
 
 	{ "limits.message_size", "50MiB", SIZE(64 * KIB, 1 * GIB), AT(limits.message_size), RELOADABLE,
 		.help = "Largest message, header included. Announced by SIZE." },
@@ -221,12 +221,12 @@ static const struct setting_row rows[] = {
 	{ "limits.data_timeout", "30m", DURATION(100 * MS, 1 * DAYS), AT(limits.data_timeout_ms), RELOADABLE,
 		.help = "From the start of a message's data to its end." },
 
-	{ "memory.body", "256KiB", SIZE(4 * KIB, 16 * MIB), AT(memory.body), RELOADABLE,
+	{ "memory.body", "256KiB", SIZE(4 * KIB, 16 * MIB), AT(memory.body),
 		.help = "A message larger than this goes to a file as it arrives." },
-	{ "memory.budget", "256MiB", SIZE(8 * MIB, 1 * TIB), AT(memory.budget), RELOADABLE,
+	{ "memory.budget", "256MiB", SIZE(8 * MIB, 1 * TIB), AT(memory.budget),
 		.help = "Memory for messages, of all workers. When it is used up, new mail is answered "
 			"452." },
-	{ "memory.high_percent", "80", INTEGER(10, 100), AT(memory.high_percent), RELOADABLE,
+	{ "memory.high_percent", "80", INTEGER(10, 100), AT(memory.high_percent),
 		.help = "Part of the budget above which clients in the middle of a message have to wait." },
 
 	{ "journal.segment_size", "64MiB", SIZE(1 * MIB, 1 * GIB), AT(journal.segment_size),

@@ -274,6 +274,21 @@ void custody_window(struct custody *custody, struct message *message, bool is_wi
 
 /* --- what the cluster says ---------------------------------------------------------------------- */
 
+/*
+ * Recipients whose report is not in the queue yet are still pending for everybody else: whoever goes on with
+ * the message must come to report them too.
+ */
+static void set_reported(struct message *message, enum recipient_state *states, bool is_hidden)
+{
+	for (size_t i = 0; i < message->reported_count; i++) {
+		struct envelope_recipient *recipient = &message->envelope.recipients[message->reported[i]];
+
+		if (is_hidden)
+			states[i] = recipient->state;
+		recipient->state = is_hidden ? RECIPIENT_PENDING : states[i];
+	}
+}
+
 static void describe(void *ctx, struct holding *holding, struct queue_message *out)
 {
 	struct custody *custody = ctx;
@@ -281,9 +296,12 @@ static void describe(void *ctx, struct holding *holding, struct queue_message *o
 	bool was_packed = !message->envelope.recipients;
 	uint64_t now_ms = wall_clock_ms();
 	const struct envelope *envelope = &message->envelope;
+	enum recipient_state *states;
 
 	message_unpack(message);
 	arena_reset(&custody->scratch_arena);
+	states = arena_alloc(&custody->scratch_arena, (message->reported_count + 1) * sizeof(*states));
+	set_reported(message, states, true);
 	*out = (struct queue_message){
 		.id = holding->id,
 		.env = custody_encode(custody, message),
@@ -294,6 +312,7 @@ static void describe(void *ctx, struct holding *holding, struct queue_message *o
 		.expires_in_ms = envelope->expires_ms > now_ms ? envelope->expires_ms - now_ms : 0,
 		.attempts = envelope->attempts,
 	};
+	set_reported(message, states, false);
 	if (was_packed)
 		message_pack(message);
 }
@@ -376,7 +395,7 @@ static void on_ended(void *ctx, struct holding *holding, enum settled why, struc
 		LOG_STR("why", settled_name(why)), LOG_END);
 	if (why == SETTLED_DELIVERED)
 		meter_add(custody->meter, METRIC_DUPLICATES_SUPPRESSED, 1);
-	if (message->intake || !custody_take_out(custody, message)) {
+	if (message->intake || message->is_fetching || !custody_take_out(custody, message)) {
 		if (message->stage == MESSAGE_REPORTING)
 			result_resume(custody, message);
 		return; /* the attempt, or the intake, looks at the holding when it ends */
@@ -485,6 +504,13 @@ static void copy_to_journal(struct custody *custody, struct message *message)
 static void on_fetched(struct custody *custody, struct message *message, enum err err)
 {
 	message->is_fetching = false;
+	if (message->holding.state == HOLDING_ENDED) {
+		if (err)
+			body_unref(&message->body);
+		if (message->holding.is_registered)
+			custody_finish(custody, message);
+		return;
+	}
 	if (!err) {
 		if (message->wants_copy && !message->holding.is_holder)
 			copy_to_journal(custody, message);

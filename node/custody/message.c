@@ -72,7 +72,7 @@ const char *message_stage_name(enum message_stage stage)
 
 void message_pack(struct message *message)
 {
-	if (message->envelope.recipients) {
+	if (message->envelope.recipients && !message->readers) {
 		buf_clear(&message->packed);
 		envelope_encode(&message->envelope, &message->packed);
 		message->envelope = (struct envelope){ 0 };

@@ -49,6 +49,7 @@ struct message {
 	uint64_t delay_ms; /* REPORTING: until the next try */
 	bool is_building;  /* REPORTING: the DSN is being made */
 	bool is_fetching;  /* the body is on its way from Redis */
+	unsigned readers;  /* of the envelope, who are not done yet: it is not packed */
 	bool wants_copy;   /* its origin is dead: our journal is to have it too */
 	struct list queue_link;
 	struct heap_node due;

@@ -38,7 +38,10 @@ static void finish(struct report *report)
 	mem_free(report->idx);
 	mem_free(report);
 	custody->transfers--;
+	message->readers--;
 	fn(custody, message, dsn);
+	if (message->stage == MESSAGE_AWAY)
+		message_pack(message);
 	message_unref(&message);
 }
 
@@ -201,6 +204,7 @@ void report_make(struct custody *custody, struct message *message, int dsn_kind,
 
 	report->custody = custody;
 	report->message = message_ref(message);
+	message->readers++;
 	report->kind = dsn_kind;
 	report->fn = fn;
 	report->idx = mem_dup(idx, count * sizeof(*idx));

@@ -112,6 +112,7 @@ static void warn_of_delay(struct custody *custody, struct message *message);
 /* All facts are told and all reports made. */
 static void conclude(struct custody *custody, struct message *message)
 {
+	message->reported_count = 0;
 	arena_reset(&custody->scratch_arena);
 	if (message->holding.state == HOLDING_ENDED) {
 		custody_finish(custody, message);
@@ -163,27 +164,33 @@ static void bounce(struct custody *custody, struct message *message)
 {
 	struct message *dsn = message->report;
 
-	if (dsn->holding.state != HOLDING_LOCAL && dsn->holding.state != HOLDING_OFFERED) {
-		/* Assertion found the report in the queue: the bounce had been executed, or counts as that.
-		 */
-		message->report = NULL;
-		dsn->original = NULL;
-		message_unref(&dsn);
-		conclude(custody, message);
-		return;
-	}
 	arena_reset(&custody->scratch_arena);
 	if (!ownership_bounce(custody->ownership, &message->holding, reported_settled(custody, message),
 		    &dsn->holding, custody_now_ms()))
 		return; /* no link, or no lease: on_owned, on_lost or on_asserted come back here */
 }
 
-static void on_report_put(struct custody *custody, struct message *message, enum err err)
+static void on_report_put(struct custody *custody, struct message *dsn, enum err err)
 {
-	(void)err;
-	/* `message` is the DSN; its original waits for it. */
-	if (message->original)
-		result_resume(custody, message->original);
+	if (!err && dsn->original && dsn->original->report == dsn && is_ours(dsn->original))
+		bounce(custody, dsn->original);
+}
+
+/* The report's body first, then the call that names it; a body that is there already is left alone. */
+static void put_and_bounce(struct custody *custody, struct message *message)
+{
+	struct message *dsn = message->report;
+
+	if (dsn->holding.state != HOLDING_LOCAL && dsn->holding.state != HOLDING_OFFERED) {
+		/* Assertion found the report in the queue: the bounce was executed, or counts as that. */
+		message->report = NULL;
+		dsn->original = NULL;
+		message_unref(&dsn);
+		conclude(custody, message);
+		return;
+	}
+	if (ownership_is_open(custody->ownership) && transfer_put(custody, dsn, on_report_put))
+		bounce(custody, message);
 }
 
 void result_bounced(
@@ -218,7 +225,7 @@ void result_resume(struct custody *custody, struct message *message)
 		if (!message->is_building)
 			conclude(custody, message);
 	} else if (message->report) {
-		bounce(custody, message);
+		put_and_bounce(custody, message);
 	}
 }
 
@@ -226,8 +233,10 @@ static void on_report_made(struct custody *custody, struct message *message, str
 {
 	message->is_building = false;
 	if (!dsn) {
-		/* The journal failed: the node is leaving, and the recipients are tried again elsewhere. */
-		custody_away(custody, message);
+		/* No room for the report: nobody was told, so it is tried again. */
+		for (size_t k = 0; k < message->reported_count; k++)
+			message->envelope.recipients[message->reported[k]].state = RECIPIENT_PENDING;
+		conclude(custody, message);
 		return;
 	}
 	message->report = dsn;
@@ -239,9 +248,7 @@ static void on_report_made(struct custody *custody, struct message *message, str
 		return;
 	}
 	dsn->original = message;
-	if (!is_ours(message) || !ownership_is_open(custody->ownership) ||
-		transfer_put(custody, dsn, on_report_put))
-		result_resume(custody, message);
+	result_resume(custody, message);
 }
 
 /* Nobody waits for the news of a delay: it is a message of its own. */

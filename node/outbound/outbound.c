@@ -9,8 +9,8 @@
 enum {
 	DUE_PER_TURN = 1000,
 	DEFER_PER_TURN = 200,
-	READY_MAX = 2000,
-	APPETITE = 1000,
+	READY_MAX = 500,
+	APPETITE = 500,
 	PROBE_APPETITE = 4,
 	DUE_CHECK_MAX_MS = 1000
 };
@@ -62,12 +62,18 @@ bool outbound_is_idle(const struct outbound *outbound)
 	return outbound->trying == 0;
 }
 
+static void drop(struct outbound *outbound, struct message *message)
+{
+	message_enter(message, MESSAGE_AWAY);
+	outbound_remove(outbound, message);
+}
+
 static void drop_queue(struct outbound *outbound)
 {
-	LIST_EACH_SAFE(it, &outbound->ready)
-	outbound_remove(outbound, LIST_ENTRY(it, struct message, queue_link));
+	while (!list_is_empty(&outbound->ready))
+		drop(outbound, LIST_FIRST(&outbound->ready, struct message, queue_link));
 	for (struct heap_node *node; (node = heap_peek(&outbound->waiting));)
-		outbound_remove(outbound, CONTAINER_OF(node, struct message, due));
+		drop(outbound, CONTAINER_OF(node, struct message, due));
 }
 
 void outbound_fini(struct outbound *outbound)

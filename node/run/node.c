@@ -108,6 +108,8 @@ static void poke_member(struct node *node)
 	loop_timer_set(&node->loop, &node->member_timer, 0);
 }
 
+static void tell_failed(void *arg, const char *why);
+
 static void on_granted(void *ctx, uint64_t epoch)
 {
 	struct node *node = ctx;
@@ -116,7 +118,7 @@ static void on_granted(void *ctx, uint64_t epoch)
 	log_event(node->log, err ? LOG_ERROR : LOG_INFO, "registered", LOG_U64("epoch", epoch), LOG_ERR(err),
 		LOG_END);
 	if (err)
-		return;
+		tell_failed(node, "the epoch cannot be written to the spool");
 	member_epoch_is_durable(node->member, epoch, loop_boottime_ms());
 	poke_member(node);
 }
@@ -664,7 +666,8 @@ static void prepare(struct node *node)
 	node->health = health_new();
 	health_reporter_init(&node->reporter, node->health);
 	node->admission = admission_new(seed);
-	budget_init(&node->budget, node->settings->memory.budget, (unsigned)node->settings->memory.high_percent);
+	budget_init(
+		&node->budget, node->settings->memory.budget, (unsigned)node->settings->memory.high_percent);
 	tls_slot_init(&node->server_tls, NULL);
 	tls_slot_init(&node->redis_tls, NULL);
 	node->worker_count = node->settings->node.workers < node->settings->redis.shards

@@ -78,6 +78,7 @@ static enum err open_journal(struct spool *spool, const struct settings *setting
 		.bytes_max = settings->journal.size_max / workers,
 		.worker = number,
 		.workers = workers,
+		.salvage = settings->journal.salvage,
 		.notify = ring_bell,
 	};
 

@@ -385,7 +385,7 @@ static void damage_is_told_with_file_and_offset_and_nothing_is_changed(void **st
 		snprintf(wanted, sizeof(wanted), "at byte %zu:", offset - 65);
 		/* The record begins 64 bytes of header and 1 of envelope before its body. */
 		assert_non_null(strstr(buf_span(&driver->problem).ptr, wanted));
-		assert_non_null(strstr(buf_span(&driver->problem).ptr, "--salvage"));
+		assert_non_null(strstr(buf_span(&driver->problem).ptr, "journal.salvage"));
 	}
 	after = scratch_read(file.path, &len_after);
 	assert_int_equal(len, len_after);
