@@ -149,10 +149,10 @@ static void drop_report(struct custody *custody, struct message *message)
 }
 
 /* Failed or expired for those that the report is about, pending for the others. */
-static struct span reported_settled(struct custody *custody, const struct message *message)
+static struct span reported_settled(const struct message *message, struct arena *arena)
 {
-	struct span all = message_settled(message, &custody->scratch_arena);
-	char *text = arena_alloc(&custody->scratch_arena, all.len);
+	struct span all = message_settled(message, arena);
+	char *text = arena_alloc(arena, all.len);
 
 	memset(text, SETTLED_PENDING, all.len);
 	for (size_t i = 0; i < message->reported_count; i++)
@@ -163,11 +163,12 @@ static struct span reported_settled(struct custody *custody, const struct messag
 static void bounce(struct custody *custody, struct message *message)
 {
 	struct message *dsn = message->report;
+	struct arena arena = { 0 }; /* custody's is used again when the DSN is described */
+	bool sent = ownership_bounce(custody->ownership, &message->holding, reported_settled(message, &arena),
+		&dsn->holding, custody_now_ms());
 
-	arena_reset(&custody->scratch_arena);
-	if (!ownership_bounce(custody->ownership, &message->holding, reported_settled(custody, message),
-		    &dsn->holding, custody_now_ms()))
-		return; /* no link, or no lease: on_owned, on_lost or on_asserted come back here */
+	(void)sent; /* no link, or no lease: on_owned, on_lost or on_asserted come back here */
+	arena_fini(&arena);
 }
 
 static void on_report_put(struct custody *custody, struct message *dsn, enum err err)
