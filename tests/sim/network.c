@@ -262,12 +262,13 @@ static void arrive(void *arg)
 		return;
 	if (conn->node && conn->node->cut_until_us > world->agenda.now_us) {
 		/* Sent again by TCP when the network is back, if ever. */
-		if (!world_chance(world, world->odds.ghosts) && !is_live)
+		if (!is_live && !packet->is_ghost && !world_chance(world, world->odds.ghosts))
 			return;
 		late = mem_dup(packet, sizeof(*packet) + packet->len);
-		agenda_plan(&world->agenda, NULL,
-			conn->node->cut_until_us - world->agenda.now_us + latency_us(world), arrive, late,
-			true);
+		if (conn->last_arrival_us < conn->node->cut_until_us)
+			conn->last_arrival_us = conn->node->cut_until_us;
+		agenda_plan(
+			&world->agenda, NULL, in_order(world, &conn->last_arrival_us), arrive, late, true);
 		return;
 	}
 	if (is_live || packet->is_ghost) {

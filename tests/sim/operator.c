@@ -34,8 +34,9 @@ static void on_cancelled(void *arg, const struct outcome *outcome)
 
 	if (outcome->kind == OUTCOME_OK)
 		mail->cancelled_us = the_world->agenda.now_us;
-	if (mail->about)
-		mail_end_report(mail);
+	/* Whoever cancels a report does not want what it is about to be told. */
+	if (mail->about && outcome->kind != OUTCOME_GONE)
+		mail->about->is_cancelled = true;
 	trace(the_world, "operator hears about the cancel of m%u: %s", mail->number,
 		outcome_kind_name(outcome->kind));
 }
