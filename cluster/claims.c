@@ -42,7 +42,6 @@ void claims_fini(struct ownership *ownership)
  */
 void claims_reset(struct ownership *ownership)
 {
-	ownership->claiming = 0;
 	for (size_t i = 0; i < ownership->shard_count; i++) {
 		struct shard_state *shard = &ownership->shards[i];
 
@@ -183,6 +182,8 @@ static void take_record(struct ownership *ownership, const struct queue_record *
 	}
 }
 
+static void claim_more(struct ownership *ownership);
+
 static void on_claimed(
 	void *arg, const struct outcome *outcome, const struct queue_record *records, size_t count)
 {
@@ -198,9 +199,11 @@ static void on_claimed(
 		return;
 	for (size_t i = 0; i < count; i++)
 		take_record(ownership, &records[i]);
-	/* A full answer: there is more. */
-	if (count && count >= ownership->options.claim_batch)
+	/* What this shard did not have, another may. A full answer: there is more here. */
+	ownership->appetite += shard->asked - count;
+	if (count && count == shard->asked)
 		shard->claim_at_ms = ownership->now_ms;
+	claim_more(ownership);
 }
 
 static void claim(struct shard_state *shard)
@@ -214,12 +217,25 @@ static void claim(struct shard_state *shard)
 		.count = ownership->appetite < count ? (unsigned)ownership->appetite : count,
 	};
 
-	if (shard->is_claiming || !args.count)
-		return;
 	shard->claim_at_ms = ownership->now_ms + ownership->options.claim_interval_ms;
+	shard->asked = args.count;
 	shard->is_claiming = queue_claim(ownership->link, &args, ownership->now_ms, on_claimed, shard);
 	if (shard->is_claiming)
 		ownership->appetite -= args.count;
+}
+
+/* In turn, so that the first shards do not eat up the appetite for the others. */
+static void claim_more(struct ownership *ownership)
+{
+	if (!ownership_is_open(ownership) || !ownership_is_trusted(ownership, ownership->now_ms))
+		return;
+	for (size_t i = 0; i < ownership->shard_count && ownership->appetite; i++) {
+		struct shard_state *shard = &ownership->shards[ownership->next_claim];
+
+		ownership->next_claim = (ownership->next_claim + 1) % ownership->shard_count;
+		if (!shard->is_claiming && ownership->now_ms >= shard->claim_at_ms)
+			claim(shard);
+	}
 }
 
 /* --- reconciliation ----------------------------------------------------------------------------- */
@@ -296,12 +312,11 @@ uint64_t claims_tick(struct ownership *ownership)
 		return UINT64_MAX;
 	if (ownership->now_ms >= ownership->upkeep_at_ms)
 		upkeep(ownership);
+	claim_more(ownership);
 	next_ms = ownership->upkeep_at_ms;
 	for (size_t i = 0; i < ownership->shard_count; i++) {
 		struct shard_state *shard = &ownership->shards[i];
 
-		if (ownership->now_ms >= shard->claim_at_ms)
-			claim(shard);
 		if (ownership->appetite && shard->claim_at_ms < next_ms)
 			next_ms = shard->claim_at_ms;
 	}

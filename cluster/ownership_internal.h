@@ -43,6 +43,7 @@ struct shard_state {
 	struct seen *seen; /* to be told */
 	size_t seen_count, seen_cap;
 	uint64_t claim_at_ms;
+	size_t asked; /* by the claim under way */
 	bool is_claiming, is_reading_news, is_reconciling;
 	unsigned number;
 	struct ownership *ownership;
@@ -75,7 +76,7 @@ struct ownership {
 	/* claims.c */
 	struct shard_state *shards;
 	size_t shard_count;
-	size_t appetite, claiming;
+	size_t appetite, next_claim;
 	uint64_t upkeep_at_ms, reconcile_at_ms;
 };
 
