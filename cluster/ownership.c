@@ -661,28 +661,24 @@ bool ownership_bounce(struct ownership *ownership, struct holding *holding, stru
 	struct holding *dsn, uint64_t now_ms)
 {
 	struct queue_message message;
-	struct queue_bounce args = {
+	const struct queue_bounce args = {
 		.node = ownership_self(ownership),
 		.id = holding->id,
 		.turn = holding->turn,
+		.settled = settled,
 		.dsn = &message,
 	};
 	struct own_call *call;
-	bool sent;
 
 	ownership->now_ms = now_ms;
 	if (!ownership_is_open(ownership) || holding->state != HOLDING_OWNED || holding->call != CALL_NONE ||
 		dsn->call != CALL_NONE || holding->epoch != ownership->lease.epoch)
 		return false;
 	CHECK(dsn->is_holder && (dsn->state == HOLDING_LOCAL || dsn->state == HOLDING_OFFERED));
-	/* `settled` may lie where the owner builds its description. */
-	args.settled = span_of(mem_dup(settled.ptr, settled.len), settled.len);
 	ownership->owner.describe(ownership->owner.ctx, dsn, &message);
 	call = begin_call(ownership, holding, CALL_BOUNCE);
 	call->dsn = dsn;
-	sent = never_sent(call, queue_bounce(ownership->link, &args, now_ms, on_bounced, call));
-	mem_free((void *)(uintptr_t)args.settled.ptr);
-	if (!sent)
+	if (!never_sent(call, queue_bounce(ownership->link, &args, now_ms, on_bounced, call)))
 		return false;
 	dsn->call = CALL_BOUNCE;
 	dsn->epoch = ownership->lease.epoch;
