@@ -36,6 +36,10 @@ local function merge(k, m, msg, holder)
   if holder then
     m.holders = list_add(m.holders, holder)
     redis.call('HSET', m.key, 'h', m.holders)
+    if m.origin == '' then
+      m.origin = holder
+      redis.call('HSET', m.key, 'f', holder)
+    end
   end
   local united = settled.unite(m.settled, msg.settled)
   if united ~= m.settled then
@@ -93,7 +97,8 @@ local function adopt_existing(k, m, msg, call)
 end
 
 local function adopt_absent(k, msg, call)
-  if not call.holder then
+  -- Long delivered and forgotten; but after a loss it is the owner who speaks first, before those who hold a copy.
+  if not call.holder and (call.turn == 0 or not call.in_grace) then
     return { 'GONE', PENDING }
   end
   local m, ended
@@ -103,7 +108,7 @@ local function adopt_absent(k, msg, call)
     return ended or { 'HELD' }
   end
   fence.index(k, call.incarnation, call.known)
-  m, ended = message.create(k, msg, k[MSG], call.holder, call.incarnation, call.turn + 1)
+  m, ended = message.create(k, msg, k[MSG], call.holder or '', call.incarnation, call.turn + 1)
   return ended or record.turn_reply(m)
 end
 

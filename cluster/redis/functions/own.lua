@@ -6,7 +6,11 @@ local CLAIM_LOOK_MAX = 100
 
 local own = {}
 
+-- Of a message that only its owner told of nobody knows the origin: as good as dead, its copies are counted by nobody.
 local function fate_of(k, node, fates)
+  if node == '' then
+    return FATE_DEAD
+  end
   local fate = fates[node]
   if not fate then
     fate = tonumber(redis.call('HGET', k[SHARD], 'fate:' .. node) or FATE_ALIVE)

@@ -178,6 +178,28 @@ static void finding_8_adopt_of_an_absent_message_needs_a_holder(void **state)
 	assert_turn(do_adopt_with(q, &args), 5);
 }
 
+/* After a loss the owner speaks before those who hold a copy: what it is sending must not become due. */
+static void in_grace_an_owner_without_a_journal_copy_makes_the_record_anew(void **state)
+{
+	struct queue_driver *q = *state;
+	struct queue_message message = message_of(1, 1);
+	struct queue_adopt args = { .node = B, .turn = 4, .holder = false, .message = &message };
+	struct answer shown;
+
+	assert_kind(do_recover(q, "another"), OUTCOME_OK);
+	args.turn = 0;
+	assert_gone(do_adopt_with(q, &args), SETTLED_PENDING);
+	args.turn = 4;
+	assert_turn(do_adopt_with(q, &args), 5);
+	assert_state(q, 1, QUEUE_OWNED);
+	assert_int_equal(do_show(q, 1).views[0].holders.len, 0);
+	assert_kind(do_keep(q, A, 1, message_of(1, 1)), OUTCOME_OK);
+	assert_state(q, 1, QUEUE_OWNED);
+	shown = do_show(q, 1);
+	assert_span_equal(shown.views[0].holders, node_uuid('a').text);
+	assert_string_equal(shown.views[0].record.origin.text, node_uuid('a').text);
+}
+
 /* 13, 14: during the grace a restarted node does not know who owns what an empty Redis has forgotten. */
 static void in_grace_adopt_without_a_turn_only_keeps(void **state)
 {
@@ -379,6 +401,7 @@ int main(void)
 		ROW(pieces_end_by_themselves_until_a_record_names_them),
 		ROW(adopt_gives_it_to_the_higher_turn),
 		ROW(finding_8_adopt_of_an_absent_message_needs_a_holder),
+		ROW(in_grace_an_owner_without_a_journal_copy_makes_the_record_anew),
 		ROW(in_grace_adopt_without_a_turn_only_keeps),
 		ROW(adopt_unites_what_is_settled),
 		ROW(the_owner_who_adopts_brings_its_envelope_and_a_restarted_one_does_not),
