@@ -40,13 +40,21 @@ static bool needs_adopt(const struct ownership *ownership, const struct holding 
 	       (ownership->is_regenerated || holding->epoch != ownership->lease.epoch);
 }
 
+static void empty_list(struct list *list)
+{
+	while (!list_is_empty(list))
+		list_remove(list->next);
+}
+
 static void list_holdings(struct ownership *ownership)
 {
 	struct holding *holding;
 	size_t cursor = 0;
 
+	empty_list(&ownership->to_adopt);
+	empty_list(&ownership->to_keep);
+	empty_list(&ownership->awaiting_body);
 	while ((holding = table_next(&ownership->holdings, &cursor))) {
-		list_remove(&holding->queue);
 		if (needs_adopt(ownership, holding)) {
 			if (holding->is_windowed)
 				list_push_front(&ownership->to_adopt, &holding->queue);
@@ -103,8 +111,6 @@ void assertion_restart(struct ownership *ownership)
 	ownership->round++;
 	ownership->adopting = 0;
 	ownership->is_regenerated |= strcmp(generation, ownership->asserted_generation) != 0;
-	list_init(&ownership->to_adopt);
-	list_init(&ownership->to_keep);
 	list_holdings(ownership);
 	recover_shards(ownership);
 }
@@ -122,6 +128,20 @@ static void adopt_some(struct ownership *ownership)
 			return;
 		ownership->adopting++;
 	}
+}
+
+void assertion_await_body(struct ownership *ownership, struct holding *holding)
+{
+	list_push_back(&ownership->awaiting_body, &holding->queue);
+	ownership->bodies_until_ms = ownership->now_ms + BODY_PATIENCE_MS;
+}
+
+/* A body that cannot be put keeps nobody else waiting: it is asked for again once the round is over. */
+static bool awaits_bodies(struct ownership *ownership)
+{
+	if (ownership->now_ms >= ownership->bodies_until_ms)
+		empty_list(&ownership->awaiting_body);
+	return !list_is_empty(&ownership->awaiting_body);
 }
 
 static void keep_some(struct ownership *ownership)
@@ -196,7 +216,7 @@ void assertion_pump(struct ownership *ownership)
 		ownership->phase = ASSERTION_ADOPTING;
 	if (ownership->phase == ASSERTION_ADOPTING) {
 		adopt_some(ownership);
-		if (!list_is_empty(&ownership->to_adopt) || ownership->adopting)
+		if (!list_is_empty(&ownership->to_adopt) || ownership->adopting || awaits_bodies(ownership))
 			return;
 		if (ownership->is_regenerated)
 			facts_repeat(ownership);
@@ -208,6 +228,7 @@ void assertion_pump(struct ownership *ownership)
 			open_up(ownership);
 	}
 	if (ownership->phase == ASSERTION_OPEN) {
+		(void)awaits_bodies(ownership);
 		adopt_some(ownership);
 		keep_some(ownership);
 	}

@@ -42,6 +42,7 @@ struct ownership *ownership_new(
 	table_init(&ownership->holdings, options->seed);
 	list_init(&ownership->to_adopt);
 	list_init(&ownership->to_keep);
+	list_init(&ownership->awaiting_body);
 	facts_init(ownership);
 	claims_init(ownership);
 	return ownership;
@@ -428,6 +429,7 @@ static void adopt_answered(struct ownership *ownership, struct holding *holding,
 		ownership_end(ownership, holding, outcome->why, span_of(NULL, 0));
 		break;
 	case OUTCOME_BODY:
+		assertion_await_body(ownership, holding);
 		want_body(ownership, holding);
 		break;
 	default:
@@ -467,6 +469,9 @@ bool ownership_adopt(struct ownership *ownership, struct holding *holding)
 	if (!never_sent(call, queue_adopt(ownership->link, &args, ownership->now_ms, on_adopted, call)))
 		return false;
 	holding->epoch = ownership->lease.epoch;
+	/* Whatever Redis thinks of it now: nothing is let go or reported before this is answered. */
+	if (holding->state == HOLDING_OWNED)
+		ownership_enter(ownership, holding, HOLDING_OFFERED);
 	return true;
 }
 
@@ -524,9 +529,10 @@ void ownership_body_is_put(struct ownership *ownership, struct holding *holding,
 	ownership->now_ms = now_ms;
 	if (!holding->is_registered || holding->call != CALL_NONE || ownership->phase == ASSERTION_NONE)
 		return;
+	list_remove(&holding->queue);
 	if (holding->state == HOLDING_KEPT)
 		list_push_back(&ownership->to_keep, &holding->queue);
-	else if (holding->state == HOLDING_OFFERED || holding->state == HOLDING_OWNED)
+	else if (holding->state == HOLDING_OFFERED)
 		list_push_back(&ownership->to_adopt, &holding->queue);
 	assertion_pump(ownership);
 }

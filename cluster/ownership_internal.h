@@ -13,6 +13,7 @@ enum {
 	RECONCILE_MS = 10000,
 	ASSERT_IN_FLIGHT = 500,
 	FACTS_IN_FLIGHT = 5000,
+	BODY_PATIENCE_MS = 5000,
 };
 
 enum assertion_phase {
@@ -67,6 +68,8 @@ struct ownership {
 	uint64_t asserted_epoch;
 	char asserted_generation[GENERATION_LEN + 1];
 	struct list to_adopt, to_keep; /* holding.queue */
+	struct list awaiting_body;     /* likewise: adopted once their pieces are put */
+	uint64_t bodies_until_ms;      /* the round waits for them no longer than that */
 	unsigned recovering, adopting;
 
 	/* facts.c */
@@ -100,6 +103,8 @@ bool ownership_keep(struct ownership *ownership, struct holding *holding);
 void assertion_adopted(struct ownership *ownership, uint64_t round);
 struct shard_state *ownership_shard(struct ownership *ownership, unsigned number);
 
+/* Redis lacks its body: the round waits until it can be adopted. */
+void assertion_await_body(struct ownership *ownership, struct holding *holding);
 /* What is still in doubt although the link is up is asked again. */
 void assertion_retry(struct ownership *ownership);
 /* Link and lease may allow a new round, or end this one. */

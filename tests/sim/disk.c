@@ -294,6 +294,7 @@ struct body {
 	struct msg_id id;
 	unsigned refs;
 	bool is_in_file; /* all that is asked of it takes time */
+	bool is_sealed;
 	struct buf bytes;
 	body_sealed_fn *on_sealed;
 	void *arg;
@@ -329,6 +330,7 @@ struct body *body_restore(
 	struct body *body = body_new(store, id, 0);
 
 	buf_append(&body->bytes, stored->bytes);
+	body->is_sealed = true;
 	return body;
 }
 
@@ -360,6 +362,7 @@ static void sealed(void *arg)
 {
 	struct body *body = arg;
 
+	body->is_sealed = true;
 	if (body->refs > 1)
 		body->on_sealed(body->arg, ERR_OK);
 	body_unref(&body);
@@ -367,7 +370,8 @@ static void sealed(void *arg)
 
 bool body_seal(struct body *body, body_sealed_fn *fn, void *arg)
 {
-	if (!body->is_in_file)
+	body->is_sealed = !body->is_in_file;
+	if (body->is_sealed)
 		return true;
 	body->on_sealed = fn;
 	body->arg = arg;
@@ -397,7 +401,7 @@ struct journal_body body_for_journal(const struct body *body)
 bool body_bytes(const struct body *body, struct span *bytes_out)
 {
 	*bytes_out = buf_span(&body->bytes);
-	return !body->is_in_file;
+	return body->is_sealed && !body->is_in_file;
 }
 
 void body_mark_durable(struct body *body)
@@ -420,7 +424,7 @@ struct body_reader *body_reader_new(struct body *body, size_t piece_bytes, body_
 {
 	struct body_reader *reader = mem_zalloc(sizeof(*reader));
 
-	CHECK(buf_len(&body->bytes) <= piece_bytes);
+	CHECK(body->is_sealed && buf_len(&body->bytes) <= piece_bytes);
 	body->refs++;
 	reader->body = body;
 	reader->on_ready = on_ready;
