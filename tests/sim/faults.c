@@ -170,8 +170,9 @@ static void on_older(void *arg)
 {
 	struct world *world = arg;
 
-	if (world->is_snapshot_kept)
+	if (world->is_snapshot_kept && may_lose(world))
 		fault_redis_older(world);
+	world->is_snapshot_kept = false;
 }
 
 static void older(struct world *world)
