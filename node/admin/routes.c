@@ -131,9 +131,7 @@ static json_t *queue_json(struct metrics *metrics)
 {
 	static const char *const states[] = {
 		[QUEUE_ACTIVE] = "active",
-		[QUEUE_WAITING] = "waiting",
-		[QUEUE_HELD] = "held",
-		[QUEUE_QUARANTINED] = "quarantined",
+		[QUEUE_KEPT] = "kept",
 		[QUEUE_LOCAL] = "local",
 	};
 	json_t *queue = json_object();

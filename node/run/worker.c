@@ -227,13 +227,11 @@ static void watch_queue(struct worker *worker)
 	const int64_t counts[] = {
 		[QUEUE_ACTIVE] = (int64_t)(ownership_count(ownership, HOLDING_OWNED) +
 					   ownership_count(ownership, HOLDING_OFFERED)),
-		[QUEUE_WAITING] = (int64_t)ownership_count(ownership, HOLDING_KEPT),
+		[QUEUE_KEPT] = (int64_t)ownership_count(ownership, HOLDING_KEPT),
 		[QUEUE_LOCAL] = (int64_t)ownership_count(ownership, HOLDING_LOCAL),
 	};
 
 	for (unsigned state = QUEUE_ACTIVE; state <= QUEUE_LOCAL; state++) {
-		if (state == QUEUE_HELD || state == QUEUE_QUARANTINED)
-			continue;
 		meter_add_at(worker->meter, METRIC_QUEUE, state, counts[state] - worker->queue_seen[state]);
 		worker->queue_seen[state] = counts[state];
 	}

@@ -63,16 +63,13 @@ static const struct metric_row rows[METRIC_COUNT] = {
 	[METRIC_HOP_FAILURES] = { "skein_hop_failures_total", COUNTER,
 		.help = "Connections to next hops that could not be made or broke." },
 	[METRIC_QUEUE] = { "skein_queue_messages", GAUGE,
-		LABEL("state", [QUEUE_ACTIVE] = "active", [QUEUE_WAITING] = "waiting", [QUEUE_HELD] = "held",
-			[QUEUE_QUARANTINED] = "quarantined", [QUEUE_LOCAL] = "local"),
-		.help = "Messages by state. active: this node delivers them or is about to; local: only this "
-			"node's "
-			"journal knows them; waiting, held and quarantined: the cluster's, the same on each "
-			"node." },
+		LABEL("state", [QUEUE_ACTIVE] = "active", [QUEUE_KEPT] = "kept", [QUEUE_LOCAL] = "local"),
+		.help = "Messages this node knows. active: it delivers them; kept: its journal has a copy of "
+			"what waits in the cluster or another delivers; local: no Redis knows them yet." },
 	[METRIC_CLAIMED] = { "skein_claimed_total", COUNTER,
 		.help = "Messages that nobody owned and this node took." },
 	[METRIC_TAKEN_OVER] = { "skein_taken_over_total", COUNTER,
-		.help = "Messages of dead nodes that this node, as leader, set free." },
+		.help = "Messages of dead nodes that this node went on with." },
 	[METRIC_ADOPTED] = { "skein_adopted_total", COUNTER,
 		.help = "Messages of this node's journal that it made its own again." },
 	[METRIC_DUPLICATES_SUPPRESSED] = { "skein_duplicates_suppressed_total", COUNTER,

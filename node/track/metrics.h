@@ -65,9 +65,7 @@ enum refused_reason {
 enum reject_class { REJECT_TEMPORARY, REJECT_PERMANENT };
 enum queue_state {
 	QUEUE_ACTIVE,  /* owned by this node and being delivered, or next in line */
-	QUEUE_WAITING, /* owned by nobody until its next try */
-	QUEUE_HELD,
-	QUEUE_QUARANTINED,
+	QUEUE_KEPT,   /* a copy in our journal; it waits in the cluster, or another delivers it */
 	QUEUE_LOCAL, /* known to this node's journal only */
 };
 enum redis_call_outcome { REDIS_CALL_OK, REDIS_CALL_ERROR, REDIS_CALL_UNKNOWN };

@@ -186,13 +186,13 @@ static void healthz_is_json_with_the_parts(void **state)
 	health_reporter_init(&reporter, fixture.health);
 	health_set_phase(fixture.health, HEALTH_SERVING);
 	health_set(&reporter, HEALTH_REDIS, false, "he said \"no\"");
-	meter_set_at(metrics_open(fixture.metrics), METRIC_QUEUE, QUEUE_HELD, 3);
+	meter_set_at(metrics_open(fixture.metrics), METRIC_QUEUE, QUEUE_KEPT, 3);
 	root = json_loads(body_of(get(fixture.port, "/healthz", &out)), JSON_REJECT_DUPLICATES, NULL);
 	assert_non_null(root);
 	assert_string_equal(json_string_value(json_object_get(root, "node")), "node1");
 	assert_true(json_is_true(json_object_get(root, "ready")));
 	assert_true(json_is_true(json_object_get(root, "live")));
-	assert_int_equal(json_integer_value(json_object_get(json_object_get(root, "queue"), "held")), 3);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(root, "queue"), "kept")), 3);
 	assert_non_null(json_object_get(json_object_get(root, "loops_stalled_ms"), "worker-0"));
 	redis = json_object_get(json_object_get(root, "parts"), "redis");
 	assert_true(json_is_false(json_object_get(redis, "ok")));

@@ -55,7 +55,7 @@ static void a_scrape_adds_up_the_meters(void **state)
 	meter_add(b, METRIC_CONNECTIONS_OPEN, -2);
 	meter_set(a, METRIC_LEASE_REMAINING, 4250);
 	meter_set(a, METRIC_LEASE_REMAINING, -500);
-	meter_set_at(a, METRIC_QUEUE, QUEUE_HELD, 9);
+	meter_set_at(a, METRIC_QUEUE, QUEUE_KEPT, 9);
 	meter_add(NULL, METRIC_MESSAGES_ACCEPTED, 1);
 	text = scrape(metrics, &out);
 	assert_non_null(strstr(
@@ -64,10 +64,10 @@ static void a_scrape_adds_up_the_meters(void **state)
 	assert_non_null(strstr(text, "\nskein_connections_refused_total{reason=\"not_ready\"} 0\n"));
 	assert_non_null(strstr(text, "\nskein_connections_open 3\n"));
 	assert_non_null(strstr(text, "\nskein_lease_remaining_seconds -0.5\n"));
-	assert_non_null(strstr(text, "\nskein_queue_messages{state=\"held\"} 9\n"));
+	assert_non_null(strstr(text, "\nskein_queue_messages{state=\"kept\"} 9\n"));
 	assert_non_null(strstr(text, "\nskein_build_info{version=\"" SKEIN_VERSION "\"} 1\n"));
 	assert_int_equal(metrics_sum(metrics, METRIC_CONNECTIONS_OPEN, 0), 3);
-	assert_int_equal(metrics_sum(metrics, METRIC_QUEUE, QUEUE_HELD), 9);
+	assert_int_equal(metrics_sum(metrics, METRIC_QUEUE, QUEUE_KEPT), 9);
 	buf_fini(&out);
 	metrics_free(&metrics);
 	assert_null(metrics);
