@@ -40,6 +40,9 @@ def test_a_local_cluster_comes_up_is_told_about_and_goes(local):
     done = subprocess.run([*env["SKEIN_CTL"].split(), "nodes"], capture_output=True, text=True, timeout=20, check=False)
     assert "node2" in done.stdout, done.stderr
 
+    assert "taken" in local("sink", '{"stage": "rcpt", "do": "reply 450 4.2.1 Busy", "times": 1}')
+    assert "no such stage" in local("sink", '{"stage": "lunch", "do": "hang"}', code=1)
+
     local("kill", "1")
     assert re.search(r"node1 +not running", local("status"))
     local("wipe", "1")

@@ -59,12 +59,12 @@ def test_a_drained_node_takes_no_mail_and_gives_up_what_it_has(cluster, record_p
 
 
 def test_a_fourth_node_helps_with_a_backlog(cluster, record_property):
-    cluster.sink_part.stop()
-    burst = Burst(cluster.record["lb"], MESSAGES).run()
-    assert len(burst.acknowledged) == MESSAGES
-    fourth = cluster.add_node()
-    cluster.sink_part.start()
+    # One node has more than it can send soon. What a worker cannot keep ready goes back to the cluster, for any node.
+    backlog = 6000
     cluster.sink.rules({"stage": "dot", "do": "delay 0.2"})
+    burst = Burst(cluster.nodes[1].smtp, backlog).run()
+    assert len(burst.acknowledged) == backlog
+    fourth = cluster.add_node()
     until(lambda: fourth.metric("skein_messages_delivered_total") > 0, 60, "the fourth node delivers")
     cluster.sink.rules()
     account = settle(cluster, burst, record=record_property)

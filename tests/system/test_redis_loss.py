@@ -6,7 +6,7 @@ from lab.burst import Burst
 from lab.wait import until
 import pytest
 
-from support import SLOW_SINK, new_tag, message, send, settle, until_arrived
+from support import SLOW_SINK, send, settle, until_arrived
 
 MESSAGES = 1500
 
@@ -101,6 +101,4 @@ def test_with_required_redundancy_nothing_is_accepted_without_redis(new_cluster)
     assert getattr(refused.value, "smtp_code", 421) == 421
     cluster.redis.start()
     cluster.until_balanced({"node1", "node2", "node3"})
-    tag = new_tag()
-    send(cluster.record["lb"], tag=tag, content=message(tag))
-    until_arrived(cluster, tag)
+    settle(cluster, Burst(cluster.record["lb"], 20, connections=2).run())

@@ -43,14 +43,16 @@ class Process:
         return {"pid": self.pid, "started": self.started, "log": self.log}
 
     def is_alive(self):
+        stat = _stat(self.pid)
+        if not stat or stat[1] != self.started:
+            return False
         try:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                _exit_codes[pid] = os.waitstatus_to_exitcode(status)
         except ChildProcessError:
-            pass  # Started by another command: somebody else reaps it.
-        stat = _stat(self.pid)
-        return bool(stat) and stat[1] == self.started and stat[0] not in "ZX"
+            return stat[0] not in "ZX"  # Started by another command: somebody else reaps it.
+        if pid:
+            _exit_codes[pid] = os.waitstatus_to_exitcode(status)
+        return not pid
 
     def exit_code(self):
         """Of a child of this very command that has ended: negative for a signal. None when that is not known."""
