@@ -143,7 +143,7 @@ static int by_text(const void *a, const void *b)
 static void sort_page(redisReply *reply)
 {
 	if (reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-		reply->element[1]->type == REDIS_REPLY_ARRAY)
+		reply->element[1]->type == REDIS_REPLY_ARRAY && reply->element[1]->elements)
 		qsort(reply->element[1]->element, reply->element[1]->elements, sizeof(redisReply *), by_text);
 }
 
