@@ -26,7 +26,8 @@ static void drop_seen(struct shard_state *shard, size_t count)
 	for (size_t i = 0; i < count; i++)
 		mem_free((void *)(uintptr_t)shard->seen[i].settled.ptr);
 	shard->seen_count -= count;
-	memmove(shard->seen, shard->seen + count, shard->seen_count * sizeof(*shard->seen));
+	if (shard->seen_count)
+		memmove(shard->seen, shard->seen + count, shard->seen_count * sizeof(*shard->seen));
 }
 
 void claims_fini(struct ownership *ownership)
