@@ -30,9 +30,8 @@ local function lacks_body(k, m, msg)
   return (not m or m.pieces == 0) and not message.is_whole(k, msg)
 end
 
--- What the caller knows goes into the record. Returns the reply if that ended the message.
-local function merge(k, m, msg, holder)
-  message.complete_body(k, msg, m)
+-- Who has a copy, and what it says of recipients, goes into the record. Returns the reply if that ended the message.
+local function unite(k, m, msg, holder)
   if holder then
     m.holders = list_add(m.holders, holder)
     redis.call('HSET', m.key, 'h', m.holders)
@@ -51,6 +50,12 @@ local function merge(k, m, msg, holder)
     record.tell(k, m.id, m.holders, settled.news(PENDING, united))
   end
   return nil
+end
+
+-- The same, and the body.
+local function merge(k, m, msg, holder)
+  message.complete_body(k, msg, m)
+  return unite(k, m, msg, holder)
 end
 
 -- A record that nobody owns, for a journal holder. Returns it, or nil and the reply that says it ended.
@@ -128,8 +133,12 @@ function accept.adopt(k, args)
     in_grace = grace.is_open(k, now),
   }
   local m = record.load(k, msg.id, k[MSG])
-  if m and (is_newer_selfs(m, incarnation) or is_anothers(m, incarnation) and call.turn <= m.turn) then
+  if m and is_newer_selfs(m, incarnation) then
     return { 'NOT' }
+  end
+  if m and is_anothers(m, incarnation) and call.turn <= m.turn then
+    -- Its copy is to hear of the end all the same.
+    return unite(k, m, msg, call.holder) or { 'NOT' }
   end
   if lacks_body(k, m, msg) then
     return { 'BODY' }

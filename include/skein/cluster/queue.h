@@ -83,9 +83,9 @@ bool queue_accept(struct redis_link *link, const struct queue_accept *args, uint
 /*
  * "I own it": after a new registration or when Redis lost writes. `turn` is the last one known, 0 after a
  * restart. The higher turn wins. OK: owned, with a new turn. HELD: Redis has it, for others to claim (grace
- * after a loss, held, or taken over more than takeovers_max times: quarantined). NOT: another node's. GONE:
- * ended; also when absent and the caller is not a holder, unless a grace is open and it
- * has a turn. BODY. Waits for replicas.
+ * after a loss, held, or taken over more than takeovers_max times: quarantined). NOT: another node's, which
+ * hears that the caller has a copy. GONE: ended; also when absent and the caller is not a holder, unless a
+ * grace is open and it has a turn. BODY. Waits for replicas.
  */
 struct queue_adopt {
 	struct incarnation node;

@@ -232,6 +232,21 @@ static void adopt_unites_what_is_settled(void **state)
 	assert_gone(do_adopt(q, A, 2, message), SETTLED_DELIVERED);
 }
 
+/* Otherwise its journal never hears of the end. */
+static void a_holder_whose_adopt_is_refused_is_a_holder_all_the_same(void **state)
+{
+	struct queue_driver *q = *state;
+	struct queue_message message = message_of(1, 1);
+
+	message.settled = SPAN_LIT("00");
+	assert_turn(do_accept(q, B, message), 1);
+	message.settled = SPAN_LIT("05");
+	assert_kind(do_adopt(q, A, 0, message), OUTCOME_NOT);
+	assert_span_equal(do_show(q, 1).views[0].record.settled, "05");
+	assert_kind(do_settle(q, 'b', 1, "50", "b"), OUTCOME_OK);
+	assert_int_equal(do_news(q, 'a').count, 1);
+}
+
 static void the_owner_who_adopts_brings_its_envelope_and_a_restarted_one_does_not(void **state)
 {
 	struct queue_driver *q = *state;
@@ -404,6 +419,7 @@ int main(void)
 		ROW(in_grace_an_owner_without_a_journal_copy_makes_the_record_anew),
 		ROW(in_grace_adopt_without_a_turn_only_keeps),
 		ROW(adopt_unites_what_is_settled),
+		ROW(a_holder_whose_adopt_is_refused_is_a_holder_all_the_same),
 		ROW(the_owner_who_adopts_brings_its_envelope_and_a_restarted_one_does_not),
 		ROW(finding_15_keep_makes_a_missing_record_due_and_takes_nothing),
 		ROW(keep_lets_go_what_an_older_state_gives_to_the_caller),
