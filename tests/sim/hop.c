@@ -74,30 +74,50 @@ void outbound_add(struct outbound *outbound, struct message *message)
 	kick(worker_of(outbound));
 }
 
+static void on_due(void *arg);
+
+static void plan_look(struct worker *worker)
+{
+	struct world *world = world_of(worker);
+	struct heap_node *first = heap_peek(&worker->outbound.waiting);
+	uint64_t now_ms = world_wall_us(world) / MS_US, delay_us;
+
+	if (!first)
+		return;
+	delay_us = first->due > now_ms ? (first->due - now_ms) * MS_US : 10 * MS_US;
+	if (worker->due_us > world->agenda.now_us && worker->due_us <= world->agenda.now_us + delay_us)
+		return;
+	worker->due_us = world->agenda.now_us + delay_us;
+	plan(worker, delay_us, on_due, worker);
+}
+
+/* As outbound.c: what comes back at once has to wait for the next turn. */
 static void on_due(void *arg)
 {
 	struct worker *worker = arg;
 	uint64_t now_ms = world_wall_us(world_of(worker)) / MS_US;
 	struct heap_node *node;
 
-	while ((node = heap_peek(&worker->outbound.waiting)) && node->due <= now_ms) {
+	if (worker->due_us > world_of(worker)->agenda.now_us)
+		return; /* it was looked at earlier, and will be again */
+	worker->due_us = 0;
+	for (size_t turns = worker->outbound.waiting.count;
+		turns && (node = heap_peek(&worker->outbound.waiting)) && node->due <= now_ms; turns--) {
 		struct message *message = message_ref(CONTAINER_OF(node, struct message, due));
 
 		outbound_remove(&worker->outbound, message);
 		custody_due(&worker->custody, message);
 		message_unref(&message);
 	}
+	plan_look(worker);
 	conn_pump(worker->conn);
 }
 
 void outbound_add_later(struct outbound *outbound, struct message *message, uint64_t at_ms)
 {
-	struct worker *worker = worker_of(outbound);
-	uint64_t now_ms = world_wall_us(world_of(worker)) / MS_US;
-
 	message_enter(message, MESSAGE_WAITING);
 	heap_set(&outbound->waiting, &message_ref(message)->due, at_ms);
-	plan(worker, at_ms > now_ms ? (at_ms - now_ms) * MS_US : 1, on_due, worker);
+	plan_look(worker_of(outbound));
 }
 
 void outbound_remove(struct outbound *outbound, struct message *message)
@@ -261,6 +281,7 @@ static struct attempt *note_attempt(struct courier *courier)
 		.is_in_window = true,
 		.is_answer_lost = courier->verdict == HOP_LOSES_ANSWER || courier->verdict == HOP_LOSES_DOT,
 		.was_cut = worker->node->faulty_until_us + SECOND_US > world->agenda.now_us,
+		.lapses = worker->lapses,
 		.node_faults = worker->node->faults,
 		.redis_faults = world->redis_faults,
 		.faults = world->faults,
@@ -273,8 +294,11 @@ void hop_note_trust(struct worker *worker)
 {
 	const struct lease *lease = member_lease(worker->node->member);
 
-	if (lease->trust_until_ms > worker->trust_max_ms)
-		worker->trust_max_ms = lease->trust_until_ms;
+	if (lease->trust_until_ms <= worker->trust_max_ms)
+		return;
+	if (world_now_ms(world_of(worker)) >= worker->trust_max_ms)
+		worker->lapses++;
+	worker->trust_max_ms = lease->trust_until_ms;
 }
 
 static void send_dot(struct courier *courier)

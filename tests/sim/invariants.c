@@ -27,7 +27,8 @@ static bool may_share_window(const struct world *world, const struct attempt *fi
 	if (first->life->is_over || first->is_answer_lost || are_two_faults(world, first))
 		return true;
 	/* Paused or cut off, and for longer than its lease was good. */
-	return is_node_faulty_since(first) && world_now_ms(world) >= first->worker->trust_max_ms;
+	return is_node_faulty_since(first) &&
+	       (world_now_ms(world) >= first->worker->trust_max_ms || first->worker->lapses != first->lapses);
 }
 
 /*

@@ -58,6 +58,7 @@ struct attempt {
 	bool is_answer_lost; /* the hop's connection broke after the dot */
 	bool is_recorded;    /* Redis or the journal heard what was taken */
 	bool was_cut;        /* when the dot was sent its node was already cut off, or had been paused */
+	unsigned lapses;     /* of its worker, when the dot was sent; likewise: */
 	unsigned node_faults, redis_faults, faults; /* of its node, of Redis, of all, when the dot was sent */
 };
 
@@ -148,7 +149,9 @@ struct worker {
 	struct custody custody;
 	struct random random;
 	bool is_dispatching;
+	uint64_t due_us;       /* when the planned look at what waits is; 0: none */
 	uint64_t trust_max_ms; /* the most that was ever promised to this process */
+	unsigned lapses;       /* how often that had passed before it was promised more */
 	bool is_drained;
 };
 
