@@ -175,7 +175,8 @@ static void scan_all(struct world *world, int db, struct buf *out)
 {
 	redisReply *keys = store_ask(world, db, "KEYS *:m:*");
 
-	qsort(keys->element, keys->elements, sizeof(redisReply *), by_text);
+	if (keys->elements)
+		qsort(keys->element, keys->elements, sizeof(redisReply *), by_text);
 	buf_append_str(out, "*2\r\n$1\r\n0\r\n");
 	encode(keys, out);
 }
