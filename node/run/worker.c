@@ -74,6 +74,11 @@ static void on_ownership_timer(void *arg)
 
 	if (ownership_is_trusted(worker->ownership, now_ms))
 		custody_thaw(&worker->custody);
+	if (worker->redis)
+		health_set(&worker->health, HEALTH_REDIS,
+			ownership_is_open(worker->ownership) &&
+				ownership_is_trusted(worker->ownership, now_ms),
+			"this node's mail is not asserted in Redis yet");
 	ownership_set_appetite(
 		worker->ownership, worker->custody.is_leaving ? 0 : outbound_appetite(&worker->outbound));
 	next_ms = ownership_tick(worker->ownership, now_ms);
