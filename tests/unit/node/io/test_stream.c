@@ -194,7 +194,7 @@ static void count_release(void *arg)
 
 static void owned_bytes_are_released_once_after_sending_or_dropping(void **state)
 {
-	static char large[4 * 1024 * 1024];
+	static char large[16 * 1024 * 1024];
 	struct endpoint server = endpoint_of(*state);
 	int peer = endpoint_accept(&server, NULL, &endpoint_callbacks);
 	unsigned released = 0;
