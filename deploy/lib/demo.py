@@ -45,7 +45,7 @@ def burst_with_a_kill(cluster, options):
     at = time.time()
     cluster.sink.rules()
     arrived = {record["tag"] for record in cluster.sink.records()}
-    waiting = {tag for tag, known in burst.acknowledged.items() if known.node == victim.hostname} - arrived
+    waiting = burst.acknowledged_by(victim.hostname) - arrived
     say(f"     kill -9 {victim.name} after {len(burst.acknowledged)} were acknowledged; "
         f"{len(waiting)} of them wait on it")
     burst.wait()

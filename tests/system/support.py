@@ -41,7 +41,7 @@ def assert_only_these_twice(account, node):
 def waiting_on(cluster, burst, node):
     """Tags that `node` acknowledged and the sink has not."""
     arrived = {record["tag"] for record in cluster.sink.records()}
-    return {tag for tag, known in list(burst.acknowledged.items()) if known.node == node.hostname} - arrived
+    return burst.acknowledged_by(node.hostname) - arrived
 
 
 def message(tag, text="Hello.\r\n", extra=""):

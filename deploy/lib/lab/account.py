@@ -50,7 +50,7 @@ def until_received(sink, *bursts, seconds=60):
     """Waits until everything acknowledged has arrived."""
     def missing():
         have = {record["tag"] for record in sink.records()}
-        return [tag for burst in bursts for tag in burst.acknowledged if tag not in have]
+        return [tag for burst in bursts for tag in list(burst.acknowledged) if tag not in have]
     until(lambda: not missing(), seconds, lambda: _what_is_missing(missing()))
 
 

@@ -105,6 +105,10 @@ class Burst:
         until(lambda: len(self.acknowledged) >= count, seconds,
               lambda: f"{count} messages are acknowledged (now {len(self.acknowledged)}, {self.trouble})")
 
+    def acknowledged_by(self, hostname):
+        """Tags; also while the senders run."""
+        return {tag for tag, known in list(self.acknowledged.items()) if known.node == hostname}
+
     def stop(self):
         """What has not been begun stays unsent."""
         self.stopped.set()
