@@ -1,38 +1,9 @@
-#include "inbound/session.h"
+#include "inbound/session_internal.h"
 
-#include "inbound/transaction.h"
-#include "io/stream.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/wire/proxy_header.h"
 
-#include <stdio.h>
-
-enum { STALL_MAX_MS = 30000, INPUT_MAX = 64 * 1024 };
-
-enum session_phase {
-	SESSION_PROXY,     /* the balancer's header is awaited */
-	SESSION_HANDSHAKE, /* TLS, implicit or after STARTTLS */
-	SESSION_SPEAKING,
-	SESSION_CLOSING,
-};
-
-struct session {
-	struct list link, stall;
-	struct inbound_listener *listener;
-	struct inbound *inbound;
-	struct stream *stream;
-	struct smtp_server *server;
-	struct transaction *transaction;
-	enum session_phase phase;
-	bool is_admitted; /* counted in admission */
-	bool is_relay;    /* may relay, by its address */
-	uint8_t protocol; /* set of enum envelope_protocol */
-	struct address client;
-	char *helo;
-	uint64_t number, messages;
-	uint64_t stalled_at_ms;
-	struct loop_timer timer;
-};
+enum { INPUT_MAX = 64 * 1024 };
 
 struct session *session_of_link(struct list *link)
 {
@@ -57,18 +28,18 @@ static void flush(struct session *session)
 	buf_clear(out);
 }
 
-static void decide(struct session *session, const struct smtp_reply *reply)
+void session_decide(struct session *session, const struct smtp_reply *reply)
 {
 	smtp_server_decide(session->server, &session->inbound->scratch, reply);
 	flush(session);
 }
 
 /* A decision that came later: the machine goes on with what the client has sent meanwhile. */
-static void decide_later(struct session *session, const struct smtp_reply *reply)
+void session_decide_later(struct session *session, const struct smtp_reply *reply)
 {
 	struct span none = { 0 };
 
-	decide(session, reply);
+	session_decide(session, reply);
 	pump(session, &none);
 	if (session->stream)
 		stream_resume(session->stream);
@@ -117,7 +88,7 @@ static void on_timeout(void *arg)
 
 /* --- who it is ---------------------------------------------------------------------------------- */
 
-static const char *client_ip(const struct session *session, char text[ADDRESS_TEXT_SIZE])
+const char *session_client_ip(const struct session *session, char text[ADDRESS_TEXT_SIZE])
 {
 	return address_format_ip(&session->client, text);
 }
@@ -133,230 +104,7 @@ static void log_refused(struct session *session, enum refused_reason reason, con
 
 	meter_add_at(session->inbound->meter, METRIC_CONNECTIONS_REFUSED, reason, 1);
 	log_event(session->inbound->log, LOG_WARN, "connection-refused",
-		LOG_STR("client", client_ip(session, ip)), LOG_STR("why", why), LOG_END);
-}
-
-/* --- a message ---------------------------------------------------------------------------------- */
-
-static void drop_transaction(struct session *session)
-{
-	transaction_free(&session->transaction);
-}
-
-static void log_rejected(
-	struct session *session, const char *step, const struct smtp_reply *reply, struct span about)
-{
-	char ip[ADDRESS_TEXT_SIZE];
-
-	if (reply->code >= 500)
-		meter_add_at(session->inbound->meter, METRIC_MESSAGES_REJECTED, REJECT_PERMANENT, 1);
-	else
-		meter_add_at(session->inbound->meter, METRIC_MESSAGES_REJECTED, REJECT_TEMPORARY, 1);
-	log_event(session->inbound->log, LOG_INFO, "rejected", LOG_U64("session", session->number),
-		LOG_STR("client", client_ip(session, ip)), LOG_STR("step", step), LOG_SPAN("about", about),
-		LOG_U64("code", reply->code), LOG_SPAN("text", reply->text), LOG_END);
-}
-
-static void reject(struct session *session, const char *step, enum smtp_reply_id id, struct span about)
-{
-	const struct smtp_reply *reply = smtp_reply_get(id);
-
-	log_rejected(session, step, reply, about);
-	decide(session, reply);
-}
-
-static enum smtp_reply_id unready_reply(const struct session *session)
-{
-	switch (health_readiness(session->inbound->health)) {
-	case READINESS_READY:
-		break;
-	case READINESS_STARTING:
-		return SMTP_REPLY_NOT_READY;
-	case READINESS_DRAINING:
-		return SMTP_REPLY_SHUTTING_DOWN;
-	case READINESS_JOURNAL:
-		return SMTP_REPLY_NOT_READY;
-	case READINESS_DISK:
-	case READINESS_MEMORY:
-		return SMTP_REPLY_NO_MEMORY;
-	case READINESS_REDIS:
-		return SMTP_REPLY_NO_CUSTODY;
-	case READINESS_COUNT:
-		break;
-	}
-	if (!custody_can_take(session->inbound->custody))
-		return SMTP_REPLY_NO_CUSTODY;
-	return budget_level(session->inbound->budget) == BUDGET_FULL ? SMTP_REPLY_NO_MEMORY : SMTP_REPLY_NONE;
-}
-
-static void begin_transaction(struct session *session, const struct smtp_event_data *data)
-{
-	char ip[ADDRESS_TEXT_SIZE];
-	const struct transaction_origin origin = {
-		.client_ip = client_ip(session, ip),
-		.helo = span_of_str(session->helo),
-		.protocol = session->protocol,
-		.hostname = session->inbound->settings->node.hostname,
-	};
-
-	drop_transaction(session);
-	session->transaction = transaction_new(session->inbound->custody, data, &origin);
-}
-
-static void on_mail(struct session *session, const struct smtp_event_data *data)
-{
-	enum smtp_reply_id refusal = unready_reply(session);
-
-	if (refusal) {
-		reject(session, "mail", refusal, data->mail.from.text);
-		return;
-	}
-	begin_transaction(session, data);
-	if (budget_level(session->inbound->budget) < BUDGET_HIGH) {
-		decide(session, NULL);
-		return;
-	}
-	session->stalled_at_ms = loop_now_ms(session->inbound->loop);
-	list_push_back(&session->inbound->stalled, &session->stall);
-	if (!loop_timer_is_set(&session->inbound->stall_timer))
-		loop_timer_set(session->inbound->loop, &session->inbound->stall_timer, 20);
-}
-
-bool session_unstall(struct session *session, bool give_up)
-{
-	bool is_late = give_up || loop_now_ms(session->inbound->loop) - session->stalled_at_ms > STALL_MAX_MS;
-	bool is_easy = budget_level(session->inbound->budget) < BUDGET_HIGH;
-
-	if (!is_easy && !is_late)
-		return false;
-	list_remove(&session->stall);
-	if (!is_easy)
-		drop_transaction(session);
-	decide_later(session, is_easy ? NULL : smtp_reply_get(SMTP_REPLY_NO_MEMORY));
-	return true;
-}
-
-static void on_rcpt(struct session *session, const struct smtp_event_data *data)
-{
-	if (!session->is_relay) {
-		meter_add(session->inbound->meter, METRIC_RECIPIENTS_REJECTED, 1);
-		reject(session, "rcpt", SMTP_REPLY_RELAY_DENIED, data->rcpt.to.text);
-		return;
-	}
-	transaction_add_recipient(session->transaction, data, session->inbound->settings->node.hostname);
-	meter_add(session->inbound->meter, METRIC_RECIPIENTS_ACCEPTED, 1);
-	decide(session, NULL);
-}
-
-static void on_resumed(void *arg)
-{
-	struct session *session = arg;
-
-	if (session->stream)
-		stream_resume(session->stream);
-}
-
-static void on_body(struct session *session, struct span piece)
-{
-	struct transaction *transaction = session->transaction;
-
-	if (transaction_body(transaction, piece, session->inbound->settings->node.hostname) == BODY_PAUSE) {
-		body_on_resume(transaction->message->body, on_resumed, session);
-		stream_pause(session->stream);
-	}
-}
-
-static void log_accepted(struct session *session, const struct message *message)
-{
-	char ip[ADDRESS_TEXT_SIZE];
-	struct msg_id_text id = msg_id_format(&message->holding.id);
-	const struct envelope *envelope = &message->envelope;
-
-	meter_add(session->inbound->meter, METRIC_MESSAGES_ACCEPTED, 1);
-	meter_add(session->inbound->meter, METRIC_BYTES_ACCEPTED, (int64_t)envelope->size);
-	log_event(session->inbound->log, LOG_INFO, "message-accepted", LOG_STR("id", id.text),
-		LOG_U64("session", session->number), LOG_STR("client", client_ip(session, ip)),
-		LOG_STR("helo", session->helo), LOG_SPAN("sender", envelope->sender),
-		LOG_U64("recipients", envelope->recipient_count), LOG_U64("size", envelope->size),
-		LOG_BOOL("tls", (session->protocol & PROTOCOL_TLS) != 0), LOG_END);
-}
-
-static void say_queued(struct session *session, const struct message *message)
-{
-	struct msg_id_text id = msg_id_format(&message->holding.id);
-	char text[64];
-	const struct smtp_reply reply = { 250, "2.0.0",
-		span_of(text, (size_t)snprintf(text, sizeof(text), "queued as %s", id.text)) };
-
-	drop_transaction(session);
-	session->messages++;
-	decide_later(session, &reply);
-}
-
-static void on_verdict(void *arg, enum custody_verdict verdict)
-{
-	static const enum smtp_reply_id refusals[] = {
-		[CUSTODY_FULL] = SMTP_REPLY_NO_MEMORY,
-		[CUSTODY_UNAVAILABLE] = SMTP_REPLY_NO_CUSTODY,
-	};
-	struct session *session = arg;
-	struct message *message = message_ref(session->transaction->message);
-
-	session->transaction->intake = NULL;
-	switch (verdict) {
-	case CUSTODY_TAKEN:
-		log_accepted(session, message);
-		say_queued(session, message);
-		break;
-	case CUSTODY_FULL:
-	case CUSTODY_UNAVAILABLE:
-		drop_transaction(session);
-		log_rejected(session, "custody", smtp_reply_get(refusals[verdict]), span_of(NULL, 0));
-		decide_later(session, smtp_reply_get(refusals[verdict]));
-		break;
-	case CUSTODY_UNKNOWN:
-		/* RFC 5321 4.5.4.1: without an answer the client tries again; a duplicate is better than a
-		 * lie. */
-		smtp_server_close(session->server, &session->inbound->scratch, NULL);
-		stream_abort(session->stream);
-		break;
-	}
-	message_unref(&message);
-}
-
-static void take_custody(struct session *session)
-{
-	struct transaction *transaction = session->transaction;
-
-	transaction->began_ms = 0;
-	transaction->intake = custody_take(
-		session->inbound->custody, message_ref(transaction->message), on_verdict, session);
-}
-
-static void on_sealed(void *arg, enum err err)
-{
-	struct session *session = arg;
-
-	if (!err) {
-		take_custody(session);
-		return;
-	}
-	drop_transaction(session);
-	decide_later(session, smtp_reply_get(SMTP_REPLY_NO_MEMORY));
-}
-
-static void on_message_end(struct session *session, const struct smtp_event_data *data)
-{
-	struct transaction *transaction = session->transaction;
-	enum smtp_reply_id refusal = transaction_end_body(transaction, session->inbound->settings, data);
-
-	if (refusal) {
-		reject(session, "data", refusal, transaction->message->envelope.sender);
-		drop_transaction(session);
-		return;
-	}
-	if (body_seal(transaction->message->body, on_sealed, session))
-		on_sealed(session, body_error(transaction->message->body));
+		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("why", why), LOG_END);
 }
 
 /* --- events of the machine ---------------------------------------------------------------------- */
@@ -368,7 +116,7 @@ static void on_helo(struct session *session, const struct smtp_event_data *data)
 		data->helo.name.len < ENVELOPE_NAME_MAX ? data->helo.name.len : ENVELOPE_NAME_MAX);
 	session->protocol =
 		(uint8_t)((session->protocol & PROTOCOL_TLS) | (data->helo.extended ? PROTOCOL_EXTENDED : 0));
-	decide(session, NULL);
+	session_decide(session, NULL);
 }
 
 static void on_starttls(struct session *session)
@@ -376,10 +124,10 @@ static void on_starttls(struct session *session)
 	struct tls_context *tls = tls_slot_get(session->inbound->tls);
 
 	if (!tls) {
-		decide(session, smtp_reply_get(SMTP_REPLY_TLS_UNAVAILABLE));
+		session_decide(session, smtp_reply_get(SMTP_REPLY_TLS_UNAVAILABLE));
 		return;
 	}
-	decide(session, NULL);
+	session_decide(session, NULL);
 	session->phase = SESSION_HANDSHAKE;
 	stream_start_tls(session->stream, tls, NULL, STREAM_TLS_DISCARD);
 	tls_context_unref(&tls);
@@ -394,34 +142,30 @@ static void on_event(struct session *session, enum smtp_event event, const struc
 		on_helo(session, data);
 		break;
 	case SMTP_EVENT_MAIL:
-		on_mail(session, data);
+		session_on_mail(session, data);
 		break;
 	case SMTP_EVENT_RCPT:
-		on_rcpt(session, data);
+		session_on_rcpt(session, data);
 		break;
 	case SMTP_EVENT_DATA_BEGIN:
-		transaction_begin_body(
-			session->transaction, session->inbound->custody, loop_now_ms(session->inbound->loop));
-		decide(session, NULL);
+		session_on_data_begin(session);
 		break;
 	case SMTP_EVENT_BODY:
-		on_body(session, data->body);
+		session_on_body(session, data->body);
 		break;
 	case SMTP_EVENT_MESSAGE_END:
-		on_message_end(session, data);
+		session_on_message_end(session, data);
 		break;
 	case SMTP_EVENT_STARTTLS:
 		on_starttls(session);
 		break;
 	case SMTP_EVENT_RESET:
-		if (data->reply)
-			log_rejected(session, "data", data->reply, span_of(NULL, 0));
-		drop_transaction(session);
+		session_on_reset(session, data);
 		break;
 	case SMTP_EVENT_QUIT:
 	case SMTP_EVENT_CLOSE:
 		session->phase = SESSION_CLOSING;
-		drop_transaction(session);
+		session_drop_transaction(session);
 		flush(session);
 		stream_close(session->stream);
 		break;
@@ -481,7 +225,7 @@ static const struct smtp_reply *admit(struct session *session)
 		return smtp_reply_get(SMTP_REPLY_TOO_MANY_CONNECTIONS);
 	}
 	session->is_admitted = true;
-	unready = unready_reply(session);
+	unready = session_unready_reply(session);
 	if (!unready && !session->inbound->is_draining)
 		return NULL;
 	meter_add_at(session->inbound->meter, METRIC_CONNECTIONS_REFUSED, REFUSED_NOT_READY, 1);
@@ -588,7 +332,7 @@ static void on_close(void *arg, enum err why, const char *text)
 		log_refused(session, REFUSED_TLS, text);
 	if (session->transaction && session->transaction->message->body)
 		body_on_resume(session->transaction->message->body, NULL, NULL);
-	drop_transaction(session);
+	session_drop_transaction(session);
 	loop_timer_cancel(inbound->loop, &session->timer);
 	list_remove(&session->link);
 	list_remove(&session->stall);

@@ -1,0 +1,57 @@
+/*
+ * What the files of a session share: session.c is the connection, session_mail.c the messages on it.
+ */
+#ifndef NODE_INBOUND_SESSION_INTERNAL_H
+#define NODE_INBOUND_SESSION_INTERNAL_H
+
+#include "inbound/session.h"
+#include "inbound/transaction.h"
+#include "io/stream.h"
+
+enum session_phase {
+	SESSION_PROXY,     /* the balancer's header is awaited */
+	SESSION_HANDSHAKE, /* TLS, implicit or after STARTTLS */
+	SESSION_SPEAKING,
+	SESSION_CLOSING,
+};
+
+struct session {
+	struct list link, stall;
+	struct inbound_listener *listener;
+	struct inbound *inbound;
+	struct stream *stream;
+	struct smtp_server *server;
+	struct transaction *transaction;
+	enum session_phase phase;
+	bool is_admitted; /* counted in admission */
+	bool is_relay;    /* may relay, by its address */
+	uint8_t protocol; /* set of enum envelope_protocol */
+	struct address client;
+	char *helo;
+	uint64_t number, messages;
+	uint64_t stalled_at_ms;
+	struct loop_timer timer;
+};
+
+/* Answers the event that waits, now. */
+void session_decide(struct session *session, const struct smtp_reply *reply);
+/* The same when the answer came later: the machine goes on with what the client has sent meanwhile. */
+void session_decide_later(struct session *session, const struct smtp_reply *reply);
+/* Answers with a refusal, which is logged and counted; `about` is what was refused. */
+void session_reject(struct session *session, const char *step, enum smtp_reply_id id, struct span about);
+
+/* The client's address as text. */
+const char *session_client_ip(const struct session *session, char text[ADDRESS_TEXT_SIZE]);
+/* Why no mail can be taken now, or SMTP_REPLY_NONE. */
+enum smtp_reply_id session_unready_reply(const struct session *session);
+
+/* Events of the machine about a message. Each that waits is decided, now or later. */
+void session_on_mail(struct session *session, const struct smtp_event_data *data);
+void session_on_rcpt(struct session *session, const struct smtp_event_data *data);
+void session_on_data_begin(struct session *session);
+void session_on_body(struct session *session, struct span piece);
+void session_on_message_end(struct session *session, const struct smtp_event_data *data);
+void session_on_reset(struct session *session, const struct smtp_event_data *data);
+void session_drop_transaction(struct session *session);
+
+#endif
