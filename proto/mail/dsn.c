@@ -1,8 +1,8 @@
 #include "skein/proto/mail/dsn.h"
 
+#include "skein/proto/base/utf8.h"
 #include "skein/proto/mail/date.h"
 #include "skein/proto/mail/header.h"
-#include "skein/proto/smtp/address.h"
 
 enum { FOLD_AT = 76 };
 

@@ -1,7 +1,7 @@
 #include "skein/proto/mail/envelope.h"
 
 #include "skein/proto/base/codec.h"
-#include "skein/proto/smtp/address.h"
+#include "skein/proto/base/utf8.h"
 
 enum {
 	FORMAT = 1,

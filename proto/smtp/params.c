@@ -1,6 +1,7 @@
 #include "skein/proto/smtp/params.h"
 
 #include "skein/proto/base/check.h"
+#include "skein/proto/base/utf8.h"
 #include "skein/proto/smtp/address.h"
 #include "skein/proto/smtp/server.h"
 

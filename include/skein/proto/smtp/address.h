@@ -38,7 +38,4 @@ struct smtp_address {
  */
 bool smtp_path_take(struct span *rest, struct smtp_address *address_out);
 
-/* RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF. */
-bool utf8_is_valid(struct span text);
-
 #endif

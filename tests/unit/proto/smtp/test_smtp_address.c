@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "skein/proto/base/check.h"
+#include "skein/proto/base/utf8.h"
 #include "skein/proto/smtp/address.h"
 
 static void paths_give_their_parts(void **state)
