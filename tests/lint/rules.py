@@ -12,6 +12,8 @@ WORLD = "time gettimeofday clock_gettime rand random srand getrandom sleep uslee
 # Headers of the world that a pure machine cannot need.
 IMPURE_HEADERS = re.compile(r"^(uv\.h|sys/(socket|time|epoll|stat|uio)\.h|unistd\.h|pthread\.h|fcntl\.h|netdb\.h|time\.h|"
                             r"signal\.h|threads\.h|stdatomic\.h|openssl/ssl\.h)$")
+# What of libcrypto is arithmetic: no TLS, no certificates, no random bytes.
+ARITHMETIC = ("openssl/crypto.h", "openssl/evp.h", "openssl/hmac.h")
 OPEN_ENDS = re.compile(r"\b(TODO|FIXME|XXX)\b")
 
 
@@ -74,6 +76,15 @@ def world_stays_in_node(path, text):
             yield line, f"{name}(): time and random bytes are handed in"
 
 
+def libcrypto_is_arithmetic(path, text):
+    """In proto only proto/auth has libcrypto, and of it only what computes."""
+    if area(path) != "proto":
+        return
+    for line, _, name in includes(text):
+        if name.startswith("openssl/") and (not path.startswith("proto/auth/") or name not in ARITHMETIC):
+            yield line, f"libcrypto is for proto/auth, as arithmetic: {name}"
+
+
 def banned_calls(path, text):
     """Functions that cannot be used safely, and allocation past the one allocator."""
     is_product = area(path) in ("proto", "cluster", "cluster/ctl", "node")
@@ -91,7 +102,7 @@ def open_ends(path, text):
             yield number, "an open end in the code"
 
 
-C_RULES = (include_direction, world_stays_in_node, banned_calls, open_ends)
+C_RULES = (include_direction, world_stays_in_node, libcrypto_is_arithmetic, banned_calls, open_ends)
 TEXT_RULES = (open_ends,)
 
 

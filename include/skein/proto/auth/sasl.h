@@ -18,7 +18,8 @@
  * sasl_answer_scram()), of SASL_YES lets the exchange go on.
  *
  * Secrets (passwords, session keys, verifiers) are overwritten inside as soon as they are used, at the latest
- * in the answer to the question that showed them. The caller wipes its own copies, its input too.
+ * in the answer to the question that showed them, before it looks at its arguments. The caller wipes its own
+ * copies, its input too.
  */
 #ifndef SKEIN_PROTO_AUTH_SASL_H
 #define SKEIN_PROTO_AUTH_SASL_H
@@ -66,7 +67,10 @@ struct sasl_settings {
 	 */
 	struct span fake_salt_key;
 	uint32_t fake_iterations; /* what true verifiers usually have; 0: 4096 */
-	/* Names of the joined machine, UTF-8, for NTLM's CHALLENGE; those that are not known are "". */
+	/*
+	 * Names of the joined machine for NTLM's CHALLENGE; "": not known. Valid UTF-8 of at most
+	 * SASL_NAME_MAX bytes: others abort.
+	 */
 	struct {
 		struct span netbios_domain, netbios_computer, dns_domain, dns_computer;
 	} ntlm;
