@@ -159,6 +159,10 @@ static void on_event(struct session *session, enum smtp_event event, const struc
 	case SMTP_EVENT_STARTTLS:
 		on_starttls(session);
 		break;
+	case SMTP_EVENT_AUTH:
+	case SMTP_EVENT_AUTH_RESPONSE:
+		session_decide(session, smtp_reply_get(SMTP_REPLY_AUTH_UNAVAILABLE));
+		break;
 	case SMTP_EVENT_RESET:
 		session_on_reset(session, data);
 		break;

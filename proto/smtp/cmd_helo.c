@@ -1,14 +1,22 @@
 #include "smtp/server_internal.h"
 
-static void append_size(struct buf *buf, const struct smtp_server_options *options)
+static void append_size(struct buf *buf, const struct smtp_server *server)
 {
 	buf_append_byte(buf, ' ');
-	buf_append_u64(buf, options->message_size_max);
+	buf_append_u64(buf, server->options->message_size_max);
+}
+
+static void append_mechanisms(struct buf *buf, const struct smtp_server *server)
+{
+	buf_append_byte(buf, ' ');
+	buf_append(buf, server->mechanisms);
 }
 
 /* RFC 9422 */
-static void append_limits(struct buf *buf, const struct smtp_server_options *options)
+static void append_limits(struct buf *buf, const struct smtp_server *server)
 {
+	const struct smtp_server_options *options = server->options;
+
 	if (options->messages_max) {
 		buf_append_str(buf, " MAILMAX=");
 		buf_append_u64(buf, options->messages_max);
@@ -20,11 +28,12 @@ static void append_limits(struct buf *buf, const struct smtp_server_options *opt
 static const struct {
 	const char *keyword;
 	unsigned extension; /* 0: always offered */
-	void (*append_value)(struct buf *buf, const struct smtp_server_options *options);
+	void (*append_value)(struct buf *buf, const struct smtp_server *server);
 } keywords[] = {
 	{ "PIPELINING", 0, NULL },
 	{ "SIZE", 0, append_size },
 	{ "STARTTLS", SMTP_EXT_STARTTLS, NULL },
+	{ "AUTH", SMTP_EXT_AUTH, append_mechanisms },
 	{ "8BITMIME", SMTP_EXT_8BITMIME, NULL },
 	{ "SMTPUTF8", SMTP_EXT_SMTPUTF8, NULL },
 	{ "CHUNKING", SMTP_EXT_CHUNKING, NULL },
@@ -41,13 +50,15 @@ static void append_keywords(struct buf *text, const struct smtp_server *server)
 
 	if (server->tls)
 		offered &= ~(unsigned)SMTP_EXT_STARTTLS;
+	if (!server->mechanisms.len)
+		offered &= ~(unsigned)SMTP_EXT_AUTH;
 	for (size_t i = 0; i < ARRAY_LEN(keywords); i++) {
 		if (keywords[i].extension & ~offered)
 			continue;
 		buf_append_byte(text, '\n');
 		buf_append_str(text, keywords[i].keyword);
 		if (keywords[i].append_value)
-			keywords[i].append_value(text, server->options);
+			keywords[i].append_value(text, server);
 	}
 }
 

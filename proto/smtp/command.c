@@ -13,6 +13,8 @@ const struct verb smtp_verbs[] = {
 	{ "HELO", ANYWHERE, VERB_NEEDS_ARGUMENTS | VERB_ENDS_GROUP, 0, "HELO hostname", smtp_cmd_helo },
 	{ "STARTTLS", IN(READY), VERB_NO_ARGUMENTS | VERB_ENDS_GROUP, SMTP_EXT_STARTTLS, "STARTTLS",
 		smtp_cmd_starttls },
+	{ "AUTH", IN(READY), VERB_NEEDS_ARGUMENTS | VERB_LONG_LINE | VERB_ENDS_GROUP, SMTP_EXT_AUTH,
+		"AUTH mechanism [initial-response]", smtp_cmd_auth },
 	{ "MAIL", IN(READY), VERB_NEEDS_ARGUMENTS | VERB_LONG_LINE, 0, "MAIL FROM:<address> [parameters]",
 		smtp_cmd_mail },
 	{ "RCPT", IN(MAIL), VERB_NEEDS_ARGUMENTS | VERB_LONG_LINE | VERB_IN_MAIL, 0,

@@ -18,6 +18,7 @@ static const struct smtp_reply replies[SMTP_REPLY_COUNT] = {
 	[SMTP_REPLY_VRFY] = REPLY(252, "2.5.0", "Send mail and see"),
 	[SMTP_REPLY_START_TLS] = REPLY(220, "2.0.0", "Start TLS"),
 	[SMTP_REPLY_BYE] = REPLY(221, "2.0.0", "Bye"),
+	[SMTP_REPLY_AUTHENTICATED] = REPLY(235, "2.7.0", "Authenticated"),
 
 	[SMTP_REPLY_NOT_READY] = REPLY(421, "4.3.2", "Not ready for mail, try again later"),
 	[SMTP_REPLY_SHUTTING_DOWN] = REPLY(421, "4.3.2", "Shutting down, connect again"),
@@ -26,6 +27,7 @@ static const struct smtp_reply replies[SMTP_REPLY_COUNT] = {
 	[SMTP_REPLY_TOO_MANY_ERRORS] = REPLY(421, "4.7.0", "Too many errors"),
 	[SMTP_REPLY_TOO_MANY_MESSAGES] = REPLY(421, "4.7.0", "Enough messages on this connection"),
 	[SMTP_REPLY_DID_NOT_WAIT] = REPLY(421, "4.5.0", "Commands were sent without waiting for a reply"),
+	[SMTP_REPLY_TOO_MANY_FAILURES] = REPLY(421, "4.7.0", "Too many failed logins, try again later"),
 
 	[SMTP_REPLY_UNKNOWN_COMMAND] = REPLY(500, "5.5.2", "Unknown command"),
 	[SMTP_REPLY_NOT_IMPLEMENTED] = REPLY(502, "5.5.1", "Command not implemented"),
@@ -42,6 +44,20 @@ static const struct smtp_reply replies[SMTP_REPLY_COUNT] = {
 	[SMTP_REPLY_NO_RECIPIENTS] = REPLY(554, "5.5.1", "No valid recipients"),
 	[SMTP_REPLY_TLS_ON_ALREADY] = REPLY(503, "5.5.1", "TLS is on already"),
 	[SMTP_REPLY_TLS_UNAVAILABLE] = REPLY(454, "4.7.0", "TLS not available for now"),
+	/* RFC 3207 4 */
+	[SMTP_REPLY_NEED_TLS] = REPLY(530, "5.7.0", "Must issue a STARTTLS command first"),
+
+	/* RFC 4954 6 */
+	[SMTP_REPLY_NEED_AUTH] = REPLY(530, "5.7.0", "Authentication required"),
+	[SMTP_REPLY_NEED_TLS_TO_AUTH] = REPLY(538, "5.7.11", "Encryption required, STARTTLS first"),
+	[SMTP_REPLY_AUTHENTICATED_ALREADY] = REPLY(503, "5.5.1", "Authenticated already"),
+	[SMTP_REPLY_UNKNOWN_MECHANISM] = REPLY(504, "5.5.4", "Unknown authentication mechanism"),
+	[SMTP_REPLY_BAD_BASE64] = REPLY(501, "5.5.2", "Not base64, authentication ends"),
+	[SMTP_REPLY_AUTH_LINE_TOO_LONG] = REPLY(500, "5.5.6", "Authentication line too long"),
+	[SMTP_REPLY_AUTH_CANCELLED] = REPLY(501, "5.7.0", "Authentication cancelled"),
+	[SMTP_REPLY_AUTH_MALFORMED] = REPLY(501, "5.5.2", "Malformed authentication response"),
+	[SMTP_REPLY_AUTH_REFUSED] = REPLY(535, "5.7.8", "Authentication failed"),
+	[SMTP_REPLY_AUTH_UNAVAILABLE] = REPLY(454, "4.7.0", "Cannot authenticate now, try again later"),
 
 	[SMTP_REPLY_BAD_SENDER] = REPLY(501, "5.1.7", "Bad sender address syntax"),
 	[SMTP_REPLY_BAD_RECIPIENT] = REPLY(501, "5.1.3", "Bad recipient address syntax"),
@@ -52,6 +68,8 @@ static const struct smtp_reply replies[SMTP_REPLY_COUNT] = {
 	[SMTP_REPLY_TOO_BIG] = REPLY(552, "5.3.4", "Message too big"),
 	[SMTP_REPLY_TOO_MANY_RECIPIENTS] = REPLY(452, "4.5.3", "Too many recipients"),
 	[SMTP_REPLY_RELAY_DENIED] = REPLY(550, "5.7.1", "Relaying denied"),
+	[SMTP_REPLY_SENDER_NOT_ALLOWED] = REPLY(550, "5.7.1", "Sender address not allowed for this user"),
+	[SMTP_REPLY_POLICY_UNAVAILABLE] = REPLY(450, "4.7.1", "Cannot check permission now, try again later"),
 
 	[SMTP_REPLY_BARE_NEWLINE] = REPLY(550, "5.6.11", "A bare CR or LF is in the message"),
 	[SMTP_REPLY_NUL_IN_MESSAGE] = REPLY(550, "5.6.11", "A NUL is in the message"),

@@ -13,7 +13,7 @@ enum { SKIPPED_MAX = 64 * 1024 };
  *                               v                          |
  *  START --> HELLO --HELO--> READY --MAIL--> MAIL --DATA--> DATA
  *    |         ^               |               |
- *    |         '---- TLS <-----'               '-BDAT-> CHUNK <--> CHUNKS   (all back to READY)
+ *    |         '---- TLS <-----+--> AUTH       '-BDAT-> CHUNK <--> CHUNKS   (all but TLS back to READY)
  *    '--> REFUSED                                                           (all on to CLOSED)
  */
 static const struct phase_rule {
@@ -23,12 +23,13 @@ static const struct phase_rule {
 	[PHASE_START] = { TO(HELLO) | TO(REFUSED) | TO(CLOSED), SMTP_REPLY_NONE },
 	[PHASE_REFUSED] = { TO(CLOSED), SMTP_REPLY_ONLY_QUIT },
 	[PHASE_HELLO] = { TO(READY) | TO(CLOSED), SMTP_REPLY_NEED_HELO },
-	[PHASE_READY] = { TO(READY) | TO(MAIL) | TO(TLS) | TO(CLOSED), SMTP_REPLY_NEED_MAIL },
+	[PHASE_READY] = { TO(READY) | TO(MAIL) | TO(TLS) | TO(AUTH) | TO(CLOSED), SMTP_REPLY_NEED_MAIL },
 	[PHASE_MAIL] = { TO(READY) | TO(DATA) | TO(CHUNK) | TO(CLOSED), SMTP_REPLY_NESTED_MAIL },
 	[PHASE_DATA] = { TO(READY) | TO(CLOSED), SMTP_REPLY_NONE },
 	[PHASE_CHUNK] = { TO(CHUNKS) | TO(READY) | TO(CLOSED), SMTP_REPLY_NONE },
 	[PHASE_CHUNKS] = { TO(CHUNK) | TO(READY) | TO(CLOSED), SMTP_REPLY_BDAT_OPEN },
 	[PHASE_TLS] = { TO(HELLO) | TO(CLOSED), SMTP_REPLY_NONE },
+	[PHASE_AUTH] = { TO(READY) | TO(CLOSED), SMTP_REPLY_NONE },
 	[PHASE_CLOSED] = { 0, SMTP_REPLY_NONE },
 };
 
@@ -41,6 +42,7 @@ void smtp_server_options_init(struct smtp_server_options *options)
 		.message_size_max = 100u << 20,
 		.command_line_max = 512,
 		.envelope_line_max = 2048,
+		.auth_line_max = 64 * 1024,
 		.recipients_max = 1000,
 		.errors_max = 20,
 		.unknown_max = 10,
@@ -53,6 +55,7 @@ struct smtp_server *smtp_server_new(const struct smtp_server_options *options)
 
 	CHECK(options->hostname.len && options->message_size_max && options->recipients_max);
 	CHECK(options->envelope_line_max >= options->command_line_max);
+	CHECK(options->auth_line_max >= options->envelope_line_max);
 	server->options = options;
 	return server;
 }
@@ -61,6 +64,7 @@ void smtp_server_free(struct smtp_server **server)
 {
 	if (!*server)
 		return;
+	smtp_wipe_secret(*server);
 	arena_fini(&(*server)->arena);
 	mem_free(*server);
 	*server = NULL;
@@ -173,13 +177,39 @@ static void release_arena(struct smtp_server *server)
 		arena_fini(&server->arena);
 }
 
+/* Only the initial response of an AUTH may make a line that long. */
+static size_t line_len_max(const struct smtp_server *server, struct span in)
+{
+	size_t len_max = server->options->envelope_line_max;
+
+	if (in.len < len_max || !server->mechanisms.len || server->phase != PHASE_READY)
+		return len_max;
+	return span_starts_with_nocase(in, SPAN_LIT("AUTH ")) ? server->options->auth_line_max : len_max;
+}
+
+/* False: it may be the CR of the empty line that may come. */
+static bool read_over_empty_line(struct smtp_server *server, struct span *in)
+{
+	if (!in->len)
+		return true;
+	if (in->len == 1 && in->ptr[0] == '\r')
+		return false;
+	server->empty_line_may_come = false;
+	if (span_starts_with(*in, SPAN_LIT("\r\n")))
+		*in = span_drop(*in, 2);
+	return true;
+}
+
 static bool command_step(struct smtp_server *server, struct span *in, struct buf *out,
 	struct smtp_event_data *data, enum smtp_event *event_out)
 {
 	struct call call = { .out = out, .data = data };
 	struct span line;
-	enum line_result result = line_take(&server->line, in, server->options->envelope_line_max, &line);
+	enum line_result result;
 
+	if (server->empty_line_may_come && !read_over_empty_line(server, in))
+		return false;
+	result = line_take(&server->line, in, line_len_max(server, *in), &line);
 	if (server->line.skipped > SKIPPED_MAX) {
 		*event_out = smtp_hang_up(server, &call, SMTP_REPLY_TOO_MANY_ERRORS);
 		return true;
@@ -219,6 +249,15 @@ static bool has_not_waited(struct smtp_server *server, const struct span *in)
 	return must_be_alone && in->len && server->phase != PHASE_CLOSED;
 }
 
+static bool auth_step(struct smtp_server *server, struct span *in, struct buf *out,
+	struct smtp_event_data *data, enum smtp_event *event_out)
+{
+	if (!smtp_auth_step(server, in, out, data, event_out))
+		return false;
+	release_arena(server);
+	return true;
+}
+
 /* False: more input is needed. */
 static bool step(struct smtp_server *server, struct span *in, struct buf *out, struct smtp_event_data *data,
 	enum smtp_event *event_out)
@@ -234,6 +273,8 @@ static bool step(struct smtp_server *server, struct span *in, struct buf *out, s
 		return smtp_data_step(server, in, out, data, event_out);
 	if (server->phase == PHASE_CHUNK)
 		return smtp_chunk_step(server, in, out, data, event_out);
+	if (server->phase == PHASE_AUTH)
+		return auth_step(server, in, out, data, event_out);
 	if (phase_rules[server->phase].refusal)
 		return command_step(server, in, out, data, event_out);
 	/* TLS (RFC 3207 4.2) and CLOSED. */
@@ -248,7 +289,8 @@ enum smtp_event smtp_server_next(
 
 	CHECK(server->phase != PHASE_START);
 	server->queued = SMTP_EVENT_NONE;
-	*data_out = (struct smtp_event_data){ 0 };
+	*data_out = (struct smtp_event_data){ .reply = server->queued_reply };
+	server->queued_reply = NULL;
 	while (event == SMTP_EVENT_NONE && !server->waiting) {
 		/* A command that failed has left its traces. */
 		*data_out = (struct smtp_event_data){ 0 };
@@ -267,17 +309,29 @@ void smtp_server_decide(struct smtp_server *server, struct buf *out, const struc
 		[SMTP_EVENT_DATA_BEGIN] = smtp_data_decided,
 		[SMTP_EVENT_MESSAGE_END] = smtp_message_decided,
 		[SMTP_EVENT_STARTTLS] = smtp_starttls_decided,
+		[SMTP_EVENT_AUTH] = smtp_auth_decided,
+		[SMTP_EVENT_AUTH_RESPONSE] = smtp_auth_decided,
 	};
 	enum smtp_event event = server->waiting;
 
 	CHECK(event != SMTP_EVENT_NONE);
 	server->waiting = SMTP_EVENT_NONE;
+	smtp_wipe_secret(server);
 	if (reply && reply->code == 421) {
 		smtp_server_close(server, out, reply);
 		server->queued = SMTP_EVENT_CLOSE;
 		return;
 	}
 	decided[event](server, out, reply);
+	release_arena(server);
+}
+
+void smtp_server_challenge(struct smtp_server *server, struct buf *out, struct span challenge)
+{
+	CHECK(server->waiting == SMTP_EVENT_AUTH || server->waiting == SMTP_EVENT_AUTH_RESPONSE);
+	server->waiting = SMTP_EVENT_NONE;
+	smtp_wipe_secret(server);
+	smtp_auth_challenge(server, out, challenge);
 	release_arena(server);
 }
 
@@ -289,6 +343,7 @@ void smtp_server_close(struct smtp_server *server, struct buf *out, const struct
 		smtp_reply_format(out, reply);
 	server->waiting = server->queued = SMTP_EVENT_NONE;
 	server->afterwards = NULL;
+	smtp_wipe_secret(server);
 	arena_fini(&server->arena);
 	smtp_enter_phase(server, PHASE_CLOSED);
 }
@@ -299,6 +354,17 @@ void smtp_server_tls_started(struct smtp_server *server)
 	server->tls = true;
 	if (server->phase == PHASE_TLS)
 		smtp_enter_phase(server, PHASE_HELLO);
+}
+
+void smtp_server_offer_auth(struct smtp_server *server, struct span mechanisms)
+{
+	CHECK(server->tls && server->options->extensions & SMTP_EXT_AUTH);
+	server->mechanisms = mechanisms;
+}
+
+void smtp_server_empty_line_may_come(struct smtp_server *server)
+{
+	server->empty_line_may_come = true;
 }
 
 bool smtp_server_is_waiting(const struct smtp_server *server)

@@ -20,6 +20,7 @@ enum phase {
 	PHASE_CHUNK,  /* inside a BDAT chunk */
 	PHASE_CHUNKS, /* between BDAT chunks */
 	PHASE_TLS,    /* STARTTLS was answered, the handshake is to come */
+	PHASE_AUTH,   /* a challenge was sent, the response is to come */
 	PHASE_CLOSED,
 	PHASE_COUNT,
 };
@@ -32,6 +33,7 @@ struct smtp_server {
 	enum phase phase;
 	enum smtp_event waiting; /* NONE: nothing waits */
 	enum smtp_event queued;  /* NONE, or what smtp_server_next() says before anything else */
+	const struct smtp_reply *queued_reply; /* of that */
 	bool tls;
 	bool extended;      /* the HELO that waits is an EHLO */
 	bool chunked;       /* the DATA_BEGIN that waits is a BDAT's */
@@ -39,6 +41,11 @@ struct smtp_server {
 	bool mail_refused;  /* the last MAIL was: what was pipelined behind it fails without fault of the peer
 			     */
 	bool must_be_alone; /* a command that ends a pipelining group was refused just now */
+
+	struct span mechanisms;   /* as the caller set them */
+	struct span secret;       /* in the arena: the response that waits; wiped with its decision */
+	bool authenticated;       /* AUTH was decided positively: no second one */
+	bool empty_line_may_come; /* and is read over */
 
 	struct content content;
 	struct bdat bdat;
@@ -83,6 +90,7 @@ extern const struct verb smtp_verbs[];
 const struct verb *smtp_verb_find(struct span name);
 bool smtp_verb_is_offered(const struct smtp_server *server, const struct verb *verb);
 
+enum smtp_event smtp_cmd_auth(struct smtp_server *server, const struct call *call);
 enum smtp_event smtp_cmd_bdat(struct smtp_server *server, const struct call *call);
 enum smtp_event smtp_cmd_data(struct smtp_server *server, const struct call *call);
 enum smtp_event smtp_cmd_expn(struct smtp_server *server, const struct call *call);
@@ -106,6 +114,9 @@ void smtp_data_decided(struct smtp_server *server, struct buf *out, const struct
 void smtp_bdat_decided(struct smtp_server *server, struct buf *out, const struct smtp_reply *reply);
 void smtp_message_decided(struct smtp_server *server, struct buf *out, const struct smtp_reply *reply);
 void smtp_starttls_decided(struct smtp_server *server, struct buf *out, const struct smtp_reply *reply);
+void smtp_auth_decided(struct smtp_server *server, struct buf *out, const struct smtp_reply *reply);
+/* The other decision of AUTH: it goes on. */
+void smtp_auth_challenge(struct smtp_server *server, struct buf *out, struct span challenge);
 
 /*
  * A step inside a body. False: more input is needed. True: *event_out, or NONE when the body is over and the
@@ -114,6 +125,10 @@ void smtp_starttls_decided(struct smtp_server *server, struct buf *out, const st
 bool smtp_data_step(struct smtp_server *server, struct span *in, struct buf *out,
 	struct smtp_event_data *data, enum smtp_event *event_out);
 bool smtp_chunk_step(struct smtp_server *server, struct span *in, struct buf *out,
+	struct smtp_event_data *data, enum smtp_event *event_out);
+
+/* The same for a line of an AUTH exchange. */
+bool smtp_auth_step(struct smtp_server *server, struct span *in, struct buf *out,
 	struct smtp_event_data *data, enum smtp_event *event_out);
 
 /* The only place that changes the phase. */
@@ -125,6 +140,9 @@ void smtp_end_transaction(struct smtp_server *server);
 enum smtp_event smtp_void_body(struct smtp_server *server, struct smtp_event_data *data);
 /* All of the message is there: MESSAGE_END. */
 enum smtp_event smtp_end_message(struct smtp_server *server, struct smtp_event_data *data);
+
+/* The response that waited is overwritten. */
+void smtp_wipe_secret(struct smtp_server *server);
 
 void smtp_answer(struct buf *out, enum smtp_reply_id id);
 /* Answers no, to what is no error of the peer's. */

@@ -12,11 +12,13 @@ struct run {
 	const struct script *script;
 	struct smtp_server_options options;
 	struct smtp_server *server;
+	struct span auth; /* mechanisms */
 	bool byte_by_byte;
 	unsigned line; /* of the step in hand */
 	struct buf in, out;
 	struct buf message, accepted; /* the one that comes in; the last that was accepted */
 	bool closed;
+	unsigned responses; /* of the AUTH exchange that is open */
 };
 
 static const char *const event_names[] = {
@@ -26,6 +28,8 @@ static const char *const event_names[] = {
 	[SMTP_EVENT_DATA_BEGIN] = "data",
 	[SMTP_EVENT_MESSAGE_END] = "message",
 	[SMTP_EVENT_STARTTLS] = "starttls",
+	[SMTP_EVENT_AUTH] = "auth",
+	[SMTP_EVENT_AUTH_RESPONSE] = "auth",
 };
 
 /* What a decision may be looked up by. */
@@ -35,6 +39,10 @@ static struct span subject_of(enum smtp_event event, const struct smtp_event_dat
 		return data->helo.name;
 	if (event == SMTP_EVENT_MAIL)
 		return data->mail.from.text;
+	if (event == SMTP_EVENT_AUTH)
+		return data->auth.initial;
+	if (event == SMTP_EVENT_AUTH_RESPONSE)
+		return data->auth_response;
 	return event == SMTP_EVENT_RCPT ? data->rcpt.to.text : span_of("", 0);
 }
 
@@ -85,6 +93,40 @@ static void decide(struct run *run, enum smtp_event event, const struct smtp_eve
 	smtp_server_decide(run->server, &run->out, answer.ptr ? &reply : NULL);
 }
 
+static bool has_directive(const struct script *script, struct span name)
+{
+	for (size_t i = 0; i < script->directive_count; i++) {
+		if (span_eq(script->directives[i].name, name))
+			return true;
+	}
+	return false;
+}
+
+/* "@ challenge TEXT": the nth answers what the client said for the nth time. False: there is none left. */
+static bool challenge(struct run *run, bool has_response)
+{
+	unsigned nth = run->responses += has_response;
+
+	for (size_t i = 0; i < run->script->directive_count; i++) {
+		if (!span_eq(run->script->directives[i].name, SPAN_LIT("challenge")) || nth--)
+			continue;
+		smtp_server_challenge(run->server, &run->out, run->script->directives[i].args);
+		return true;
+	}
+	return false;
+}
+
+static void on_auth(struct run *run, enum smtp_event event, const struct smtp_event_data *data)
+{
+	if (event == SMTP_EVENT_AUTH)
+		run->responses = 0;
+	if (challenge(run, event == SMTP_EVENT_AUTH_RESPONSE || data->auth.has_initial))
+		return;
+	if (has_directive(run->script, SPAN_LIT("empty-line")))
+		smtp_server_empty_line_may_come(run->server);
+	decide(run, event, data);
+}
+
 static void on_event(struct run *run, enum smtp_event event, const struct smtp_event_data *data)
 {
 	switch (event) {
@@ -110,6 +152,10 @@ static void on_event(struct run *run, enum smtp_event event, const struct smtp_e
 	case SMTP_EVENT_STARTTLS:
 		decide(run, event, data);
 		break;
+	case SMTP_EVENT_AUTH:
+	case SMTP_EVENT_AUTH_RESPONSE:
+		on_auth(run, event, data);
+		break;
 	case SMTP_EVENT_RESET:
 	case SMTP_EVENT_NONE:
 		break;
@@ -129,7 +175,8 @@ static void pump(struct run *run)
 		on_event(run, event, &data);
 		buf_consume(&run->in, before - in.len);
 	} while (event != SMTP_EVENT_NONE);
-	if (buf_len(&run->in) >= run->options.envelope_line_max)
+	if (buf_len(&run->in) >=
+		(run->auth.len ? run->options.auth_line_max : run->options.envelope_line_max))
 		script_fail(run->script, run->line, "the machine leaves too much with its caller");
 }
 
@@ -214,6 +261,8 @@ static size_t run_step(struct run *run, size_t at)
 		break;
 	case STEP_HANDSHAKE:
 		smtp_server_tls_started(run->server);
+		if (run->auth.len)
+			smtp_server_offer_auth(run->server, run->auth);
 		break;
 	case STEP_MESSAGE:
 		return expect_message(run, at);
@@ -253,6 +302,7 @@ static bool set_number(struct run *run, struct span name, struct span value)
 		{ "text-line", &options->text_line_max },
 		{ "command-line", &options->command_line_max },
 		{ "envelope-line", &options->envelope_line_max },
+		{ "auth-line", &options->auth_line_max },
 		{ "recipients", &options->recipients_max },
 		{ "messages", &options->messages_max },
 		{ "errors", &options->errors_max },
@@ -282,6 +332,11 @@ static bool set_option(struct run *run, struct span name, struct span args)
 		run->options.extensions |= SMTP_EXT_STARTTLS;
 		return true;
 	}
+	if (span_eq(name, SPAN_LIT("auth"))) {
+		run->options.extensions |= SMTP_EXT_AUTH;
+		run->auth = args;
+		return true;
+	}
 	if (span_eq(name, SPAN_LIT("without")))
 		return set_extension(run, args);
 	if (span_eq(name, SPAN_LIT("bare-newline"))) {
@@ -291,20 +346,17 @@ static bool set_option(struct run *run, struct span name, struct span args)
 	return set_number(run, name, args);
 }
 
-static bool has_directive(const struct script *script, struct span name)
-{
-	for (size_t i = 0; i < script->directive_count; i++) {
-		if (span_eq(script->directives[i].name, name))
-			return true;
-	}
-	return false;
-}
-
 /* Those that no setting of the program can bring about, so that only this runner understands them. */
 static bool is_for_machines(struct span name)
 {
-	return span_eq(name, SPAN_LIT("machine-only")) || span_eq(name, SPAN_LIT("decide")) ||
-	       span_eq(name, SPAN_LIT("drop")) || span_eq(name, SPAN_LIT("greet"));
+	static const char *const names[] = { "machine-only", "decide", "drop", "greet", "challenge",
+		"empty-line" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		if (span_eq(name, span_of_str(names[i])))
+			return true;
+	}
+	return false;
 }
 
 static void set_up(struct run *run)

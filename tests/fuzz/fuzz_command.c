@@ -42,6 +42,19 @@ static void on_event(struct session *session, enum smtp_event event, const struc
 		buf_append(&session->messages, buf_span(&session->body));
 		session->in_transaction = false;
 		break;
+	case SMTP_EVENT_AUTH:
+		if (!data->auth.has_initial) {
+			smtp_server_challenge(session->server, &session->replies, SPAN_LIT("?"));
+			return;
+		}
+		smtp_server_empty_line_may_come(session->server);
+		break;
+	case SMTP_EVENT_AUTH_RESPONSE:
+		if (data->auth_response.len > 3) {
+			smtp_server_challenge(session->server, &session->replies, data->auth_response);
+			return;
+		}
+		break;
 	case SMTP_EVENT_HELO:
 	case SMTP_EVENT_RCPT:
 	case SMTP_EVENT_STARTTLS:
@@ -59,6 +72,10 @@ static void talk(
 	size_t have = 0, used = 0;
 
 	session->server = smtp_server_new(options);
+	if (options->extensions & SMTP_EXT_AUTH) {
+		smtp_server_tls_started(session->server);
+		smtp_server_offer_auth(session->server, SPAN_LIT("LOGIN PLAIN"));
+	}
 	smtp_server_greet(session->server, &session->replies, NULL);
 	while (have < input.len) {
 		enum smtp_event event;
@@ -72,7 +89,7 @@ static void talk(
 			used = have - in.len;
 			on_event(session, event, &data);
 		} while (event != SMTP_EVENT_NONE);
-		CHECK(have - used < options->envelope_line_max);
+		CHECK(have - used < options->auth_line_max);
 	}
 	smtp_server_free(&session->server);
 }
@@ -97,6 +114,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options.bare_newline = data[0] & 1 ? SMTP_BARE_NEWLINE_NORMALISE : SMTP_BARE_NEWLINE_REFUSE;
 	options.message_size_max = data[0] & 2 ? 60 : 1 << 20;
 	options.extensions |= data[0] & 4 ? SMTP_EXT_STARTTLS : 0;
+	options.extensions |= data[0] & 64 ? SMTP_EXT_AUTH : 0;
 	talk(&whole, input, &options, size);
 	talk(&cut, input, &options, 1 + (data[0] >> 3) % 8);
 	if (!whole.did_not_wait && !cut.did_not_wait) {

@@ -30,6 +30,7 @@ enum smtp_reply_id {
 	SMTP_REPLY_VRFY,
 	SMTP_REPLY_START_TLS,
 	SMTP_REPLY_BYE,
+	SMTP_REPLY_AUTHENTICATED,
 
 	/* The connection ends. */
 	SMTP_REPLY_NOT_READY,
@@ -39,6 +40,7 @@ enum smtp_reply_id {
 	SMTP_REPLY_TOO_MANY_ERRORS,
 	SMTP_REPLY_TOO_MANY_MESSAGES,
 	SMTP_REPLY_DID_NOT_WAIT,
+	SMTP_REPLY_TOO_MANY_FAILURES, /* of authentication */
 
 	/* Commands. */
 	SMTP_REPLY_UNKNOWN_COMMAND,
@@ -56,6 +58,19 @@ enum smtp_reply_id {
 	SMTP_REPLY_NO_RECIPIENTS,
 	SMTP_REPLY_TLS_ON_ALREADY,
 	SMTP_REPLY_TLS_UNAVAILABLE,
+	SMTP_REPLY_NEED_TLS, /* before MAIL */
+
+	/* Authentication. */
+	SMTP_REPLY_NEED_AUTH, /* before MAIL */
+	SMTP_REPLY_NEED_TLS_TO_AUTH,
+	SMTP_REPLY_AUTHENTICATED_ALREADY,
+	SMTP_REPLY_UNKNOWN_MECHANISM,
+	SMTP_REPLY_BAD_BASE64,
+	SMTP_REPLY_AUTH_LINE_TOO_LONG,
+	SMTP_REPLY_AUTH_CANCELLED,
+	SMTP_REPLY_AUTH_MALFORMED,   /* base64, and nothing that the mechanism knows */
+	SMTP_REPLY_AUTH_REFUSED,     /* the one answer to all that is wrong */
+	SMTP_REPLY_AUTH_UNAVAILABLE, /* whether it is wrong we cannot say */
 
 	/* Addresses and parameters. */
 	SMTP_REPLY_BAD_SENDER,
@@ -66,6 +81,8 @@ enum smtp_reply_id {
 	SMTP_REPLY_TOO_BIG,
 	SMTP_REPLY_TOO_MANY_RECIPIENTS,
 	SMTP_REPLY_RELAY_DENIED,
+	SMTP_REPLY_SENDER_NOT_ALLOWED, /* for who authenticated */
+	SMTP_REPLY_POLICY_UNAVAILABLE, /* whether it is allowed we cannot say */
 
 	/* The message. */
 	SMTP_REPLY_BARE_NEWLINE,

@@ -1,7 +1,7 @@
 /*
  * smtp_server: the server's side of one SMTP connection as a pure machine (RFC 5321 with PIPELINING, SIZE,
- * 8BITMIME, SMTPUTF8, CHUNKING, ENHANCEDSTATUSCODES, DSN, LIMITS, STARTTLS). Bytes in, replies and events
- * out; no socket, no clock, no policy: the caller decides who may do what, and answers events.
+ * 8BITMIME, SMTPUTF8, CHUNKING, ENHANCEDSTATUSCODES, DSN, LIMITS, STARTTLS, AUTH). Bytes in, replies and
+ * events out; no socket, no clock, no policy: the caller decides who may do what, and answers events.
  *
  * The caller pulls:
  *
@@ -40,6 +40,7 @@ enum smtp_extension {
 	SMTP_EXT_CHUNKING = 1 << 3,
 	SMTP_EXT_DSN = 1 << 4,
 	SMTP_EXT_LIMITS = 1 << 5,
+	SMTP_EXT_AUTH = 1 << 6, /* offered when TLS is on and smtp_server_offer_auth() named mechanisms */
 };
 
 enum smtp_bare_newline { SMTP_BARE_NEWLINE_REFUSE, SMTP_BARE_NEWLINE_NORMALISE };
@@ -47,7 +48,7 @@ enum smtp_bare_newline { SMTP_BARE_NEWLINE_REFUSE, SMTP_BARE_NEWLINE_NORMALISE }
 /* Shared by all connections of a listener. Start with smtp_server_options_init(). */
 struct smtp_server_options {
 	struct span hostname;                /* in the greeting, HELO and EHLO replies */
-	unsigned extensions;                 /* SMTP_EXT_ bits; default: all but STARTTLS */
+	unsigned extensions;                 /* SMTP_EXT_ bits; default: all but STARTTLS and AUTH */
 	enum smtp_bare_newline bare_newline; /* in messages; default: refuse */
 	uint64_t message_size_max;           /* bytes of content; default 100 MiB; never 0 */
 	/*
@@ -57,10 +58,12 @@ struct smtp_server_options {
 	uint32_t text_line_max;
 	uint32_t command_line_max;  /* with CRLF; default 512 (RFC 5321 4.5.3.1.4) */
 	uint32_t envelope_line_max; /* the same for MAIL and RCPT, whose parameters are long; default 2048 */
-	uint32_t recipients_max;    /* per message; default 1000; then 452 4.5.3 */
-	uint32_t messages_max;      /* per connection; default 0: any number; then 421 */
-	uint32_t errors_max;  /* the error that is answered 421; default 20. Accepted mail sets it back */
-	uint32_t unknown_max; /* the same for unknown commands alone, never set back; default 10 */
+	uint32_t auth_line_max;  /* the same for AUTH and its responses; default 64 KiB: Kerberos tokens are
+				    long */
+	uint32_t recipients_max; /* per message; default 1000; then 452 4.5.3 */
+	uint32_t messages_max;   /* per connection; default 0: any number; then 421 */
+	uint32_t errors_max;     /* the error that is answered 421; default 20. Accepted mail sets it back */
+	uint32_t unknown_max;    /* the same for unknown commands alone, never set back; default 10 */
 };
 
 /* All defaults; the caller sets hostname. */
@@ -77,6 +80,8 @@ enum smtp_event {
 	SMTP_EVENT_DATA_BEGIN,  /* DATA, or the first BDAT: may a body come? */
 	SMTP_EVENT_MESSAGE_END, /* all of the body was handed out: whose is the message now? */
 	SMTP_EVENT_STARTTLS,
+	SMTP_EVENT_AUTH,          /* an exchange begins: smtp_server_challenge() is a third answer */
+	SMTP_EVENT_AUTH_RESPONSE, /* the same */
 
 	/* These do not wait. */
 	SMTP_EVENT_BODY,
@@ -108,6 +113,12 @@ struct smtp_event_data {
 		struct {
 			bool chunked; /* by BDAT */
 		} data_begin;
+		struct {
+			struct span mechanism; /* one of those offered, as the client wrote it */
+			bool has_initial;
+			struct span initial; /* decoded; secret */
+		} auth;
+		struct span auth_response; /* decoded; secret */
 		struct span body;
 		struct {
 			uint64_t size;         /* bytes handed out */
@@ -146,6 +157,21 @@ enum smtp_event smtp_server_next(
 void smtp_server_decide(struct smtp_server *server, struct buf *out, const struct smtp_reply *reply);
 
 /*
+ * The third answer to AUTH and AUTH_RESPONSE: the exchange goes on with this challenge, which may be empty,
+ * and AUTH_RESPONSE comes; a client that gives up is answered by the machine, and nothing comes: an exchange
+ * that is open when another event comes is over. Of the others NULL is 235, for once in a connection; a
+ * negative reply of 500 and more counts as an error. The responses that the events showed are overwritten
+ * with the answer.
+ */
+void smtp_server_challenge(struct smtp_server *server, struct buf *out, struct span challenge);
+
+/*
+ * Some clients end an exchange with an empty line too many (see sasl_accepted.may_send_empty_line): called
+ * before the decision, an empty line that comes next is read over.
+ */
+void smtp_server_empty_line_may_come(struct smtp_server *server);
+
+/*
  * Ends the connection from our side, at any moment: a deadline, a shutdown. Writes the reply, or with NULL
  * nothing at all: custody of a message is unknown and the peer must not be told either way. Later input is
  * thrown away.
@@ -157,6 +183,12 @@ void smtp_server_close(struct smtp_server *server, struct buf *out, const struct
  * was said before is forgotten (RFC 3207 4.2). From that decision to this call all input is thrown away.
  */
 void smtp_server_tls_started(struct smtp_server *server);
+
+/*
+ * What EHLO names after AUTH, with spaces between; "": AUTH is not offered. Once TLS is on, at any time;
+ * borrowed until it is set anew or the machine is freed. In clear AUTH is refused (538).
+ */
+void smtp_server_offer_auth(struct smtp_server *server, struct span mechanisms);
 
 /* A decision is awaited. */
 bool smtp_server_is_waiting(const struct smtp_server *server);

@@ -373,6 +373,99 @@ static void idle_is_between_commands_and_messages(void **state)
 	tear_down(&f);
 }
 
+static void set_up_auth(struct fixture *f)
+{
+	*f = (struct fixture){ 0 };
+	smtp_server_options_init(&f->options);
+	f->options.hostname = SPAN_LIT("relay.example");
+	f->options.extensions |= SMTP_EXT_AUTH;
+	f->options.errors_max = 2;
+	f->server = smtp_server_new(&f->options);
+	smtp_server_tls_started(f->server);
+	smtp_server_offer_auth(f->server, SPAN_LIT("LOGIN PLAIN"));
+	smtp_server_greet(f->server, &f->out, NULL);
+	assert_int_equal(say(f, "EHLO x\r\n"), SMTP_EVENT_HELO);
+	accept_event(f);
+}
+
+static void auth_hands_out_what_was_decoded_and_wipes_it_with_the_answer(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up_auth(&f);
+	assert_int_equal(say(&f, "AUTH plain AGEAYg==\r\n"), SMTP_EVENT_AUTH);
+	assert_span_equal(f.data.auth.mechanism, "plain");
+	assert_true(f.data.auth.has_initial);
+	assert_true(span_eq(f.data.auth.initial, span_of("\0a\0b", 4)));
+	assert_ptr_equal(f.data.auth.initial.ptr, f.server->secret.ptr);
+	smtp_wipe_secret(f.server);
+	assert_true(span_eq(f.data.auth.initial, span_of("\0\0\0\0", 4)));
+	smtp_server_challenge(f.server, &f.out, SPAN_LIT("more"));
+	assert_true(has_said(&f, "334 bW9yZQ==\r\n"));
+	assert_false(smtp_server_is_waiting(f.server) || smtp_server_is_idle(f.server));
+	assert_int_equal(say(&f, "\r\n"), SMTP_EVENT_AUTH_RESPONSE);
+	assert_int_equal(f.data.auth_response.len, 0);
+	smtp_server_challenge(f.server, &f.out, SPAN_LIT(""));
+	assert_true(has_said(&f, "334 \r\n"));
+	assert_int_equal(say(&f, "c2VjcmV0\r\nNOOP\r\n"), SMTP_EVENT_AUTH_RESPONSE);
+	assert_span_equal(f.data.auth_response, "secret");
+	assert_span_equal(f.in, "NOOP\r\n");
+	accept_event(&f);
+	assert_true(has_said(&f, "235 2.7.0 "));
+	assert_null(f.server->secret.ptr);
+	assert_true(smtp_server_is_idle(f.server));
+	assert_int_equal(say(&f, "AUTH LOGIN\r\n"), SMTP_EVENT_NONE);
+	assert_true(has_said(&f, "503 5.5.1 "));
+	tear_down(&f);
+}
+
+static void an_auth_without_initial_response_says_so(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up_auth(&f);
+	assert_int_equal(say(&f, "AUTH LOGIN\r\n"), SMTP_EVENT_AUTH);
+	assert_false(f.data.auth.has_initial);
+	smtp_server_decide(f.server, &f.out, smtp_reply_get(SMTP_REPLY_AUTH_UNAVAILABLE));
+	assert_int_equal(next(&f), SMTP_EVENT_NONE);
+	assert_int_equal(say(&f, "AUTH LOGIN =\r\n"), SMTP_EVENT_AUTH);
+	assert_true(f.data.auth.has_initial && !f.data.auth.initial.len);
+	/* Closed with a question open. */
+	smtp_server_close(f.server, &f.out, smtp_reply_get(SMTP_REPLY_TIMEOUT));
+	tear_down(&f);
+}
+
+static void one_refused_auth_too_many_closes_and_says_why(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up_auth(&f);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(say(&f, "AUTH PLAIN AGEAYg==\r\n"), SMTP_EVENT_AUTH);
+		smtp_server_decide(f.server, &f.out, smtp_reply_get(SMTP_REPLY_AUTH_REFUSED));
+		assert_int_equal(next(&f), i ? SMTP_EVENT_CLOSE : SMTP_EVENT_NONE);
+	}
+	assert_true(has_said(&f, "421 4.7.0 Too many errors"));
+	assert_ptr_equal(f.data.reply, smtp_reply_get(SMTP_REPLY_TOO_MANY_ERRORS));
+	tear_down(&f);
+}
+
+static void what_is_sent_along_with_a_refused_auth_is_not_read(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	set_up_auth(&f);
+	assert_int_equal(say(&f, "AUTH PLAIN AGEAYg==\r\nMAIL FROM:<a@b>\r\n"), SMTP_EVENT_AUTH);
+	smtp_server_decide(f.server, &f.out, smtp_reply_get(SMTP_REPLY_AUTH_REFUSED));
+	assert_int_equal(next(&f), SMTP_EVENT_CLOSE);
+	assert_ptr_equal(f.data.reply, smtp_reply_get(SMTP_REPLY_DID_NOT_WAIT));
+	tear_down(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -389,6 +482,10 @@ int main(void)
 		cmocka_unit_test(closing_ends_everything_at_any_moment),
 		cmocka_unit_test(a_decision_of_421_closes),
 		cmocka_unit_test(idle_is_between_commands_and_messages),
+		cmocka_unit_test(auth_hands_out_what_was_decoded_and_wipes_it_with_the_answer),
+		cmocka_unit_test(an_auth_without_initial_response_says_so),
+		cmocka_unit_test(one_refused_auth_too_many_closes_and_says_why),
+		cmocka_unit_test(what_is_sent_along_with_a_refused_auth_is_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
