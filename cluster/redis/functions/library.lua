@@ -45,3 +45,6 @@ register('lead', registry.lead, ALLOW_OOM)
 register('forget', registry.forget, ALLOW_OOM)
 register('drain', registry.drain, ALLOW_OOM)
 register('nodes', registry.nodes, READ)
+
+register('tickets', tickets.read, READ)
+register('tickets_turn', tickets.turn, ALLOW_OOM)
