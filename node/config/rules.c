@@ -3,6 +3,7 @@
  */
 #include "config/load.h"
 #include "config/settings_internal.h"
+#include "config/value.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +40,49 @@ static bool is_same_endpoint(const struct endpoint *a, const struct endpoint *b)
 	return a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
+static void check_client_certificates(
+	const struct listener_settings *listener, size_t index, struct report *report)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "listeners[%zu].client_certificate", index);
+	if (listener->client_certificate != TLS_CLIENT_CERTIFICATE_NONE && listener->tls == LISTENER_TLS_NONE)
+		report_error_at(report, path, "needs tls: starttls or tls: implicit");
+	if (listener->client_certificate == TLS_CLIENT_CERTIFICATE_REQUIRE && !*listener->client_ca)
+		report_error_at(report, path, "require needs client_ca too");
+	snprintf(path, sizeof(path), "listeners[%zu].client_ca", index);
+	if (*listener->client_ca && listener->client_certificate == TLS_CLIENT_CERTIFICATE_NONE)
+		report_warning_at(report, path, "has no effect: client_certificate is none");
+}
+
+static void check_listener_tls(const struct settings *settings, size_t index, struct report *report)
+{
+	const struct listener_settings *listener = &settings->listeners.items[index];
+	bool is_old = listener->tls_minimum == LISTENER_TLS_MINIMUM_1_0 ||
+		      listener->tls_minimum == LISTENER_TLS_MINIMUM_1_1;
+	char path[64];
+
+	snprintf(path, sizeof(path), "listeners[%zu].tls", index);
+	if (listener->tls != LISTENER_TLS_NONE && !*settings->tls.certificate &&
+		!settings->tls.certificates.count)
+		report_error_at(report, path, "needs tls.certificate and tls.key");
+	snprintf(path, sizeof(path), "listeners[%zu].tls_minimum", index);
+	if (is_old && listener->tls != LISTENER_TLS_NONE)
+		report_warning_at(report, path,
+			"TLS 1.0 and 1.1 are broken, and weak ciphers and signatures are allowed with them: "
+			"only "
+			"for old devices in a network of their own");
+	check_client_certificates(listener, index, report);
+}
+
+static void check_certificates(const struct settings *settings, struct report *report)
+{
+	require_pair(report, settings->tls.certificate, "tls.certificate", settings->tls.key, "tls.key");
+	if (*settings->tls.certificate && settings->tls.certificates.count)
+		report_error_at(report, "tls.certificates",
+			"is instead of tls.certificate and tls.key: give one or the other, not both");
+}
+
 static void check_listener(const struct settings *settings, size_t index, struct report *report)
 {
 	const struct listener_settings *listener = &settings->listeners.items[index];
@@ -54,9 +98,7 @@ static void check_listener(const struct settings *settings, size_t index, struct
 		if (strcmp(listener->name, other->name) == 0)
 			report_error_at(report, path, "is also the name of listeners[%zu]", i);
 	}
-	snprintf(path, sizeof(path), "listeners[%zu].tls", index);
-	if (listener->tls != LISTENER_TLS_NONE && !*settings->tls.certificate)
-		report_error_at(report, path, "needs tls.certificate and tls.key");
+	check_listener_tls(settings, index, report);
 	snprintf(path, sizeof(path), "listeners[%zu].address", index);
 	if (is_same_endpoint(&listener->address, &settings->admin.listen))
 		report_error_at(report, path, "is also admin.listen");
@@ -143,7 +185,7 @@ static void check_redis(const struct settings *settings, struct report *report)
 void settings_check_rules(const struct settings *settings, struct report *report)
 {
 	check_counts(settings, report);
-	require_pair(report, settings->tls.certificate, "tls.certificate", settings->tls.key, "tls.key");
+	check_certificates(settings, report);
 	for (size_t i = 0; i < settings->listeners.count; i++)
 		check_listener(settings, i, report);
 	check_hops(settings, report);
@@ -153,33 +195,58 @@ void settings_check_rules(const struct settings *settings, struct report *report
 	check_redis(settings, report);
 }
 
-static void check_file(const struct setting_row *row, const char *file, struct report *report)
+static void check_file(
+	const struct setting_row *row, const char *path, const char *file, struct report *report)
 {
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	struct stat stat;
 
 	if (fd < 0 || fstat(fd, &stat) != 0) {
-		report_error_at(report, row->path, "cannot read %s: %s", file, strerrordesc_np(errno));
+		report_error_at(report, path, "cannot read %s: %s", file, strerrordesc_np(errno));
 	} else if (!S_ISREG(stat.st_mode)) {
-		report_error_at(report, row->path, "%s is not a file", file);
+		report_error_at(report, path, "%s is not a file", file);
 	} else if (row->file == SETTING_FILE_SECRET && (stat.st_mode & (S_IWGRP | S_IRWXO))) {
-		report_warning_at(report, row->path, "%s is open to other users (mode %03o): chmod o=,g-w",
-			file, (unsigned)stat.st_mode & 0777);
+		report_warning_at(report, path, "%s is open to other users (mode %03o): chmod o=,g-w", file,
+			(unsigned)stat.st_mode & 0777);
 	}
 	if (fd >= 0)
 		close(fd);
 }
 
-void settings_check_files(const struct settings *settings, struct report *report)
+static void check_files(
+	const struct setting_table *table, const char *base, const char *prefix, struct report *report);
+
+/* The files that the items of a list name. */
+static void check_item_files(const struct setting_row *row, struct value_list list, struct report *report)
 {
-	for (size_t i = 0; i < schema.count; i++) {
-		const struct setting_row *row = &schema.rows[i];
+	char prefix[96];
+
+	for (size_t i = 0; i < list.count; i++) {
+		snprintf(prefix, sizeof(prefix), "%s[%zu].", row->path, i);
+		check_files(row->items, (const char *)list.items + i * row->items->item_size, prefix, report);
+	}
+}
+
+static void check_files(
+	const struct setting_table *table, const char *base, const char *prefix, struct report *report)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const struct setting_row *row = &table->rows[i];
+		char path[160];
 		const char *file;
 
+		if (row->type == SETTING_SECTIONS)
+			check_item_files(row, value_get_list(base + row->offset), report);
 		if (row->type != SETTING_PATH || row->file == SETTING_FILE_ANY)
 			continue;
-		memcpy(&file, (const char *)settings + row->offset, sizeof(file));
+		memcpy(&file, base + row->offset, sizeof(file));
+		snprintf(path, sizeof(path), "%s%s", prefix, row->path);
 		if (*file)
-			check_file(row, file, report);
+			check_file(row, path, file, report);
 	}
+}
+
+void settings_check_files(const struct settings *settings, struct report *report)
+{
+	check_files(&schema, (const char *)settings, "", report);
 }

@@ -17,6 +17,7 @@
 
 #define AT(field)                  .offset = offsetof(struct settings, field)
 #define IN_LISTENER(field)         .offset = offsetof(struct listener_settings, field)
+#define IN_CERTIFICATE(field)      .offset = offsetof(struct certificate_settings, field)
 #define IN_HOP(field)              .offset = offsetof(struct hop_settings, field)
 #define STRING(high)               .type = SETTING_STRING, .max = (high)
 #define NAME(high)                 .type = SETTING_NAME, .max = (high)
@@ -48,6 +49,22 @@ static const char *const hop_tls_names[] = {
 	[HOP_TLS_ENCRYPT] = "encrypt",
 };
 static const char *const tls_minimum_names[] = { [TLS_MINIMUM_1_2] = "1.2", [TLS_MINIMUM_1_3] = "1.3" };
+static const char *const tls_ciphers_names[] = {
+	[TLS_CIPHERS_MODERN] = "modern",
+	[TLS_CIPHERS_COMPATIBLE] = "compatible",
+};
+static const char *const listener_tls_minimum_names[] = {
+	[LISTENER_TLS_MINIMUM_DEFAULT] = "default",
+	[LISTENER_TLS_MINIMUM_1_0] = "1.0",
+	[LISTENER_TLS_MINIMUM_1_1] = "1.1",
+	[LISTENER_TLS_MINIMUM_1_2] = "1.2",
+	[LISTENER_TLS_MINIMUM_1_3] = "1.3",
+};
+static const char *const client_certificate_names[] = {
+	[TLS_CLIENT_CERTIFICATE_NONE] = "none",
+	[TLS_CLIENT_CERTIFICATE_REQUEST] = "request",
+	[TLS_CLIENT_CERTIFICATE_REQUIRE] = "require",
+};
 static const char *const redundancy_names[] = {
 	[REDUNDANCY_PREFERRED] = "preferred",
 	[REDUNDANCY_REQUIRED] = "required",
@@ -68,6 +85,15 @@ static const struct setting_row listener_rows[] = {
 	{ "address", NULL, LISTEN, IN_LISTENER(address), .help = "Where to listen: 0.0.0.0:25, '[::]:25'." },
 	{ "tls", "none", ENUM(listener_tls_names), IN_LISTENER(tls),
 		.help = "none, starttls (offered) or implicit (from the first byte)." },
+	{ "tls_minimum", "default", ENUM(listener_tls_minimum_names), IN_LISTENER(tls_minimum),
+		.help = "Oldest TLS version here; default: tls.minimum. 1.0 and 1.1 bring weak ciphers: for "
+			"old devices only." },
+	{ "client_certificate", "none", ENUM(client_certificate_names), IN_LISTENER(client_certificate),
+		.help = "none, request (any is taken, trusted or not) or require (one from client_ca, or no "
+			"connection)." },
+	{ "client_ca", "", FILE_TO_READ, IN_LISTENER(client_ca),
+		.help = "PEM file with the authorities whose client certificates are trusted. The same on "
+			"all nodes." },
 	{ "proxy_from", "", NETWORKS, IN_LISTENER(proxy_from),
 		.help = "Balancers: connections from here must start with a PROXY header, all others must "
 			"not." },
@@ -76,6 +102,14 @@ static const struct setting_row listener_rows[] = {
 };
 static const struct setting_table listener_table = { listener_rows, ARRAY_LEN(listener_rows),
 	sizeof(struct listener_settings) };
+
+static const struct setting_row certificate_rows[] = {
+	{ "certificate", NULL, FILE_TO_READ, IN_CERTIFICATE(certificate),
+		.help = "PEM file with the certificate, then the chain." },
+	{ "key", NULL, SECRET, IN_CERTIFICATE(key), .help = "PEM file with its key." },
+};
+static const struct setting_table certificate_table = { certificate_rows, ARRAY_LEN(certificate_rows),
+	sizeof(struct certificate_settings) };
 
 static const struct setting_row hop_rows[] = {
 	{ "host", NULL, HOST, IN_HOP(host), .help = "Domain name or IP address." },
@@ -102,8 +136,18 @@ static const struct setting_row rows[] = {
 	{ "tls.certificate", "", FILE_TO_READ, AT(tls.certificate), RELOADABLE,
 		.help = "PEM file with this node's certificate, then the chain." },
 	{ "tls.key", "", SECRET, AT(tls.key), RELOADABLE, .help = "PEM file with the certificate's key." },
+	{ "tls.certificates", "", SECTIONS(certificate_table, 0, 1000), AT(tls.certificates), RELOADABLE,
+		.help = "Instead of these two: several, chosen by the name that a client asks for. The first "
+			"is for the rest." },
 	{ "tls.minimum", "1.2", ENUM(tls_minimum_names), AT(tls.minimum), RELOADABLE,
-		.help = "Oldest version of TLS that is spoken, as server and as client." },
+		.help = "Oldest version of TLS that listeners speak." },
+	{ "tls.ciphers", "modern", ENUM(tls_ciphers_names), AT(tls.ciphers), RELOADABLE,
+		.help = "For TLS 1.2: modern (ECDHE and AES-GCM or ChaCha20) or compatible (AES-CBC, RSA key "
+			"exchange too)." },
+	{ "tls.ticket_lifetime", "12h", DURATION(10 * SECONDS, 7 * DAYS), AT(tls.ticket_lifetime_ms),
+		RELOADABLE,
+		.help = "How long a client may come back, to any node, without a full handshake. The same on "
+			"all nodes." },
 
 	{ "relay.allow", "", NETWORKS, AT(relay.allow), RELOADABLE,
 		.help = "Networks whose hosts may relay. Empty: nobody may." },
@@ -262,7 +306,8 @@ const struct setting_table schema = { rows, ARRAY_LEN(rows), sizeof(struct setti
 static const struct setting_group groups[] = {
 	{ "node", "This node." },
 	{ "listeners", "At least one is needed." },
-	{ "tls", "Certificate of the listeners." },
+	{ "tls", "TLS of the listeners." },
+	{ "tls.certificates", "For a name both RSA and ECDSA may be here: the client's abilities decide." },
 	{ "relay", "Who may send mail through this node." },
 	{ "route", "How mail leaves." },
 	{ "route.next_hops", "At least one is needed." },

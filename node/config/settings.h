@@ -9,6 +9,7 @@
 #define NODE_CONFIG_SETTINGS_H
 
 #include "config/cidr.h"
+#include "io/tls.h"
 #include "skein/proto/base/arena.h"
 #include "track/log.h"
 
@@ -25,6 +26,13 @@ enum hop_tls {
 	HOP_TLS_ENCRYPT, /* no delivery without it; the certificate is not checked */
 };
 enum tls_minimum { TLS_MINIMUM_1_2, TLS_MINIMUM_1_3 };
+enum listener_tls_minimum {
+	LISTENER_TLS_MINIMUM_DEFAULT, /* tls.minimum */
+	LISTENER_TLS_MINIMUM_1_0,
+	LISTENER_TLS_MINIMUM_1_1,
+	LISTENER_TLS_MINIMUM_1_2,
+	LISTENER_TLS_MINIMUM_1_3,
+};
 enum redundancy { REDUNDANCY_PREFERRED, REDUNDANCY_REQUIRED };
 enum bare_newline { BARE_NEWLINE_REFUSE, BARE_NEWLINE_NORMALISE };
 
@@ -32,11 +40,23 @@ struct listener_settings {
 	const char *name; /* "smtp-1", "smtp-2", ... where the operator gave none */
 	struct endpoint address;
 	enum listener_tls tls;
+	enum listener_tls_minimum tls_minimum;
+	enum tls_client_certificate client_certificate;
+	const char *client_ca;       /* "": nobody's client certificate is trusted */
 	struct cidr_list proxy_from; /* peers in here must send a PROXY header, all others must not */
 };
 
 struct listener_list {
 	const struct listener_settings *items;
+	size_t count;
+};
+
+struct certificate_settings {
+	const char *certificate, *key; /* PEM files */
+};
+
+struct certificate_list {
+	const struct certificate_settings *items;
 	size_t count;
 };
 
@@ -62,8 +82,11 @@ struct settings {
 	struct listener_list listeners;
 
 	struct {
-		const char *certificate, *key; /* PEM files; both set or both "" */
+		const char *certificate, *key;        /* PEM files; both set or both "" */
+		struct certificate_list certificates; /* empty when those are set */
 		enum tls_minimum minimum;
+		enum tls_ciphers ciphers;
+		uint64_t ticket_lifetime_ms;
 	} tls;
 
 	struct {

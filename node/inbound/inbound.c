@@ -36,7 +36,7 @@ static void fill_options(struct smtp_server_options *options, const struct setti
  */
 static void make_options(struct inbound *inbound, struct inbound_listener *listener)
 {
-	struct tls_context *tls = tls_slot_get(inbound->tls);
+	struct tls_context *tls = tls_slot_get(&inbound->tls[listener->index]);
 	struct options_set *set = mem_zalloc(sizeof(*set));
 
 	fill_options(&set->options, inbound->settings, &inbound->settings->listeners.items[listener->index],

@@ -40,7 +40,7 @@ struct inbound {
 	struct budget *budget;
 	struct health *health;
 	struct admission *admission;
-	struct tls_slot *tls;
+	struct tls_slot *tls; /* one for each of settings->listeners */
 	struct log *log;
 	struct meter *meter;
 	struct inbound_listener listeners[INBOUND_LISTENERS_MAX];

@@ -98,6 +98,11 @@ static const struct listener_settings *listener_settings(const struct session *s
 	return &session->inbound->settings->listeners.items[session->listener->index];
 }
 
+static struct tls_slot *tls_slot(const struct session *session)
+{
+	return &session->inbound->tls[session->listener->index];
+}
+
 static void log_refused(struct session *session, enum refused_reason reason, const char *why)
 {
 	char ip[ADDRESS_TEXT_SIZE];
@@ -121,7 +126,7 @@ static void on_helo(struct session *session, const struct smtp_event_data *data)
 
 static void on_starttls(struct session *session)
 {
-	struct tls_context *tls = tls_slot_get(session->inbound->tls);
+	struct tls_context *tls = tls_slot_get(tls_slot(session));
 
 	if (!tls) {
 		session_decide(session, smtp_reply_get(SMTP_REPLY_TLS_UNAVAILABLE));
@@ -248,7 +253,7 @@ static void begin(struct session *session)
 		greet(session, admit(session));
 		return;
 	}
-	tls = tls_slot_get(session->inbound->tls);
+	tls = tls_slot_get(tls_slot(session));
 	CHECK(tls); /* the settings ask for a certificate where a listener is implicit */
 	session->phase = SESSION_HANDSHAKE;
 	arm_timer(session);
@@ -311,11 +316,24 @@ static size_t on_data(void *arg, struct span bytes)
 	return bytes.len - rest.len;
 }
 
+static void log_client_certificate(struct session *session, const struct tls_info *info)
+{
+	char ip[ADDRESS_TEXT_SIZE], fingerprint[2 * TLS_FINGERPRINT_LEN + 1];
+
+	for (size_t i = 0; i < TLS_FINGERPRINT_LEN; i++)
+		snprintf(fingerprint + 2 * i, 3, "%02x", info->peer_fingerprint[i]);
+	log_event(session->inbound->log, LOG_INFO, "client-certificate", LOG_U64("session", session->number),
+		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("subject", info->peer_subject),
+		LOG_STR("sha256", fingerprint), LOG_BOOL("verified", info->verified),
+		LOG_STR("why", info->verify_text), LOG_BOOL("resumed", info->is_resumed), LOG_END);
+}
+
 static void on_tls(void *arg, const struct tls_info *info)
 {
 	struct session *session = arg;
 
-	(void)info;
+	if (info->has_peer)
+		log_client_certificate(session, info);
 	session->protocol |= PROTOCOL_TLS;
 	smtp_server_tls_started(session->server);
 	if (listener_settings(session)->tls == LISTENER_TLS_IMPLICIT) {

@@ -20,7 +20,7 @@
 #include "io/address.h"
 #include "io/loop.h"
 #include "io/tls.h"
-#include "skein/proto/base/span.h"
+#include "skein/proto/base/arena.h"
 
 struct stream;
 
@@ -103,6 +103,16 @@ enum stream_tls_input {
 void stream_start_tls(struct stream *stream, struct tls_context *context, const char *peer_name,
 	enum stream_tls_input input);
 bool stream_has_tls(const struct stream *stream);
+/*
+ * What the handshake agreed on, at any time after it. False without TLS. Text is in the arena or lives as
+ * long as the stream.
+ */
+bool stream_tls_info(const struct stream *stream, struct arena *arena, struct tls_info *info_out);
+/*
+ * Keying material for the channel binding tls-exporter (RFC 9266). False without TLS, or where TLS 1.2 was
+ * spoken without the extended master secret: then it binds nothing.
+ */
+bool stream_tls_exporter(const struct stream *stream, unsigned char out[TLS_EXPORTER_LEN]);
 
 /*
  * The one deadline, `delay_ms` from now, replacing the one before; 0: none. It covers whatever the stream

@@ -104,28 +104,32 @@ void stream_tls_begin(struct stream *stream)
 
 static void tell_tls(struct stream *stream)
 {
-	SSL *ssl = stream->tls->ssl;
-	X509 *cert = SSL_get0_peer_certificate(ssl);
-	long result = SSL_get_verify_result(ssl);
-	BIO *subject = BIO_new(BIO_s_mem());
-	struct tls_info info = {
-		.protocol = SSL_get_version(ssl),
-		.cipher = SSL_get_cipher_name(ssl),
-		.cipher_bits = (unsigned)SSL_get_cipher_bits(ssl, NULL),
-		.verified = cert && result == X509_V_OK,
-		.verify_text = cert ? X509_verify_cert_error_string(result) : "no certificate",
-		.peer_subject = "",
-	};
-	char *text;
+	struct tls_info info = { .protocol = "" };
+	struct arena arena = { 0 };
 
-	CHECK(subject);
-	if (cert && X509_NAME_print_ex(subject, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) >= 0) {
-		CHECK(BIO_write(subject, "", 1) == 1);
-		BIO_get_mem_data(subject, &text);
-		info.peer_subject = text;
-	}
+	tls_info_fill(stream->tls->ssl, stream->tls->context, &arena, &info);
 	stream->callbacks->on_tls(stream->arg, &info);
-	BIO_free(subject);
+	arena_fini(&arena);
+}
+
+bool stream_tls_info(const struct stream *stream, struct arena *arena, struct tls_info *info_out)
+{
+	if (!stream_has_tls(stream))
+		return false;
+	tls_info_fill(stream->tls->ssl, stream->tls->context, arena, info_out);
+	return true;
+}
+
+bool stream_tls_exporter(const struct stream *stream, unsigned char out[TLS_EXPORTER_LEN])
+{
+	static const char label[] = "EXPORTER-Channel-Binding";
+	SSL *ssl = stream_has_tls(stream) ? stream->tls->ssl : NULL;
+
+	/* RFC 9266 4.2: before TLS 1.3 it is only unique with the extended master secret. */
+	if (!ssl || (SSL_version(ssl) < TLS1_3_VERSION && SSL_get_extms_support(ssl) != 1))
+		return false;
+	return SSL_export_keying_material(ssl, out, TLS_EXPORTER_LEN, label, sizeof(label) - 1, NULL, 0, 1) ==
+	       1;
 }
 
 /* True once the handshake is done and the stream still open. */
@@ -159,6 +163,9 @@ static void stream_fail_tls(struct stream *stream, const char *what)
 
 	if (ERR_GET_LIB(error) == ERR_LIB_SSL && ERR_GET_REASON(error) == SSL_R_CERTIFICATE_VERIFY_FAILED)
 		reason = X509_verify_cert_error_string(verify);
+	if (ERR_GET_LIB(error) == ERR_LIB_SSL &&
+		ERR_GET_REASON(error) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
+		reason = "the client shows no certificate";
 	stream->tls->phase = TLS_ENDED;
 	if (count && !stream->request)
 		(void)uv_try_write((uv_stream_t *)&stream->tcp, iov, count);

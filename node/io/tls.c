@@ -10,49 +10,22 @@
 #include <unistd.h>
 
 /*
- * TLS 1.2: forward secrecy always, authenticated ciphers first; AES-CBC stays at the end for printers and
- * Windows hosts that know nothing better with an RSA certificate. TLS 1.3 keeps OpenSSL's own list.
+ * Of a client, TLS 1.2: forward secrecy always, authenticated ciphers first; AES-CBC stays at the end for
+ * next hops that know nothing better with an RSA certificate. TLS 1.3 keeps OpenSSL's own list.
  */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:ECDHE+AES:!aNULL:!PSK:!SRP"
-
-static struct tls_context *context_new(const SSL_METHOD *method, bool is_server);
-static enum err load_identity(
-	struct tls_context *context, const char *cert_file, const char *key_file, struct buf *why_out);
-static enum err load_trust(struct tls_context *context, const char *ca_file, struct buf *why_out);
-static enum err done(enum err err, struct tls_context *context, struct tls_context **context_out);
-
-enum err tls_server_new(
-	const struct tls_server_options *options, struct tls_context **context_out, struct buf *why_out)
-{
-	static const unsigned char session_scope[] = "skein";
-	struct tls_context *context = context_new(TLS_server_method(), true);
-
-	if (options->tls13_only)
-		CHECK(SSL_CTX_set_min_proto_version(context->ssl_ctx, TLS1_3_VERSION));
-	SSL_CTX_set_options(context->ssl_ctx, SSL_OP_CIPHER_SERVER_PREFERENCE);
-	SSL_CTX_set_dh_auto(context->ssl_ctx, 1);
-	/* One ticket is what a client uses; each costs a record after the handshake. */
-	CHECK(SSL_CTX_set_num_tickets(context->ssl_ctx, 1));
-	CHECK(SSL_CTX_set_session_id_context(context->ssl_ctx, session_scope, sizeof(session_scope) - 1));
-	return done(
-		load_identity(context, options->cert_file, options->key_file, why_out), context, context_out);
-}
 
 enum err tls_client_new(
 	const struct tls_client_options *options, struct tls_context **context_out, struct buf *why_out)
 {
-	struct tls_context *context = context_new(TLS_client_method(), false);
-	enum err err = load_trust(context, options->ca_file, why_out);
+	struct tls_context *context = tls_context_new(TLS_client_method(), false);
+	enum err err = tls_load_trust(context->ssl_ctx, options->ca_file, why_out);
 
 	if (!err && options->cert_file)
-		err = load_identity(context, options->cert_file, options->key_file, why_out);
+		err = tls_load_identity(context->ssl_ctx, options->cert_file, options->key_file,
+			&context->expires_at, why_out);
 	SSL_CTX_set_verify(context->ssl_ctx,
 		options->verify == TLS_VERIFY_PEER ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, NULL);
-	return done(err, context, context_out);
-}
-
-static enum err done(enum err err, struct tls_context *context, struct tls_context **context_out)
-{
 	ERR_clear_error();
 	if (err)
 		tls_context_unref(&context);
@@ -61,7 +34,7 @@ static enum err done(enum err err, struct tls_context *context, struct tls_conte
 	return err;
 }
 
-static struct tls_context *context_new(const SSL_METHOD *method, bool is_server)
+struct tls_context *tls_context_new(const SSL_METHOD *method, bool is_server)
 {
 	struct tls_context *context = mem_zalloc(sizeof(*context));
 	SSL_CTX *ssl_ctx = SSL_CTX_new(method);
@@ -142,8 +115,8 @@ static int64_t expiry_of(const X509 *cert)
 	return ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) ? (int64_t)timegm(&tm) : 0;
 }
 
-static enum err load_identity(
-	struct tls_context *context, const char *cert_file, const char *key_file, struct buf *why_out)
+enum err tls_load_identity(SSL_CTX *ssl_ctx, const char *cert_file, const char *key_file,
+	int64_t *expires_at_out, struct buf *why_out)
 {
 	enum err err = check_readable(cert_file, why_out);
 
@@ -152,25 +125,25 @@ static enum err load_identity(
 	if (err)
 		return err;
 	ERR_clear_error();
-	if (SSL_CTX_use_certificate_chain_file(context->ssl_ctx, cert_file) != 1)
+	if (SSL_CTX_use_certificate_chain_file(ssl_ctx, cert_file) != 1)
 		return refuse(cert_file, "no usable PEM certificate", why_out);
-	context->expires_at = expiry_of(SSL_CTX_get0_certificate(context->ssl_ctx));
-	return load_key(context->ssl_ctx, key_file, why_out);
+	*expires_at_out = expiry_of(SSL_CTX_get0_certificate(ssl_ctx));
+	return load_key(ssl_ctx, key_file, why_out);
 }
 
-static enum err load_trust(struct tls_context *context, const char *ca_file, struct buf *why_out)
+enum err tls_load_trust(SSL_CTX *ssl_ctx, const char *ca_file, struct buf *why_out)
 {
 	enum err err;
 
 	if (!ca_file) {
-		CHECK(SSL_CTX_set_default_verify_paths(context->ssl_ctx));
+		CHECK(SSL_CTX_set_default_verify_paths(ssl_ctx));
 		return ERR_OK;
 	}
 	err = check_readable(ca_file, why_out);
 	if (err)
 		return err;
 	ERR_clear_error();
-	if (SSL_CTX_load_verify_file(context->ssl_ctx, ca_file) != 1)
+	if (SSL_CTX_load_verify_file(ssl_ctx, ca_file) != 1)
 		return refuse(ca_file, "no usable PEM certificates of authorities", why_out);
 	return ERR_OK;
 }
@@ -190,6 +163,8 @@ void tls_context_unref(struct tls_context **context)
 		return;
 	SSL_CTX_free(gone->ssl_ctx);
 	BIO_meth_free(gone->wire_method);
+	certificates_unref(&gone->certificates);
+	tls_tickets_unref(&gone->tickets);
 	mem_free(gone);
 }
 

@@ -5,6 +5,7 @@
 #include "io/redis_conn.h"
 #include "io/stream.h"
 #include "run/redistribute.h"
+#include "run/server_tls.h"
 #include "run/worker.h"
 #include "skein/cluster/registry.h"
 #include "skein/proto/base/alloc.h"
@@ -43,7 +44,8 @@ struct node {
 	struct spool *spool;
 	struct budget budget;
 	struct admission *admission;
-	struct tls_slot server_tls, redis_tls;
+	struct server_tls server_tls;
+	struct tls_slot redis_tls;
 	struct tls_context *hop_tls;
 	char *redis_password;
 	struct worker *workers[WORKERS_MAX];
@@ -440,23 +442,6 @@ static void on_setting_changed(void *arg, const char *path, bool is_applied)
 		is_applied ? "setting-changed" : "setting-needs-restart", LOG_STR("path", path), LOG_END);
 }
 
-static enum err load_server_tls(struct node *node, const struct settings *settings, struct buf *why)
-{
-	struct tls_server_options options = {
-		.cert_file = settings->tls.certificate,
-		.key_file = settings->tls.key,
-		.tls13_only = settings->tls.minimum == TLS_MINIMUM_1_3,
-	};
-	struct tls_context *context = NULL;
-	enum err err = ERR_OK;
-
-	if (settings->tls.certificate[0])
-		err = tls_server_new(&options, &context, why);
-	if (!err)
-		tls_slot_set(&node->server_tls, context);
-	return err;
-}
-
 static void apply_settings(struct node *node, struct settings *loaded)
 {
 	settings_reload(loaded, node->settings, on_setting_changed, node);
@@ -479,7 +464,7 @@ static void on_reload(uv_signal_t *handle, int number)
 	(void)number;
 	log_writer_reopen(node->log_writer);
 	loaded = node->older_count < SETTINGS_MAX ? options_load(node->options, &report) : NULL;
-	if (loaded && load_server_tls(node, loaded, &why))
+	if (loaded && server_tls_load(&node->server_tls, loaded, &node->settings->listeners, &why))
 		settings_free(&loaded);
 	if (loaded) {
 		apply_settings(node, loaded);
@@ -554,7 +539,7 @@ static enum err load_tls(struct node *node, struct buf *why)
 		.key_file = settings->redis.tls.key[0] ? settings->redis.tls.key : NULL,
 	};
 	struct tls_context *redis_context = NULL;
-	enum err err = load_server_tls(node, settings, why);
+	enum err err = server_tls_load(&node->server_tls, settings, &settings->listeners, why);
 
 	if (!err)
 		err = tls_client_new(&hop, &node->hop_tls, why);
@@ -596,7 +581,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.health = node->health,
 		.budget = &node->budget,
 		.admission = node->admission,
-		.server_tls = &node->server_tls,
+		.server_tls = node->server_tls.slots,
 		.redis_tls = &node->redis_tls,
 		.hop_tls = node->hop_tls,
 		.redis_password = node->redis_password,
@@ -668,7 +653,7 @@ static void prepare(struct node *node)
 	node->admission = admission_new(seed);
 	budget_init(
 		&node->budget, node->settings->memory.budget, (unsigned)node->settings->memory.high_percent);
-	tls_slot_init(&node->server_tls, NULL);
+	server_tls_init(&node->server_tls);
 	tls_slot_init(&node->redis_tls, NULL);
 	node->worker_count = node->settings->node.workers < node->settings->redis.shards
 				     ? (unsigned)node->settings->node.workers
@@ -744,7 +729,7 @@ static void tear_down(struct node *node)
 		spool_close(&node->spool);
 	if (node->hop_tls)
 		tls_context_unref(&node->hop_tls);
-	tls_slot_fini(&node->server_tls);
+	server_tls_fini(&node->server_tls);
 	tls_slot_fini(&node->redis_tls);
 	admission_free(&node->admission);
 	health_free(&node->health);

@@ -42,7 +42,8 @@ struct worker_shared {
 	struct health *health;
 	struct budget *budget;
 	struct admission *admission;
-	struct tls_slot *server_tls, *redis_tls;
+	struct tls_slot *server_tls; /* one per listener */
+	struct tls_slot *redis_tls;
 	struct tls_context *hop_tls;
 	const char *redis_password; /* NULL: none */
 	struct worker_events events;

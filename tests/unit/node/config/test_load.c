@@ -176,6 +176,18 @@ static void rules_over_several_settings_point_where_one_was_given(void **state)
 		{ BASE "tls: {certificate: /c}\n", "node.yaml:3:20: $.tls.certificate: needs tls.key too\n" },
 		{ "listeners: [{address: '127.0.0.1:25', tls: starttls}]\nroute: {next_hops: [{host: a}]}\n",
 			"node.yaml:1:44: $.listeners[0].tls: needs tls.certificate and tls.key\n" },
+		{ BASE "tls: {certificate: /c, key: /k, certificates: [{certificate: /d, key: /l}]}\n",
+			"node.yaml:3:47: $.tls.certificates: is instead of tls.certificate and tls.key: give "
+			"one or the other, not both\n" },
+		{ BASE "tls: {certificates: [{certificate: /c}]}\n",
+			"node.yaml:3:22: $.tls.certificates[0]: \"key\" is missing\n" },
+		{ "listeners: [{address: '127.0.0.1:25', client_certificate: request}]\n"
+		  "route: {next_hops: [{host: a}]}\n",
+			"node.yaml:1:59: $.listeners[0].client_certificate: needs tls: starttls or tls: "
+			"implicit\n" },
+		{ "listeners: [{address: '127.0.0.1:25', tls: implicit, client_certificate: require}]\n"
+		  "route: {next_hops: [{host: a}]}\ntls: {certificates: [{certificate: /c, key: /k}]}\n",
+			"node.yaml:1:74: $.listeners[0].client_certificate: require needs client_ca too\n" },
 		{ "listeners: [{address: '127.0.0.1:25', name: a}, {address: '127.0.0.1:25', name: a}]\n"
 		  "route: {next_hops: [{host: a}]}\n",
 			"node.yaml:1:59: $.listeners[1].address: is also the address of listeners[0]\n"
@@ -232,6 +244,18 @@ static void what_is_allowed_but_doubtful_is_a_warning(void **state)
 	} rows[] = {
 		{ BASE "relay: {allow: [0.0.0.0/0]}\n",
 			"node.yaml:3:16: $.relay.allow: warning: lets the whole internet relay\n" },
+		{ "listeners: [{address: '127.0.0.1:25', tls: starttls, tls_minimum: 1.0}]\n"
+		  "route: {next_hops: [{host: a}]}\ntls: {certificate: /c, key: /k}\n",
+			"node.yaml:1:67: $.listeners[0].tls_minimum: warning: TLS 1.0 and 1.1 are broken, "
+			"and "
+			"weak ciphers and signatures are allowed with them: only for old devices in a "
+			"network "
+			"of their own\n" },
+		{ "listeners: [{address: '127.0.0.1:25', client_ca: /ca}]\n"
+		  "route: {next_hops: [{host: a}]}\n",
+			"node.yaml:1:50: $.listeners[0].client_ca: warning: has no effect: "
+			"client_certificate is "
+			"none\n" },
 		{ BASE "redis: {tls: {ca: /c}}\n",
 			"node.yaml: $.redis.tls: warning: has no effect: redis.tls.enabled is false\n" },
 	};
@@ -403,6 +427,16 @@ static void files_must_be_there_and_secrets_hidden(void **state)
 	settings->redis.tls.ca = cert;
 	settings_check_files(settings, &report);
 	assert_span_equal(buf_span(&report.text), "");
+	settings_free(&settings);
+	snprintf(text, sizeof(text), BASE "tls: {certificates: [{certificate: %s, key: /absent}]}\n", cert);
+	settings = load(text, &report);
+	assert_non_null(settings);
+	settings_check_files(settings, &report);
+	snprintf(wanted, sizeof(wanted),
+		"node.yaml:3:%zu: $.tls.certificates[0].key: cannot read /absent: No such file or "
+		"directory\n",
+		strlen("tls: {certificates: [{certificate: , key: ") + strlen(cert) + 1);
+	assert_span_equal(buf_span(&report.text), wanted);
 	unlink(cert);
 	unlink(key);
 	rmdir(folder);

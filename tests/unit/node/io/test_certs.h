@@ -5,6 +5,8 @@
 #ifndef TESTS_UNIT_NODE_IO_TEST_CERTS_H
 #define TESTS_UNIT_NODE_IO_TEST_CERTS_H
 
+#include "io/tls.h"
+
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -43,7 +45,7 @@ static inline X509 *certs_make(
 
 	X509_set_version(cert, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(cert), serial++);
-	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
+	X509_gmtime_adj(X509_getm_notBefore(cert), -7200);
 	X509_gmtime_adj(X509_getm_notAfter(cert), TEST_CERTS_LIFE_S);
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const unsigned char *)subject, -1, -1, 0);
 	X509_set_issuer_name(cert, X509_get_subject_name(issuer ? issuer : cert));
@@ -80,20 +82,49 @@ static inline void certs_write_key(
 	fclose(file);
 }
 
-/* NAME.crt and NAME.key, for these names. */
-static inline void certs_issue(
-	struct test_certs *certs, const char *name, const char *subject, const char *alt_names)
+static inline void certs_write(struct test_certs *certs, const char *name, X509 *cert, EVP_PKEY *key)
 {
-	EVP_PKEY *key = EVP_EC_gen("P-256");
-	X509 *cert = certs_make(key, subject, alt_names, certs->ca_cert, certs->ca_key);
 	char file[64];
 
 	snprintf(file, sizeof(file), "%s.crt", name);
 	certs_write_cert(certs, file, cert);
 	snprintf(file, sizeof(file), "%s.key", name);
 	certs_write_key(certs, file, key, NULL);
+}
+
+/* NAME.crt and NAME.key, for these names; `digest` is what the authority signs with. The key is freed. */
+static inline void certs_issue_for(struct test_certs *certs, const char *name, const char *subject,
+	const char *alt_names, EVP_PKEY *key, const EVP_MD *digest)
+{
+	X509 *cert = certs_make(key, subject, alt_names, certs->ca_cert, certs->ca_key);
+
+	assert_true(X509_sign(cert, certs->ca_key, digest) > 0);
+	certs_write(certs, name, cert, key);
 	X509_free(cert);
 	EVP_PKEY_free(key);
+}
+
+static inline void certs_issue(
+	struct test_certs *certs, const char *name, const char *subject, const char *alt_names)
+{
+	certs_issue_for(certs, name, subject, alt_names, EVP_EC_gen("P-256"), EVP_sha256());
+}
+
+/* A server's context with one certificate and keys of its own. */
+static inline enum err certs_server(struct test_certs *certs, const char *cert, const char *key,
+	struct tls_context **context, struct buf *why)
+{
+	struct certificate_files files = { certs_path(certs, cert), certs_path(certs, key) };
+	struct tls_server_options options = { .minimum = TLS_1_2, .ticket_lifetime_ms = 3600000 };
+	enum err err = certificates_load(&files, 1, &options.certificates, why);
+
+	if (err)
+		return err;
+	options.tickets = tls_tickets_new();
+	err = tls_server_new(&options, context, why);
+	certificates_unref(&options.certificates);
+	tls_tickets_unref(&options.tickets);
+	return err;
 }
 
 /* Makes the folder with ca.crt in it. */

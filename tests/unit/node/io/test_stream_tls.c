@@ -17,11 +17,10 @@ static struct world world;
 
 static struct tls_context *server_context(const char *cert, const char *key)
 {
-	struct tls_server_options options = { certs_path(&world.certs, cert), certs_path(&world.certs, key), false };
 	struct tls_context *context;
 	struct buf why = { 0 };
 
-	assert_int_equal(tls_server_new(&options, &context, &why), ERR_OK);
+	assert_int_equal(certs_server(&world.certs, cert, key, &context, &why), ERR_OK);
 	return context;
 }
 
@@ -127,6 +126,59 @@ static void bytes_cross_both_ways_and_on_tls_says_how(void **state)
 	assert_string_equal(server.verify_text, "no certificate");
 	assert_true(stream_has_tls(client.stream));
 	fini_pair(&server, &client);
+}
+
+static void what_was_agreed_on_can_be_asked_for_later(void **state)
+{
+	struct endpoint server, client, clear = endpoint_of(&world.loop);
+	int peer = endpoint_accept(&clear, NULL, &endpoint_callbacks);
+	struct arena arena = { 0 };
+	struct tls_info ours, theirs;
+
+	(void)state;
+	assert_false(stream_tls_info(clear.stream, &arena, &ours));
+	stream_abort(clear.stream);
+	tls_pair(&server, &client, NULL);
+	assert_true(stream_tls_info(server.stream, &arena, &ours));
+	assert_true(stream_tls_info(client.stream, &arena, &theirs));
+	assert_string_equal(ours.server_name, "mx.example");
+	assert_true(ours.is_tls13 && theirs.is_tls13);
+	assert_false(ours.has_peer);
+	assert_string_equal(theirs.peer_subject, "CN=mx.example");
+	assert_string_equal(theirs.peer_dns.items[0], "mx.example");
+	/* Both ends bind to the same certificate. */
+	assert_int_equal(ours.end_point.len, 32);
+	assert_true(span_eq(ours.end_point, theirs.end_point));
+	arena_fini(&arena);
+	fini_pair(&server, &client);
+	close(peer);
+	RUN_UNTIL(&world.loop, clear.closes);
+	endpoint_fini(&clear);
+}
+
+/* RFC 9266: both ends derive the same, every connection another. */
+static void the_exporter_binds_one_connection(void **state)
+{
+	unsigned char ours[TLS_EXPORTER_LEN], theirs[TLS_EXPORTER_LEN], other[TLS_EXPORTER_LEN];
+	struct endpoint server, client, clear = endpoint_of(&world.loop);
+	int peer = endpoint_accept(&clear, NULL, &endpoint_callbacks);
+
+	(void)state;
+	assert_false(stream_tls_exporter(clear.stream, ours));
+	close(peer);
+	RUN_UNTIL(&world.loop, clear.eofs);
+	stream_abort(clear.stream);
+	tls_pair(&server, &client, NULL);
+	assert_true(stream_tls_exporter(server.stream, ours));
+	assert_true(stream_tls_exporter(client.stream, theirs));
+	assert_memory_equal(ours, theirs, sizeof(ours));
+	fini_pair(&server, &client);
+	tls_pair(&server, &client, NULL);
+	assert_true(stream_tls_exporter(server.stream, other));
+	assert_memory_not_equal(ours, other, sizeof(ours));
+	fini_pair(&server, &client);
+	RUN_UNTIL(&world.loop, clear.closes);
+	endpoint_fini(&clear);
 }
 
 static void the_certificate_must_be_trusted_and_name_the_peer(void **state)
@@ -594,6 +646,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TLS_TEST(bytes_cross_both_ways_and_on_tls_says_how),
+		TLS_TEST(what_was_agreed_on_can_be_asked_for_later),
+		TLS_TEST(the_exporter_binds_one_connection),
 		TLS_TEST(the_certificate_must_be_trusted_and_name_the_peer),
 		TLS_TEST(a_name_that_cannot_be_one_ends_the_stream),
 		TLS_TEST(connections_keep_the_certificate_they_began_with),

@@ -35,13 +35,11 @@ static int tear_down(void **state)
 
 static void a_server_context_knows_when_its_certificate_ends(void **state)
 {
-	struct tls_server_options options = { certs_path(*state, "server.crt"),
-		certs_path(*state, "server.key"), false };
 	struct tls_context *context;
 	struct buf why = { 0 };
 	int64_t left_s;
 
-	assert_int_equal(tls_server_new(&options, &context, &why), ERR_OK);
+	assert_int_equal(certs_server(*state, "server.crt", "server.key", &context, &why), ERR_OK);
 	left_s = tls_context_expires_at(context) - (int64_t)time(NULL);
 	assert_true(left_s > TEST_CERTS_LIFE_S - 3600 && left_s <= TEST_CERTS_LIFE_S);
 	assert_true(tls_context_is_server(context));
@@ -67,15 +65,14 @@ static void what_is_wrong_with_a_file_is_said_with_its_name(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct tls_server_options server = { certs_path(*state, rows[i].cert),
-			certs_path(*state, rows[i].key), false };
 		struct tls_client_options client = { .ca_file = certs_path(*state, "ca.crt"),
-			.cert_file = server.cert_file,
-			.key_file = server.key_file };
+			.cert_file = certs_path(*state, rows[i].cert),
+			.key_file = certs_path(*state, rows[i].key) };
 		struct tls_context *context = NULL;
 		struct buf why = { 0 };
 
-		assert_int_equal(tls_server_new(&server, &context, &why), rows[i].err);
+		assert_int_equal(
+			certs_server(*state, rows[i].cert, rows[i].key, &context, &why), rows[i].err);
 		assert_null(context);
 		buf_append_byte(&why, '\0');
 		if (!strstr(buf_span(&why).ptr, rows[i].named) || !strstr(buf_span(&why).ptr, rows[i].reason))
@@ -110,11 +107,10 @@ static void a_client_needs_authorities_that_can_be_read(void **state)
 
 static struct tls_context *server_context(void **state, const char *cert, const char *key)
 {
-	struct tls_server_options options = { certs_path(*state, cert), certs_path(*state, key), false };
 	struct tls_context *context;
 	struct buf why = { 0 };
 
-	assert_int_equal(tls_server_new(&options, &context, &why), ERR_OK);
+	assert_int_equal(certs_server(*state, cert, key, &context, &why), ERR_OK);
 	return context;
 }
 
