@@ -1,0 +1,237 @@
+"""TLS of listeners: which certificate is shown, who gets in, and clients that come back."""
+import secrets
+import signal
+import smtplib
+import socket
+import ssl
+import subprocess
+
+from authority import Authority, row
+from lab.settings_text import to_yaml
+from lab.wait import until
+import pytest
+
+from support import message, new_tag, until_arrived
+
+pytestmark = pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return Authority(tmp_path / "certificates")
+
+
+def open_context(version=None, certificate=None):
+    """A client that takes any server."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if version:
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version = context.maximum_version = version
+    if certificate:
+        context.load_cert_chain(*certificate)
+    return context
+
+
+class Visit:
+    """A session on an implicit listener, up to the answer to EHLO."""
+
+    def __init__(self, address, context, asked=None, session=None):
+        host, port = address.split(":")
+        raw = socket.create_connection((host, int(port)), timeout=20)
+        try:
+            self.sock = context.wrap_socket(raw, server_hostname=asked, session=session)
+            self.stream = self.sock.makefile("rwb")
+            self.greeting = self.stream.readline()
+            self.say(b"EHLO client.skein.test")
+            self.reused, self.session = self.sock.session_reused, self.sock.session
+        except BaseException:
+            raw.close()
+            raise
+
+    def say(self, line):
+        self.stream.write(line + b"\r\n")
+        self.stream.flush()
+        while True:
+            answer = self.stream.readline()
+            if answer[3:4] == b" ":
+                return answer
+
+    def close(self):
+        self.say(b"QUIT")
+        self.stream.close()
+        self.sock.close()
+
+    def name(self):
+        """The CN that was shown."""
+        der = self.sock.getpeercert(binary_form=True)
+        shown = subprocess.run(["openssl", "x509", "-inform", "DER", "-noout", "-subject", "-nameopt", "multiline"],
+                               input=der, capture_output=True, check=True).stdout.decode()
+        return shown.rpartition("= ")[2].strip()
+
+
+def shown(address, asked=None, context=None):
+    visit = Visit(address, context or open_context(), asked)
+    try:
+        return visit.name()
+    finally:
+        visit.close()
+
+
+def listeners(cluster, **more):
+    """The node's settings with these laid over its implicit listener."""
+    rows = cluster.nodes[1].settings()["listeners"]
+    return [dict(entry, **more) if entry["name"] == "implicit" else entry for entry in rows]
+
+
+def restart(node):
+    assert node.stop()
+    node.start()
+
+
+def with_settings(cluster, settings):
+    """Nodes start again with these laid over theirs."""
+    cluster.record["settings"] = settings
+    for node in cluster.nodes.values():
+        restart(node)
+
+
+def lines_of(node, word):
+    return [line for line in node.log.read_text(errors="replace").splitlines() if word in line]
+
+
+def until_logged(node, text, count=1):
+    until(lambda: len(lines_of(node, text)) >= count, 20, f"the log says {text}")
+    return lines_of(node, text)
+
+
+# --- certificates
+
+
+def test_the_name_asked_for_chooses_the_certificate(alone, authority):
+    rows = [row(authority.issue("first", "DNS:first.skein.test")),
+            row(authority.issue("old", "DNS:first.skein.test", ec=False)),
+            row(authority.issue("wild", "DNS:*.wild.skein.test"))]
+    with_settings(alone, {"tls": {"certificate": None, "key": None, "certificates": rows}})
+    address = alone.nodes[1].smtps
+    assert shown(address) == "first"
+    assert shown(address, "first.skein.test") == "first"
+    assert shown(address, "a.wild.skein.test") == "wild"
+    assert shown(address, "a.b.wild.skein.test") == "first"
+    assert shown(address, "nobody.skein.test") == "first"
+    old = open_context(ssl.TLSVersion.TLSv1_2)
+    old.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")
+    assert shown(address, "first.skein.test", old) == "old"
+
+
+def test_both_ways_to_name_a_certificate_are_refused_together(alone, authority, skeind):
+    files = authority.issue("first", "DNS:first.skein.test")
+    node = alone.nodes[1]
+    alone.record["settings"] = {"tls": {"certificates": [row(files)]}}
+    node.settings_file.write_text(to_yaml(node.settings()))
+    done = subprocess.run([skeind, "--config", node.settings_file, "--check"], capture_output=True, text=True,
+                          timeout=20, check=False)
+    assert done.returncode != 0
+    assert "give one or the other, not both" in done.stdout + done.stderr
+
+
+def test_sessions_live_through_a_reload_that_changes_their_certificate(alone, authority):
+    node = alone.nodes[1]
+    files = authority.issue("before", "DNS:mx.skein.test")
+    with_settings(alone, {"tls": {"certificate": None, "key": None, "certificates": [row(files)]}})
+    visit = Visit(node.smtps, open_context(), "mx.skein.test")
+    assert visit.name() == "before"
+    alone.record["settings"]["tls"]["certificates"] = [row(authority.issue("after", "DNS:mx.skein.test"))]
+    node.settings_file.write_text(to_yaml(node.settings()))
+    node.signal(signal.SIGHUP)
+    until(lambda: shown(node.smtps) == "after", 20, "the new certificate is shown")
+    tag = new_tag()
+    assert visit.say(b"MAIL FROM:<a@client.skein.test>").startswith(b"250")
+    assert visit.say(b"RCPT TO:<b@sink.skein.test>").startswith(b"250")
+    assert visit.say(b"DATA").startswith(b"354")
+    assert visit.say(message(tag) + b".").startswith(b"250")
+    visit.close()
+    until_arrived(alone, tag)
+
+
+def test_a_certificate_that_cannot_be_read_leaves_the_old_ones(alone, authority):
+    node = alone.nodes[1]
+    files = authority.issue("good", "DNS:mx.skein.test")
+    with_settings(alone, {"tls": {"certificate": None, "key": None, "certificates": [row(files)]}})
+    bad = authority.folder / "bad.pem"
+    bad.write_text("nothing\n")
+    alone.record["settings"]["tls"]["certificates"] = [row(files), row((str(bad), files[1]))]
+    node.settings_file.write_text(to_yaml(node.settings()))
+    node.signal(signal.SIGHUP)
+    until_logged(node, "bad.pem: no usable PEM certificate")
+    assert shown(node.smtps) == "good"
+
+
+# --- versions
+
+
+def speaks(address, version, ciphers=None):
+    context = open_context(version)
+    if ciphers:
+        context.set_ciphers(ciphers + ":@SECLEVEL=0")
+    try:
+        Visit(address, context).close()
+    except (ssl.SSLError, ConnectionResetError):
+        return False
+    return True
+
+
+def test_old_versions_and_ciphers_are_refused(alone):
+    address = alone.nodes[1].smtps
+    assert speaks(address, ssl.TLSVersion.TLSv1_3)
+    assert speaks(address, ssl.TLSVersion.TLSv1_2)
+    assert not speaks(address, ssl.TLSVersion.TLSv1_1)
+    assert not speaks(address, ssl.TLSVersion.TLSv1_2, "ECDHE-ECDSA-AES128-SHA")
+    until_logged(alone.nodes[1], "unsupported protocol")
+    until_logged(alone.nodes[1], "no shared cipher")
+
+
+def test_an_old_device_gets_a_listener_of_its_own(alone):
+    node = alone.nodes[1]
+    with_settings(alone, {"listeners": listeners(alone, tls_minimum="1.0"), "tls": {"minimum": "1.3"}})
+    assert speaks(node.smtps, ssl.TLSVersion.TLSv1)
+    until_logged(node, "TLS 1.0 and 1.1 are broken")
+    host, port = node.smtp.split(":")
+    with smtplib.SMTP(host, int(port), timeout=20) as client:
+        with pytest.raises(ssl.SSLError):
+            client.starttls(context=open_context(ssl.TLSVersion.TLSv1_2))
+    with smtplib.SMTP(host, int(port), timeout=20) as client:
+        client.starttls(context=open_context(ssl.TLSVersion.TLSv1_3))
+
+
+# --- client certificates
+
+
+def gets_in(address, context):
+    try:
+        Visit(address, context).close()
+    except (ssl.SSLError, ConnectionResetError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("how", ["none", "request", "require"])
+def test_client_certificates(alone, authority, how):
+    node = alone.nodes[1]
+    more = {"client_certificate": how}
+    if how != "none":
+        more["client_ca"] = authority.certificate
+    with_settings(alone, {"listeners": listeners(alone, **more)})
+    known = authority.issue("joe", "email:joe@client.skein.test")
+    stranger = authority.self_signed("stranger")
+    assert gets_in(node.smtps, open_context()) == (how != "require")
+    assert gets_in(node.smtps, open_context(certificate=known))
+    assert gets_in(node.smtps, open_context(certificate=stranger)) == (how != "require")
+    wanted = {"none": [], "request": [("CN=joe", "verified=true"), ("CN=stranger", "verified=false")],
+              "require": [("CN=joe", "verified=true")]}[how]
+    lines = until_logged(node, " client-certificate ", len(wanted))
+    assert len(lines) == len(wanted)
+    assert all(word in line for line, words in zip(lines, wanted) for word in words)
+    if how == "require":
+        until_logged(node, "the client shows no certificate")
+        until_logged(node, "self-signed certificate")
