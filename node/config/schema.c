@@ -230,6 +230,10 @@ static const struct setting_row rows[] = {
 		.help = "How much earlier a node stops trusting its own lease, for clocks that run "
 			"unevenly." },
 
+	{ "cluster.key_file", "", SECRET, AT(cluster.key_file),
+		.help = "File with 64 hexadecimal digits: what is secret lies in Redis sealed with this key. "
+			"The "
+			"same on all nodes." },
 	{ "cluster.takeovers_max", "5", INTEGER(1, 100), AT(cluster.takeovers_max),
 		.help = "A message taken over from crashed nodes more often than this goes into "
 			"quarantine." },

@@ -6,6 +6,7 @@
 #include "io/stream.h"
 #include "run/redistribute.h"
 #include "run/server_tls.h"
+#include "run/ticket_keeper.h"
 #include "run/worker.h"
 #include "skein/cluster/registry.h"
 #include "skein/proto/base/alloc.h"
@@ -53,6 +54,9 @@ struct node {
 
 	struct redis_conn *redis; /* NULL: standalone */
 	struct member *member;
+	struct ticket_keeper *ticket_keeper;
+	struct cluster_key cluster_key;
+	bool has_cluster_key;
 	char host[HOST_LEN_MAX], cluster_id[40], load[256], address[300], admin_address[300];
 	struct loop_timer member_timer, start_timer, disk_timer, leave_timer;
 	uint64_t asserted_epoch[WORKERS_MAX];
@@ -147,6 +151,7 @@ static void on_leader(void *ctx, bool leads)
 
 	meter_set(node->meter, METRIC_LEADER, leads);
 	log_event(node->log, LOG_INFO, leads ? "leader" : "not-leader", LOG_END);
+	ticket_keeper_poke(node->ticket_keeper);
 }
 
 static void on_death(void *ctx, const struct incarnation *dead)
@@ -195,6 +200,7 @@ static void on_redis_ready(void *arg, const struct redis_identity *identity)
 			LOG_END);
 	member_link_ready(node->member, loop_boottime_ms());
 	poke_member(node);
+	ticket_keeper_poke(node->ticket_keeper);
 }
 
 static void on_redis_lost(void *arg, const char *why)
@@ -266,6 +272,21 @@ static void make_member(struct node *node)
 	if (settings->admin.listen.host[0])
 		format_endpoint(node->admin_address, sizeof(node->admin_address), &settings->admin.listen);
 	node->member = member_new(&options, redis_conn_link(node->redis), &owner);
+}
+
+static void keep_ticket_keys(struct node *node)
+{
+	const struct ticket_keeper_options options = {
+		.loop = &node->loop,
+		.log = node->log,
+		.tickets = node->server_tls.tickets,
+		.lifetime_ms = node->settings->tls.ticket_lifetime_ms,
+		.link = node->redis ? redis_conn_link(node->redis) : NULL,
+		.member = node->member,
+		.key = node->has_cluster_key ? &node->cluster_key : NULL,
+	};
+
+	node->ticket_keeper = ticket_keeper_new(&options);
 }
 
 static void join_cluster(struct node *node)
@@ -449,6 +470,7 @@ static void apply_settings(struct node *node, struct settings *loaded)
 	node->settings = loaded;
 	log_writer_set_level(node->log_writer, loaded->log.level);
 	health_require_redis(node->health, node->redis && loaded->redundancy == REDUNDANCY_REQUIRED);
+	ticket_keeper_set_lifetime(node->ticket_keeper, loaded->tls.ticket_lifetime_ms);
 	for (unsigned i = 0; i < node->worker_count; i++)
 		worker_reload(node->workers[i], loaded);
 	log_event(node->log, LOG_INFO, "reloaded", LOG_END);
@@ -558,6 +580,25 @@ static enum err read_password(struct node *node, struct buf *why)
 		return ERR_OK;
 	buf_printf(why, "redis.password_file: %s: cannot be read as one line\n", path);
 	return ERR_IO;
+}
+
+static enum err read_cluster_key(struct node *node, struct buf *why)
+{
+	const char *path = node->settings->cluster.key_file;
+	char *text = NULL;
+
+	if (!path[0])
+		return ERR_OK;
+	if (secret_read(path, &text) == ERR_OK)
+		node->has_cluster_key = cluster_key_parse(span_of_str(text), &node->cluster_key);
+	secret_free(&text);
+	if (node->has_cluster_key)
+		return ERR_OK;
+	buf_printf(why,
+		"cluster.key_file: %s: cannot be read as one line of 64 hexadecimal digits (openssl rand "
+		"-hex 32)\n",
+		path);
+	return ERR_INVALID;
 }
 
 static bool is_live_somewhere(void *arg, const struct msg_id *id)
@@ -671,6 +712,8 @@ static enum err build(struct node *node, struct buf *why)
 	if (!err)
 		err = read_password(node, why);
 	if (!err)
+		err = read_cluster_key(node, why);
+	if (!err)
 		err = spool_open(node->settings->node.spool, &node->spool, why);
 	if (!err)
 		err = build_workers(node, why);
@@ -688,6 +731,7 @@ static void run(struct node *node)
 	start_signal(node, 2, SIGHUP, on_reload);
 	on_disk_timer(node);
 	join_cluster(node);
+	keep_ticket_keys(node);
 	log_event(node->log, LOG_INFO, "started", LOG_STR("version", SKEIN_VERSION),
 		LOG_STR("name", node->settings->node.name), LOG_STR("uuid", spool_uuid(node->spool)),
 		LOG_U64("workers", node->worker_count), LOG_BOOL("cluster", node->redis != NULL), LOG_END);
@@ -715,6 +759,8 @@ static void tear_down(struct node *node)
 	}
 	if (node->redis)
 		redis_conn_free(&node->redis);
+	if (node->ticket_keeper)
+		ticket_keeper_free(&node->ticket_keeper);
 	if (node->member)
 		member_free(&node->member);
 	loop_timer_cancel(&node->loop, &node->member_timer);
@@ -735,6 +781,7 @@ static void tear_down(struct node *node)
 	health_free(&node->health);
 	metrics_free(&node->metrics);
 	secret_free(&node->redis_password);
+	mem_wipe(&node->cluster_key, sizeof(node->cluster_key));
 	for (size_t i = 0; i < node->older_count; i++)
 		settings_free(&node->older[i]);
 	settings_free(&node->settings);

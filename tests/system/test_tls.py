@@ -1,4 +1,5 @@
 """TLS of listeners: which certificate is shown, who gets in, and clients that come back."""
+import re
 import secrets
 import signal
 import smtplib
@@ -96,8 +97,8 @@ def with_settings(cluster, settings):
         restart(node)
 
 
-def lines_of(node, word):
-    return [line for line in node.log.read_text(errors="replace").splitlines() if word in line]
+def lines_of(node, pattern):
+    return [line for line in node.log.read_text(errors="replace").splitlines() if re.search(pattern, line)]
 
 
 def until_logged(node, text, count=1):
@@ -165,6 +166,27 @@ def test_a_certificate_that_cannot_be_read_leaves_the_old_ones(alone, authority)
     node.signal(signal.SIGHUP)
     until_logged(node, "bad.pem: no usable PEM certificate")
     assert shown(node.smtps) == "good"
+
+
+def test_a_reload_cannot_take_the_certificate_from_listeners_that_speak_tls(alone):
+    node = alone.nodes[1]
+    name = shown(node.smtps)
+    alone.record["settings"] = {"listeners": [{"address": node.smtp}], "tls": {"certificate": None, "key": None}}
+    node.settings_file.write_text(to_yaml(node.settings()).replace("tls:\n", ""))
+    node.signal(signal.SIGHUP)
+    until_logged(node, "speaks TLS until a restart")
+    assert shown(node.smtps) == name
+    assert node.is_alive()
+
+
+def test_a_cluster_key_that_is_none_stops_the_start(skeind, tmp_path):
+    key = tmp_path / "cluster.key"
+    key.write_text("too short\n")
+    done = subprocess.run([skeind, "--listen", "127.0.0.1:1", "--next-hop", "127.0.0.1:2", "--spool", tmp_path / "spool",
+                           "--set", f"cluster.key_file={key}"], capture_output=True, text=True, timeout=20, check=False)
+    assert done.returncode != 0
+    assert "64 hexadecimal digits" in done.stderr
+    assert "too short" not in done.stderr
 
 
 # --- versions
@@ -235,3 +257,116 @@ def test_client_certificates(alone, authority, how):
     if how == "require":
         until_logged(node, "the client shows no certificate")
         until_logged(node, "self-signed certificate")
+
+
+# --- clients that come back
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    """The cluster's key."""
+    path = tmp_path / "cluster.key"
+    write_key(path)
+    return path
+
+
+def write_key(path):
+    path.write_text(secrets.token_hex(32) + "\n")
+    path.chmod(0o600)
+
+
+def shared(new_cluster, key_file, **tls):
+    """Two nodes that have the same ticket keys."""
+    cluster = new_cluster(nodes=2, balancer=False, settings={"cluster": {"key_file": str(key_file)}, "tls": tls})
+    until_keys(cluster, 1)
+    return cluster
+
+
+def until_keys(cluster, serial):
+    for node in cluster.nodes.values():
+        until_logged(node, f" ticket-keys  .*serial={serial}$")
+
+
+def comes_back(node, context, session):
+    visit = Visit(node.smtps, context, session=session)
+    visit.close()
+    return visit.reused
+
+
+def first_visit(node, context):
+    visit = Visit(node.smtps, context)
+    visit.close()
+    assert not visit.reused
+    return visit.session
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_ticket_of_one_node_is_taken_by_the_others(new_cluster, key_file, version):
+    cluster = shared(new_cluster, key_file)
+    one, two = cluster.nodes.values()
+    context = open_context(version)
+    session = first_visit(one, context)
+    assert comes_back(two, context, session)
+    assert comes_back(one, context, session)
+
+
+def test_an_identity_is_known_on_the_other_node(new_cluster, key_file, authority):
+    cluster = shared(new_cluster, key_file)
+    for node in cluster.nodes.values():
+        rows = [dict(address=node.smtps, name="implicit", tls="implicit", client_certificate="require",
+                     client_ca=authority.certificate)]
+        cluster.record["settings"]["listeners"] = rows
+        restart(node)
+    one, two = cluster.nodes.values()
+    until_keys(cluster, 1)
+    context = open_context(certificate=authority.issue("joe", "email:joe@client.skein.test"))
+    session = first_visit(one, context)
+    assert comes_back(two, context, session)
+    line, = until_logged(two, " client-certificate ")
+    assert "subject=CN=joe" in line and "verified=true" in line and "resumed=true" in line
+
+
+def test_tickets_outlive_a_turn_and_a_restart(new_cluster, key_file):
+    cluster = shared(new_cluster, key_file, ticket_lifetime="30s")
+    one, two = cluster.nodes.values()
+    context = open_context()
+    session = first_visit(one, context)
+    until_keys(cluster, 2)
+    assert comes_back(two, context, session)
+    one.kill()
+    one.start()
+    until_logged(one, " ticket-keys  .*serial=2$", 2)
+    assert comes_back(one, context, session)
+
+
+def test_redis_that_lost_everything_gets_the_keys_again(new_cluster, key_file):
+    cluster = shared(new_cluster, key_file)
+    one, two = cluster.nodes.values()
+    context = open_context()
+    session = first_visit(one, context)
+    cluster.redis.kill()
+    cluster.redis.wipe()
+    cluster.redis.start()
+    until(lambda: cluster.redis.ask("HGET", "skein:{meta}:tickets", "serial") == "1", 30, "the keys are in Redis again")
+    assert comes_back(two, context, session)
+
+
+def test_another_cluster_key_means_a_full_handshake(new_cluster, key_file):
+    cluster = shared(new_cluster, key_file)
+    one, two = cluster.nodes.values()
+    context = open_context()
+    session = first_visit(one, context)
+    write_key(key_file)
+    restart(two)
+    until_logged(two, " ticket-keys-unreadable ")
+    assert not comes_back(two, context, session)
+    assert comes_back(one, context, session)
+
+
+def test_without_a_cluster_key_each_node_has_its_own(new_cluster):
+    cluster = new_cluster(nodes=2, balancer=False)
+    one, two = cluster.nodes.values()
+    context = open_context()
+    session = first_visit(one, context)
+    assert not comes_back(two, context, session)
+    assert comes_back(one, context, session)
