@@ -4,21 +4,8 @@
 #ifndef NODE_CONFIG_LOAD_H
 #define NODE_CONFIG_LOAD_H
 
-#include "config/report.h"
+#include "skein/cluster/schema/reader.h"
 #include "config/settings.h"
-
-enum setting_override_kind {
-	OVERRIDE_TEXT,   /* the value as it is; for a setting that is a list, YAML */
-	OVERRIDE_ITEMS,  /* YAML of one item: the list begins anew with it */
-	OVERRIDE_APPEND, /* YAML of one item: goes to the end of the list */
-};
-
-struct setting_override {
-	enum setting_override_kind kind;
-	const char *option; /* what errors show as their place: "--listen" */
-	const char *path;   /* "listeners" */
-	const char *text;
-};
 
 struct load_input {
 	const char *file;                         /* the name shown in errors; NULL: there is no file */

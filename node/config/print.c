@@ -1,7 +1,7 @@
 #include "config/print.h"
 
 #include "config/schema.h"
-#include "config/value.h"
+#include "skein/cluster/schema/value.h"
 
 /* Where a path's group ends: "route.timeout" of "route.timeout.dot", nothing of "redundancy". */
 static struct span group_of(const char *path)

@@ -3,7 +3,7 @@
  */
 #include "config/load.h"
 #include "config/settings_internal.h"
-#include "config/value.h"
+#include "skein/cluster/schema/value.h"
 
 #include <errno.h>
 #include <fcntl.h>

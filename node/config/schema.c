@@ -331,25 +331,6 @@ static const struct setting_group groups[] = {
 	{ "drain", "Clean shutdown." },
 };
 
-const struct setting_row *schema_find(const struct setting_table *table, struct span path)
-{
-	for (size_t i = 0; i < table->count; i++)
-		if (span_eq(span_of_str(table->rows[i].path), path))
-			return &table->rows[i];
-	return NULL;
-}
-
-bool schema_is_group(const struct setting_table *table, struct span path)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		const char *row = table->rows[i].path;
-
-		if (strlen(row) > path.len && row[path.len] == '.' && memcmp(row, path.ptr, path.len) == 0)
-			return true;
-	}
-	return false;
-}
-
 const char *schema_group_help(struct span path)
 {
 	for (size_t i = 0; i < ARRAY_LEN(groups); i++)

@@ -5,48 +5,7 @@
 #ifndef NODE_CONFIG_SCHEMA_H
 #define NODE_CONFIG_SCHEMA_H
 
-#include "skein/proto/base/check.h"
-#include "skein/proto/base/span.h"
-
-enum setting_type {
-	SETTING_STRING,   /* const char *: printable, no spaces */
-	SETTING_NAME,     /* const char *: letters, digits, '.', '-', '_' */
-	SETTING_PREFIX,   /* const char *: as a name, ':' too */
-	SETTING_DOMAIN,   /* const char *: a domain name */
-	SETTING_HOST,     /* const char *: a domain name or an IP address */
-	SETTING_PATH,     /* const char * */
-	SETTING_BOOL,     /* bool */
-	SETTING_INTEGER,  /* uint64_t */
-	SETTING_SIZE,     /* uint64_t, bytes: 64MiB */
-	SETTING_DURATION, /* uint64_t, milliseconds: 5s, 3m, 2d */
-	SETTING_ENUM,     /* an enum of the compiler's usual size; the value is the index of the name */
-	SETTING_LISTEN,   /* struct endpoint: IP address and port */
-	SETTING_ENDPOINT, /* struct endpoint: IP address or domain name, and port */
-	SETTING_NETWORKS, /* struct cidr_list */
-	SETTING_SECTIONS, /* { const struct x *items; size_t count; }, where `items` describes x */
-};
-
-enum setting_file { SETTING_FILE_ANY, SETTING_FILE_READABLE, SETTING_FILE_SECRET };
-
-struct setting_table {
-	const struct setting_row *rows;
-	size_t count;
-	size_t item_size; /* of the struct that the offsets are in */
-};
-
-struct setting_row {
-	const char *path;   /* "route.timeout.connect" */
-	const char *preset; /* the default as it would be written; "": not set; NULL: must be given */
-	enum setting_type type;
-	uint64_t min, max; /* of the number, or of the length of a text, or of the items in a list */
-	const char *const *names;
-	size_t name_count;
-	const struct setting_table *items;
-	size_t offset;
-	enum setting_file file;
-	bool is_reloadable; /* SIGHUP is enough */
-	const char *help;   /* one sentence or two, without a line break */
-};
+#include "skein/cluster/schema/table.h"
 
 /* What a group of settings is about, for people. */
 struct setting_group {
@@ -57,10 +16,6 @@ struct setting_group {
 /* Rows of one group stand together. */
 extern const struct setting_table schema;
 
-/* NULL when there is none. */
-const struct setting_row *schema_find(const struct setting_table *table, struct span path);
-/* True when "path." begins at least one row. */
-bool schema_is_group(const struct setting_table *table, struct span path);
 /* NULL for a group without a text of its own. */
 const char *schema_group_help(struct span path);
 

@@ -1,6 +1,6 @@
 #include "config/settings_internal.h"
 
-#include "config/value.h"
+#include "skein/cluster/schema/value.h"
 #include "skein/proto/base/alloc.h"
 
 #include <sched.h>
@@ -14,7 +14,7 @@ struct settings *settings_new(void)
 {
 	struct settings *settings = mem_zalloc(sizeof(*settings));
 
-	settings_preset(&schema, &settings->arena, (char *)settings);
+	schema_preset(&schema, &settings->arena, (char *)settings);
 	settings_derive(settings);
 	return settings;
 }
@@ -26,41 +26,6 @@ void settings_free(struct settings **settings)
 	arena_fini(&(*settings)->arena);
 	mem_free(*settings);
 	*settings = NULL;
-}
-
-static void preset_one(const struct setting_row *row, struct arena *arena, void *field)
-{
-	struct buf why = { 0 };
-
-	if (row->type == SETTING_NETWORKS || row->type == SETTING_SECTIONS) {
-		value_set_list(field, (struct value_list){ NULL, 0 });
-		return;
-	}
-	CHECK(value_parse(row, span_of_str(row->preset), arena, field, &why));
-}
-
-/* What has no default is an error when it is missing; until that is told it must be safe to look at. */
-static void clear_one(const struct setting_row *row, void *field)
-{
-	static const struct endpoint nowhere = { "", 0 };
-
-	if (row->type == SETTING_LISTEN || row->type == SETTING_ENDPOINT) {
-		memcpy(field, &nowhere, sizeof(nowhere));
-	} else {
-		const char *empty = "";
-
-		memcpy(field, &empty, sizeof(empty));
-	}
-}
-
-void settings_preset(const struct setting_table *table, struct arena *arena, char *base)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		if (table->rows[i].preset)
-			preset_one(&table->rows[i], arena, base + table->rows[i].offset);
-		else
-			clear_one(&table->rows[i], base + table->rows[i].offset);
-	}
 }
 
 /* The host's name with what a domain name cannot have replaced. */

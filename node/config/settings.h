@@ -8,16 +8,11 @@
 #ifndef NODE_CONFIG_SETTINGS_H
 #define NODE_CONFIG_SETTINGS_H
 
-#include "config/cidr.h"
 #include "io/tls.h"
+#include "skein/cluster/schema/cidr.h"
+#include "skein/cluster/schema/table.h"
 #include "skein/proto/base/arena.h"
 #include "track/log.h"
-
-/* Where to listen or connect. No brackets around IPv6; not set: host "" and port 0. */
-struct endpoint {
-	const char *host; /* an address where it is bound, an address or a name where it is connected to */
-	uint16_t port;
-};
 
 enum listener_tls { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
 enum hop_tls {

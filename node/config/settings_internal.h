@@ -4,12 +4,10 @@
 #ifndef NODE_CONFIG_SETTINGS_INTERNAL_H
 #define NODE_CONFIG_SETTINGS_INTERNAL_H
 
-#include "config/report.h"
+#include "skein/cluster/schema/report.h"
 #include "config/schema.h"
 #include "config/settings.h"
 
-/* Sets every field of the table's struct at `base` to its default; those without one become 0. */
-void settings_preset(const struct setting_table *table, struct arena *arena, char *base);
 /* Fills what the operator left to us: host name, processors, names of listeners. */
 void settings_derive(struct settings *settings);
 /* What must hold between settings. */

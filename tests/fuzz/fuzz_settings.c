@@ -4,7 +4,7 @@
  */
 #include "config/load.h"
 #include "config/schema.h"
-#include "config/value.h"
+#include "skein/cluster/schema/value.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

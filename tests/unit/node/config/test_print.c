@@ -3,7 +3,7 @@
 #include "config/load.h"
 #include "config/print.h"
 #include "config/schema.h"
-#include "config/value.h"
+#include "skein/cluster/schema/value.h"
 #include "generated_file.h"
 
 static void the_printed_defaults_are_a_file_that_changes_nothing(void **state)

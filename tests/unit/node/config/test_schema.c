@@ -3,7 +3,7 @@
 
 #include "config/load.h"
 #include "config/schema.h"
-#include "config/value.h"
+#include "skein/cluster/schema/value.h"
 
 #include <ctype.h>
 #include <stdio.h>

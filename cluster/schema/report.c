@@ -1,4 +1,4 @@
-#include "config/report.h"
+#include "skein/cluster/schema/report.h"
 
 #include "skein/proto/base/alloc.h"
 

@@ -1,7 +1,7 @@
-#include "config/value.h"
+#include "skein/cluster/schema/value.h"
 
-#include "config/report.h"
-#include "config/settings.h"
+#include "skein/cluster/schema/cidr.h"
+#include "skein/cluster/schema/report.h"
 
 #include <arpa/inet.h>
 

@@ -1,4 +1,4 @@
-#include "config/document.h"
+#include "skein/cluster/schema/document.h"
 
 struct scan {
 	struct report *report;

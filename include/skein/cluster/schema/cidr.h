@@ -6,8 +6,8 @@
  * ::ffff:a.b.c.d is the IPv4 address a.b.c.d, in a network and in an address alike, so a dual-stack socket
  * and an IPv4 one give the same answer.
  */
-#ifndef NODE_CONFIG_CIDR_H
-#define NODE_CONFIG_CIDR_H
+#ifndef SKEIN_CLUSTER_SCHEMA_CIDR_H
+#define SKEIN_CLUSTER_SCHEMA_CIDR_H
 
 #include "skein/proto/base/check.h"
 #include "skein/proto/base/span.h"

@@ -1,6 +1,6 @@
 #include "cmocka_all.h"
 
-#include "config/cidr.h"
+#include "skein/cluster/schema/cidr.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

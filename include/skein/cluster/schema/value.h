@@ -2,11 +2,10 @@
  * value: one setting between its text and its field. A field is where the row's offset points to; its type is
  * in enum setting_type.
  */
-#ifndef NODE_CONFIG_VALUE_H
-#define NODE_CONFIG_VALUE_H
+#ifndef SKEIN_CLUSTER_SCHEMA_VALUE_H
+#define SKEIN_CLUSTER_SCHEMA_VALUE_H
 
-#include "config/schema.h"
-#include "skein/proto/base/arena.h"
+#include "skein/cluster/schema/table.h"
 #include "skein/proto/base/buf.h"
 
 /* What a list field is, whatever it is a list of. */

@@ -2,10 +2,10 @@
  * document: YAML text as a tree of libyaml, within what settings need: one document, no anchors, aliases or
  * tags, a bounded depth. So the tree is a tree, and each node is at the place where its text is.
  */
-#ifndef NODE_CONFIG_DOCUMENT_H
-#define NODE_CONFIG_DOCUMENT_H
+#ifndef SKEIN_CLUSTER_SCHEMA_DOCUMENT_H
+#define SKEIN_CLUSTER_SCHEMA_DOCUMENT_H
 
-#include "config/report.h"
+#include "skein/cluster/schema/report.h"
 
 #include <yaml.h>
 

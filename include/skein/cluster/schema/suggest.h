@@ -1,10 +1,10 @@
 /*
  * suggest: what somebody who wrote an unknown key may have meant.
  */
-#ifndef NODE_CONFIG_SUGGEST_H
-#define NODE_CONFIG_SUGGEST_H
+#ifndef SKEIN_CLUSTER_SCHEMA_SUGGEST_H
+#define SKEIN_CLUSTER_SCHEMA_SUGGEST_H
 
-#include "config/schema.h"
+#include "skein/cluster/schema/table.h"
 
 /*
  * The key nearest to `key` among those that may stand behind `prefix` ("route.timeout." or ""), else the path

@@ -1,4 +1,4 @@
-#include "config/suggest.h"
+#include "skein/cluster/schema/suggest.h"
 
 enum { KEY_MAX = 40 };
 

@@ -1,4 +1,4 @@
-#include "config/cidr.h"
+#include "skein/cluster/schema/cidr.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -5,8 +5,8 @@
  *   node.yaml:4:11: $.listeners[0].port: expected an integer, got "smtp"
  *   --set log.level: $.log.level: "loud" is not one of error, warn, info, debug
  */
-#ifndef NODE_CONFIG_REPORT_H
-#define NODE_CONFIG_REPORT_H
+#ifndef SKEIN_CLUSTER_SCHEMA_REPORT_H
+#define SKEIN_CLUSTER_SCHEMA_REPORT_H
 
 #include "skein/proto/base/arena.h"
 #include "skein/proto/base/buf.h"
