@@ -1,6 +1,6 @@
 #include "command.h"
 
-#include "suggest.h"
+#include "skein/cluster/schema/suggest.h"
 
 static const struct command commands[] = {
 	{ "status", "", "nodes, leader, queue and Redis at a glance", "Exit code 1 when no node runs.\n",
@@ -54,44 +54,37 @@ static const char *second_word(const char *words)
 
 static void explain_first(const char *typed, struct buf *why)
 {
-	const char *firsts[ARRAY_LEN(commands)];
-	char texts[ARRAY_LEN(commands)][32];
-	const char *near;
+	struct suggestion near = suggest_begin(span_of_str(typed));
 
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-		size_t len = strcspn(commands[i].words, " ");
-
-		memcpy(texts[i], commands[i].words, len);
-		texts[i][len] = '\0';
-		firsts[i] = texts[i];
-	}
-	near = suggest_word(typed, firsts, ARRAY_LEN(commands));
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		suggest_offer(&near, span_of(commands[i].words, strcspn(commands[i].words, " ")));
 	buf_printf(why, "unknown command \"%s\"", typed);
-	if (near)
-		buf_printf(why, ": did you mean \"%s\"?", near);
+	if (near.best.len)
+		buf_printf(why, ": did you mean \"%.*s\"?", SPAN_ARGS(near.best));
 	else
 		buf_append_str(why, ": see skeinctl --help");
 }
 
 static void explain_second(const char *first, const char *typed, struct buf *why)
 {
-	const char *seconds[ARRAY_LEN(commands)];
-	const char *near = NULL;
-	size_t count = 0;
+	struct suggestion near = suggest_begin(span_of_str(typed));
+	const char *separator = "";
 
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+	for (size_t i = 0; typed && i < ARRAY_LEN(commands); i++)
 		if (is_first_word(commands[i].words, first))
-			seconds[count++] = second_word(commands[i].words);
-	if (typed)
-		near = suggest_word(typed, seconds, count);
-	if (near) {
-		buf_printf(
-			why, "unknown command \"%s %s\": did you mean \"%s %s\"?", first, typed, first, near);
+			suggest_offer(&near, span_of_str(second_word(commands[i].words)));
+	if (near.best.len) {
+		buf_printf(why, "unknown command \"%s %s\": did you mean \"%s %.*s\"?", first, typed, first,
+			SPAN_ARGS(near.best));
 		return;
 	}
 	buf_printf(why, "%s what? ", first);
-	for (size_t i = 0; i < count; i++)
-		buf_printf(why, "%s%s", i ? ", " : "", seconds[i]);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (!is_first_word(commands[i].words, first))
+			continue;
+		buf_printf(why, "%s%s", separator, second_word(commands[i].words));
+		separator = ", ";
+	}
 }
 
 const struct command *command_find(int argc, char **argv, int *words_out, struct buf *why_out)

@@ -1,39 +1,29 @@
 #include "config_file.h"
 
+#include "skein/cluster/schema/document.h"
+
 #include <errno.h>
 #include <stdio.h>
-#include <yaml.h>
+
+enum { CONFIG_SIZE_MAX = 1024 * 1024 };
 
 struct section {
 	yaml_document_t *document;
-	yaml_node_t *node; /* NULL, or no mapping: has no keys */
+	const yaml_node_t *node; /* NULL, or no mapping: has no keys */
 };
 
 static struct section child(struct section section, const char *key)
 {
-	struct section none = { section.document, NULL };
-
-	if (!section.node || section.node->type != YAML_MAPPING_NODE)
-		return none;
-	for (yaml_node_pair_t *pair = section.node->data.mapping.pairs.start;
-		pair < section.node->data.mapping.pairs.top; pair++) {
-		yaml_node_t *name = yaml_document_get_node(section.document, pair->key);
-
-		if (name->type == YAML_SCALAR_NODE && strcmp((char *)name->data.scalar.value, key) == 0)
-			return (struct section){ section.document,
-				yaml_document_get_node(section.document, pair->value) };
-	}
-	return none;
+	return (struct section){ section.document,
+		document_child(section.document, section.node, span_of_str(key)) };
 }
 
 /* NULL when it is not there, is no scalar, or is empty. */
 static const char *scalar(struct section section, const char *key, struct arena *arena)
 {
-	yaml_node_t *node = child(section, key).node;
+	struct span text = document_text(child(section, key).node);
 
-	if (!node || node->type != YAML_SCALAR_NODE || node->data.scalar.length == 0)
-		return NULL;
-	return arena_strdup(arena, span_of((char *)node->data.scalar.value, node->data.scalar.length));
+	return text.len ? arena_strdup(arena, text) : NULL;
 }
 
 static void fill(const char **field, struct section section, const char *key, struct arena *arena)
@@ -65,32 +55,46 @@ static void read_redis(struct section redis, struct ctl_options *options)
 	read_tls(child(redis, "tls"), options);
 }
 
-bool config_file_read(const char *path, struct ctl_options *options, struct buf *why_out)
+static bool read_file(const char *path, struct buf *text, struct buf *why)
 {
 	FILE *file = fopen(path, "rb");
-	struct section root = { .node = NULL };
-	yaml_document_t document;
-	yaml_parser_t parser;
-	bool is_ok;
+	bool is_ok = file != NULL;
+	size_t len;
 
-	if (!file) {
-		buf_printf(why_out, "cannot read %s: ", path);
-		buf_append_str(why_out, strerror(errno));
-		return false;
+	if (file) {
+		buf_reserve(text, CONFIG_SIZE_MAX + 1);
+		len = fread(buf_tail(text), 1, CONFIG_SIZE_MAX + 1, file);
+		is_ok = !ferror(file);
+		buf_commit(text, len);
 	}
-	CHECK(yaml_parser_initialize(&parser));
-	yaml_parser_set_input_file(&parser, file);
-	is_ok = yaml_parser_load(&parser, &document);
-	if (is_ok) {
-		root.document = &document;
-		root.node = yaml_document_get_root_node(&document);
+	if (!is_ok)
+		buf_printf(why, "cannot read %s: %s", path, strerror(errno));
+	else if (buf_len(text) > CONFIG_SIZE_MAX)
+		buf_printf(why, "%s is larger than 1 MiB", path);
+	if (file)
+		fclose(file);
+	return is_ok && buf_len(text) <= CONFIG_SIZE_MAX;
+}
+
+bool config_file_read(const char *path, struct ctl_options *options, struct buf *why_out)
+{
+	struct report report = { 0 };
+	struct buf text = { 0 };
+	yaml_document_t document;
+	bool is_ok = read_file(path, &text, why_out);
+
+	if (is_ok && !document_parse(buf_span(&text), path, true, &report, &document)) {
+		struct span first = buf_span(&report.text);
+
+		buf_append(why_out, span_take(first, span_find(first, '\n')));
+		is_ok = false;
+	} else if (is_ok) {
+		struct section root = { &document, yaml_document_get_root_node(&document) };
+
 		read_redis(child(root, "redis"), options);
 		yaml_document_delete(&document);
-	} else {
-		buf_printf(why_out, "%s:%zu: %s", path, parser.problem_mark.line + 1,
-			parser.problem ? parser.problem : "not readable");
 	}
-	yaml_parser_delete(&parser);
-	fclose(file);
+	report_fini(&report);
+	buf_fini(&text);
 	return is_ok;
 }

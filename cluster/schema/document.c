@@ -140,3 +140,24 @@ bool document_parse(struct span text, const char *source, bool has_lines, struct
 	yaml_parser_delete(&parser);
 	return is_loaded;
 }
+
+struct span document_text(const yaml_node_t *node)
+{
+	if (!node || node->type != YAML_SCALAR_NODE)
+		return (struct span){ 0 };
+	return span_of((const char *)node->data.scalar.value, node->data.scalar.length);
+}
+
+yaml_node_t *document_child(yaml_document_t *document, const yaml_node_t *node, struct span key)
+{
+	if (!node || node->type != YAML_MAPPING_NODE)
+		return NULL;
+	for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top;
+		pair++) {
+		yaml_node_t *name = yaml_document_get_node(document, pair->key);
+
+		if (name->type == YAML_SCALAR_NODE && span_eq(document_text(name), key))
+			return yaml_document_get_node(document, pair->value);
+	}
+	return NULL;
+}

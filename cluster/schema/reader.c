@@ -127,17 +127,12 @@ static void load_text(struct load *load, struct span text, const struct place *t
 	yaml_document_delete(&document);
 }
 
-static struct span text_of(const yaml_node_t *node)
-{
-	return span_of((const char *)node->data.scalar.value, node->data.scalar.length);
-}
-
 /* "key:" with nothing behind it, or one of YAML's words for nothing. */
 static bool is_null(const yaml_node_t *node)
 {
 	return node->type == YAML_SCALAR_NODE && node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE &&
-	       (node->data.scalar.length == 0 || span_eq(text_of(node), SPAN_LIT("~")) ||
-		       span_eq(text_of(node), SPAN_LIT("null")));
+	       (node->data.scalar.length == 0 || span_eq(document_text(node), SPAN_LIT("~")) ||
+		       span_eq(document_text(node), SPAN_LIT("null")));
 }
 
 static const char *kind_of(const yaml_node_t *node)
@@ -172,7 +167,7 @@ static bool is_repeated(struct load *load, yaml_node_t *mapping, yaml_node_pair_
 	for (yaml_node_pair_t *other = mapping->data.mapping.pairs.start; other < pair; other++) {
 		yaml_node_t *node = yaml_document_get_node(load->document, other->key);
 
-		if (node->type == YAML_SCALAR_NODE && span_eq(text_of(node), key))
+		if (node->type == YAML_SCALAR_NODE && span_eq(document_text(node), key))
 			return true;
 	}
 	return false;
@@ -202,7 +197,7 @@ static void load_pair(
 		complain(load, key_node, place->shown, "a key must be a word");
 		return;
 	}
-	key = text_of(key_node);
+	key = document_text(key_node);
 	if (is_repeated(load, mapping, pair, key)) {
 		complain(load, key_node, place->shown, "key %s is there twice", report_quote(key).text);
 		return;
@@ -245,7 +240,7 @@ static void load_setting(struct load *load, const struct target *target, yaml_no
 	else if (node->type != YAML_SCALAR_NODE || is_null(node))
 		complain(load, node, target->shown, "expected a value, got %s", kind_of(node));
 	else
-		load_value(load, target, text_of(node), &origin);
+		load_value(load, target, document_text(node), &origin);
 }
 
 static void clear_list(struct load *load, const struct target *target)
@@ -304,9 +299,9 @@ static void load_network(struct load *load, const struct target *target, yaml_no
 		complain(load, node, target->shown, "expected a network, got %s", kind_of(node));
 		return;
 	}
-	fault = cidr_parse(text_of(node), cidr);
+	fault = cidr_parse(document_text(node), cidr);
 	if (fault)
-		complain(load, node, target->shown, "%s %s", report_quote(text_of(node)).text, fault);
+		complain(load, node, target->shown, "%s %s", report_quote(document_text(node)).text, fault);
 }
 
 static void load_section(struct load *load, const struct target *target, yaml_node_t *node, char *item)

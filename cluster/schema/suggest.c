@@ -1,56 +1,69 @@
 #include "skein/cluster/schema/suggest.h"
 
-enum { KEY_MAX = 40 };
+enum { KEY_MAX = 40, SLIPS_MAX = 2 };
 
-static unsigned least(unsigned a, unsigned b, unsigned c)
+static unsigned least(unsigned a, unsigned b)
 {
-	unsigned ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
+	return a < b ? a : b;
 }
 
-/* Levenshtein's; both texts are at most KEY_MAX long. */
-static unsigned distance(struct span a, struct span b)
+/* Letters to insert, drop, change, or swap with a neighbour; both texts are at most KEY_MAX long. */
+static unsigned count_slips(struct span a, struct span b)
 {
-	unsigned row[KEY_MAX + 1];
+	unsigned rows[KEY_MAX + 1][KEY_MAX + 1];
 
+	for (unsigned i = 0; i <= a.len; i++)
+		rows[i][0] = i;
 	for (unsigned k = 0; k <= b.len; k++)
-		row[k] = k;
+		rows[0][k] = k;
 	for (unsigned i = 1; i <= a.len; i++) {
-		unsigned diagonal = row[0];
-
-		row[0] = i;
 		for (unsigned k = 1; k <= b.len; k++) {
-			unsigned change = diagonal + (ascii_lower(a.ptr[i - 1]) != b.ptr[k - 1]);
+			char typed = ascii_lower(a.ptr[i - 1]), meant = ascii_lower(b.ptr[k - 1]);
+			unsigned best = least(rows[i - 1][k], rows[i][k - 1]) + 1;
 
-			diagonal = row[k];
-			row[k] = least(change, row[k] + 1, row[k - 1] + 1);
+			best = least(best, rows[i - 1][k - 1] + (typed != meant));
+			if (i > 1 && k > 1 && typed == ascii_lower(b.ptr[k - 2]) &&
+				ascii_lower(a.ptr[i - 2]) == meant)
+				best = least(best, rows[i - 2][k - 2] + 1);
+			rows[i][k] = best;
 		}
 	}
-	return row[b.len];
+	return rows[a.len][b.len];
+}
+
+struct suggestion suggest_begin(struct span typed)
+{
+	unsigned allowed = least(SLIPS_MAX, ((unsigned)least((unsigned)typed.len, KEY_MAX) + 2) / 3);
+
+	return (struct suggestion){ typed, { 0 }, allowed + 1 };
+}
+
+void suggest_offer(struct suggestion *suggestion, struct span word)
+{
+	unsigned slips;
+
+	if (suggestion->typed.len > KEY_MAX || word.len > KEY_MAX)
+		return;
+	slips = count_slips(suggestion->typed, word);
+	if (slips < suggestion->best_slips) {
+		suggestion->best_slips = slips;
+		suggestion->best = word;
+	}
 }
 
 static struct span nearest_sibling(const struct setting_table *table, struct span prefix, struct span key)
 {
-	unsigned best_distance = key.len < 4 ? 2 : 3; /* what is nearer than this is near */
-	struct span best = { 0 };
+	struct suggestion suggestion = suggest_begin(key);
 
 	for (size_t i = 0; i < table->count; i++) {
 		struct span path = span_of_str(table->rows[i].path);
-		struct span sibling;
-		unsigned away;
 
 		if (!span_starts_with(path, prefix))
 			continue;
-		sibling = span_drop(path, prefix.len);
-		sibling = span_take(sibling, span_find(sibling, '.'));
-		away = sibling.len <= KEY_MAX ? distance(key, sibling) : best_distance;
-		if (away < best_distance) {
-			best_distance = away;
-			best = sibling;
-		}
+		path = span_drop(path, prefix.len);
+		suggest_offer(&suggestion, span_take(path, span_find(path, '.')));
 	}
-	return best;
+	return suggestion.best;
 }
 
 static bool ends_with_component(struct span path, struct span key)

@@ -19,4 +19,9 @@ enum { DOCUMENT_DEPTH_MAX = 16 };
 bool document_parse(struct span text, const char *source, bool has_lines, struct report *report,
 	yaml_document_t *document_out) WARN_UNUSED;
 
+/* The value of a mapping's key; NULL when `node` is NULL or no mapping, or has no such key. */
+yaml_node_t *document_child(yaml_document_t *document, const yaml_node_t *node, struct span key);
+/* The text of a scalar, borrowed; empty for NULL and for any other node. */
+struct span document_text(const yaml_node_t *node);
+
 #endif

@@ -1,10 +1,22 @@
 /*
- * suggest: what somebody who wrote an unknown key may have meant.
+ * suggest: what somebody who wrote an unknown word may have meant.
  */
 #ifndef SKEIN_CLUSTER_SCHEMA_SUGGEST_H
 #define SKEIN_CLUSTER_SCHEMA_SUGGEST_H
 
 #include "skein/cluster/schema/table.h"
+
+/* The nearest of words that are offered one by one. */
+struct suggestion {
+	struct span typed;
+	struct span best; /* empty: none is near so far */
+	unsigned best_slips;
+};
+
+/* Near is within two slips, or a third of a short word's letters; words longer than 40 are never near. */
+struct suggestion suggest_begin(struct span typed);
+/* `word` is borrowed as long as the suggestion. */
+void suggest_offer(struct suggestion *suggestion, struct span word);
 
 /*
  * The key nearest to `key` among those that may stand behind `prefix` ("route.timeout." or ""), else the path

@@ -5,7 +5,6 @@
 #include "command.h"
 #include "options.h"
 #include "scratch_dir.h"
-#include "suggest.h"
 
 struct parsed {
 	struct ctl_options options;
@@ -182,7 +181,7 @@ static void a_settings_file_that_cannot_be_read_is_named(void **state)
 {
 	static const struct {
 		const char *text, *why;
-	} rows[] = { { "redis: [1\n", "node.yaml:2: " }, { "redis: {address: a:1}\n\tx", "node.yaml:2: " },
+	} rows[] = { { "redis: [1\n", "node.yaml:2:" }, { "redis: {address: a:1}\n\tx", "node.yaml:2:" },
 		{ NULL, "cannot read" } };
 	struct scratch_dir dir = scratch_make(), file = scratch_path(&dir, "node.yaml");
 	char line[512], why[512];
@@ -322,18 +321,6 @@ static void a_mistyped_command_is_answered_with_the_nearest(void **state)
 	}
 }
 
-static void slips_are_letters_added_lost_changed_or_swapped(void **state)
-{
-	(void)state;
-	assert_int_equal(suggest_distance("status", "status"), 0);
-	assert_int_equal(suggest_distance("status", "staus"), 1);
-	assert_int_equal(suggest_distance("status", "sstatus"), 1);
-	assert_int_equal(suggest_distance("status", "stotus"), 1);
-	assert_int_equal(suggest_distance("status", "sttaus"), 1);
-	assert_int_equal(suggest_distance("", "abc"), 3);
-	assert_int_equal(suggest_distance("hold", "show"), 3);
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -347,7 +334,6 @@ int main(void)
 		cmocka_unit_test(a_command_takes_its_options_anywhere),
 		cmocka_unit_test(words_that_a_command_does_not_take_are_refused),
 		cmocka_unit_test(a_mistyped_command_is_answered_with_the_nearest),
-		cmocka_unit_test(slips_are_letters_added_lost_changed_or_swapped),
 	};
 
 	return cmocka_run_group_tests_name("ctl_options", tests, NULL, NULL);
