@@ -5,7 +5,7 @@
 #include "skein/cluster/schema/suggest.h"
 #include "skein/cluster/schema/value.h"
 
-enum { MAPPING_KEYS_MAX = 256 };
+enum { MAPPING_KEYS_MAX = 256, TEXT_ITEM_MAX = 512 };
 
 struct load {
 	struct report *report;
@@ -41,6 +41,7 @@ static void load_pair(
 	struct load *load, const struct place *place, yaml_node_t *mapping, yaml_node_pair_t *pair);
 static void load_setting(struct load *load, const struct target *target, yaml_node_t *node);
 static void load_list(struct load *load, const struct target *target, yaml_node_t *node);
+static void load_named(struct load *load, const struct target *target, yaml_node_t *node);
 static void append_item(struct load *load, const struct target *target, yaml_node_t *node);
 
 static struct load load_begin(const struct schema_target *target)
@@ -217,11 +218,6 @@ static void load_pair(
 	}
 }
 
-static bool is_list(const struct setting_row *row)
-{
-	return row->type == SETTING_NETWORKS || row->type == SETTING_SECTIONS;
-}
-
 static void load_value(
 	struct load *load, const struct target *target, struct span text, const struct origin *origin)
 {
@@ -235,7 +231,7 @@ static void load_setting(struct load *load, const struct target *target, yaml_no
 	struct origin origin = origin_of(load, node);
 
 	report_note(load->report, target->shown, &origin);
-	if (is_list(target->row))
+	if (schema_is_list(target->row))
 		load_list(load, target, node);
 	else if (node->type != YAML_SCALAR_NODE || is_null(node))
 		complain(load, node, target->shown, "expected a value, got %s", kind_of(node));
@@ -249,30 +245,50 @@ static void clear_list(struct load *load, const struct target *target)
 	report_forget_items(load->report, target->shown);
 }
 
+static bool has_too_many(struct load *load, const struct target *target, yaml_node_t *node, ptrdiff_t count)
+{
+	if (count >= 0 && (size_t)count <= target->row->max)
+		return false;
+	complain(load, node, target->shown, "has more than %zu items", (size_t)target->row->max);
+	return true;
+}
+
+static void load_sequence(struct load *load, const struct target *target, yaml_node_t *node)
+{
+	yaml_node_item_t *item = node->data.sequence.items.start;
+
+	if (has_too_many(load, target, node, node->data.sequence.items.top - item))
+		return;
+	for (; item < node->data.sequence.items.top; item++)
+		append_item(load, target, yaml_document_get_node(load->document, *item));
+}
+
 static void load_list(struct load *load, const struct target *target, yaml_node_t *node)
 {
-	yaml_node_item_t *item;
-	size_t count;
-
 	clear_list(load, target);
 	if (is_null(node))
 		return;
-	if (node->type != YAML_SEQUENCE_NODE) {
-		complain(load, node, target->shown, "expected a list, got %s", kind_of(node));
-		return;
-	}
-	count = (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
-	if (count > target->row->max) {
-		complain(load, node, target->shown, "has more than %zu items", (size_t)target->row->max);
-		return;
-	}
-	for (item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++)
-		append_item(load, target, yaml_document_get_node(load->document, *item));
+	if (node->type == YAML_SEQUENCE_NODE && target->row->type != SETTING_NAMED)
+		load_sequence(load, target, node);
+	else if (node->type == YAML_MAPPING_NODE && target->row->type == SETTING_NAMED)
+		load_named(load, target, node);
+	else if (node->type == YAML_SCALAR_NODE && target->row->type == SETTING_STRINGS)
+		append_item(load, target, node);
+	else
+		complain(load, node, target->shown, "expected a %s, got %s",
+			target->row->type == SETTING_NAMED ? "section" : "list", kind_of(node));
 }
 
 static size_t item_size(const struct setting_row *row)
 {
-	return row->type == SETTING_NETWORKS ? sizeof(struct cidr) : row->items->item_size;
+	switch (row->type) {
+	case SETTING_STRINGS:
+		return sizeof(const char *);
+	case SETTING_NETWORKS:
+		return sizeof(struct cidr);
+	default:
+		return row->items->item_size;
+	}
 }
 
 /* Room for one more item. The room doubles at each power of two; what it was before stays in the arena. */
@@ -304,6 +320,18 @@ static void load_network(struct load *load, const struct target *target, yaml_no
 		complain(load, node, target->shown, "%s %s", report_quote(document_text(node)).text, fault);
 }
 
+static void load_string(struct load *load, const struct target *target, yaml_node_t *node, const char **text)
+{
+	const struct setting_row row = { .type = SETTING_STRING, .max = TEXT_ITEM_MAX };
+	struct origin origin = origin_of(load, node);
+
+	*text = "";
+	if (node->type != YAML_SCALAR_NODE || is_null(node))
+		complain(load, node, target->shown, "expected a value, got %s", kind_of(node));
+	else
+		load_value(load, &(struct target){ &row, text, target->shown }, document_text(node), &origin);
+}
+
 static void load_section(struct load *load, const struct target *target, yaml_node_t *node, char *item)
 {
 	const struct setting_table *table = target->row->items;
@@ -331,10 +359,52 @@ static void append_item(struct load *load, const struct target *target, yaml_nod
 	}
 	item.shown = name_of(load, "%.*s[%zu]", SPAN_ARGS(target->shown), list.count);
 	report_note(load->report, item.shown, &origin);
-	if (target->row->type == SETTING_NETWORKS)
+	if (target->row->type == SETTING_STRINGS)
+		load_string(load, &item, node, grow_list(load, target));
+	else if (target->row->type == SETTING_NETWORKS)
 		load_network(load, &item, node, grow_list(load, target));
 	else
 		load_section(load, &item, node, grow_list(load, target));
+}
+
+/* The key is what the row "name" holds, and is checked as that. */
+static void load_named_item(
+	struct load *load, const struct target *target, yaml_node_t *key_node, yaml_node_t *node)
+{
+	const struct setting_table *table = target->row->items;
+	const struct setting_row *name_row = schema_find(table, SPAN_LIT("name"));
+	struct origin origin = origin_of(load, key_node);
+	struct target item = *target;
+	char *section;
+
+	CHECK(name_row);
+	item.shown = name_of(load, "%.*s.%.*s", SPAN_ARGS(target->shown), SPAN_ARGS(document_text(key_node)));
+	report_note(load->report, item.shown, &origin);
+	report_note(load->report, name_of(load, "%.*s.name", SPAN_ARGS(item.shown)), &origin);
+	section = grow_list(load, target);
+	load_section(load, &item, node, section);
+	load_value(load, &(struct target){ name_row, section + name_row->offset, target->shown },
+		document_text(key_node), &origin);
+}
+
+static void load_named(struct load *load, const struct target *target, yaml_node_t *node)
+{
+	yaml_node_pair_t *pair = node->data.mapping.pairs.start;
+
+	if (has_too_many(load, target, node, node->data.mapping.pairs.top - pair))
+		return;
+	for (; pair < node->data.mapping.pairs.top; pair++) {
+		yaml_node_t *key = yaml_document_get_node(load->document, pair->key);
+
+		if (key->type != YAML_SCALAR_NODE)
+			complain(load, key, target->shown, "a key must be a word");
+		else if (is_repeated(load, node, pair, document_text(key)))
+			complain(load, key, target->shown, "key %s is there twice",
+				report_quote(document_text(key)).text);
+		else
+			load_named_item(
+				load, target, key, yaml_document_get_node(load->document, pair->value));
+	}
 }
 
 static void load_override_list(
@@ -387,7 +457,7 @@ static void load_override(struct load *load, const struct setting_override *over
 		struct target target = { row, top->base + row->offset, path };
 
 		report_note(load->report, path, &origin);
-		if (is_list(row))
+		if (schema_is_list(row))
 			load_override_list(load, override, &target);
 		else
 			load_value(load, &target, span_of_str(override->text), &origin);

@@ -1,7 +1,5 @@
 #include "skein/cluster/schema/report.h"
 
-#include "skein/proto/base/alloc.h"
-
 struct report_note {
 	struct span path;
 	struct origin origin;
@@ -10,7 +8,7 @@ struct report_note {
 void report_fini(struct report *report)
 {
 	buf_fini(&report->text);
-	mem_free(report->notes);
+	table_fini(&report->notes);
 	arena_fini(&report->arena);
 	*report = (struct report){ 0 };
 }
@@ -68,39 +66,30 @@ void report_error(struct report *report, const struct origin *origin, struct spa
 
 static struct report_note *find_note(const struct report *report, struct span path)
 {
-	for (size_t i = 0; i < report->note_count; i++)
-		if (span_eq(report->notes[i].path, path))
-			return &report->notes[i];
-	return NULL;
+	return table_get(&report->notes, path);
 }
 
 void report_note(struct report *report, struct span path, const struct origin *origin)
 {
 	struct report_note *note = find_note(report, path);
 
-	if (note) {
-		note->origin = *origin;
-		return;
+	if (!note) {
+		note = arena_zalloc(&report->arena, sizeof(*note));
+		note->path = arena_dup(&report->arena, path);
+		table_put(&report->notes, note->path, note);
 	}
-	if (report->note_count == report->note_cap) {
-		report->note_cap = report->note_cap ? report->note_cap * 2 : 64;
-		report->notes = mem_realloc(report->notes, report->note_cap * sizeof(*report->notes));
-	}
-	report->notes[report->note_count++] =
-		(struct report_note){ arena_dup(&report->arena, path), *origin };
+	note->origin = *origin;
 }
 
 void report_forget_items(struct report *report, struct span path)
 {
-	size_t kept = 0;
+	struct report_note *note;
+	size_t cursor = 0;
 
-	for (size_t i = 0; i < report->note_count; i++) {
-		struct span noted = report->notes[i].path;
-
-		if (noted.len <= path.len || noted.ptr[path.len] != '[' || !span_starts_with(noted, path))
-			report->notes[kept++] = report->notes[i];
-	}
-	report->note_count = kept;
+	while ((note = table_next(&report->notes, &cursor)) != NULL)
+		if (note->path.len > path.len && note->path.ptr[path.len] == '[' &&
+			span_starts_with(note->path, path))
+			table_remove(&report->notes, note->path);
 }
 
 bool report_was_given(const struct report *report, const char *path)

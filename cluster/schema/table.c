@@ -21,11 +21,17 @@ bool schema_is_group(const struct setting_table *table, struct span path)
 	return false;
 }
 
+bool schema_is_list(const struct setting_row *row)
+{
+	return row->type == SETTING_STRINGS || row->type == SETTING_NETWORKS ||
+	       row->type == SETTING_SECTIONS || row->type == SETTING_NAMED;
+}
+
 static void preset_one(const struct setting_row *row, struct arena *arena, void *field)
 {
 	struct buf why = { 0 };
 
-	if (row->type == SETTING_NETWORKS || row->type == SETTING_SECTIONS) {
+	if (schema_is_list(row)) {
 		value_set_list(field, (struct value_list){ NULL, 0 });
 		return;
 	}

@@ -41,6 +41,7 @@ bool value_parse(
 {
 	switch (row->type) {
 	case SETTING_STRING:
+	case SETTING_TEXT:
 	case SETTING_NAME:
 	case SETTING_PREFIX:
 	case SETTING_DOMAIN:
@@ -58,8 +59,10 @@ bool value_parse(
 	case SETTING_LISTEN:
 	case SETTING_ENDPOINT:
 		return parse_endpoint(row, text, arena, field, why);
+	case SETTING_STRINGS:
 	case SETTING_NETWORKS:
 	case SETTING_SECTIONS:
+	case SETTING_NAMED:
 		break;
 	}
 	CHECK(false);
@@ -142,6 +145,7 @@ static const char *text_fault(enum setting_type type, struct span text)
 		return is_domain(text) ? NULL : "is not a domain name";
 	case SETTING_HOST:
 		return is_host(text) ? NULL : "is not a domain name or an IP address";
+	case SETTING_TEXT:
 	case SETTING_PATH:
 		return is_all_within(text, 0x20) ? NULL : "has a control character";
 	default:
@@ -347,6 +351,14 @@ static void print_networks(struct value_list list, struct buf *out)
 		buf_printf(out, "%s'%s'", i ? ", " : "", cidr_format(&networks[i]).text);
 }
 
+static void print_texts(struct value_list list, struct buf *out)
+{
+	const char *const *texts = list.items;
+
+	for (size_t i = 0; i < list.count; i++)
+		buf_printf(out, "%s'%s'", i ? ", " : "", texts[i]);
+}
+
 static void print_sections(const struct setting_table *table, struct value_list list, struct buf *out)
 {
 	for (size_t i = 0; i < list.count; i++) {
@@ -365,6 +377,7 @@ void value_print(const struct setting_row *row, const void *field, struct buf *o
 {
 	switch (row->type) {
 	case SETTING_STRING:
+	case SETTING_TEXT:
 	case SETTING_NAME:
 	case SETTING_PREFIX:
 	case SETTING_DOMAIN:
@@ -387,12 +400,18 @@ void value_print(const struct setting_row *row, const void *field, struct buf *o
 	case SETTING_ENDPOINT:
 		print_endpoint(field, out);
 		break;
+	case SETTING_STRINGS:
+		buf_append_byte(out, '[');
+		print_texts(value_get_list(field), out);
+		buf_append_byte(out, ']');
+		break;
 	case SETTING_NETWORKS:
 		buf_append_byte(out, '[');
 		print_networks(value_get_list(field), out);
 		buf_append_byte(out, ']');
 		break;
 	case SETTING_SECTIONS:
+	case SETTING_NAMED:
 		buf_append_byte(out, '[');
 		print_sections(row->items, value_get_list(field), out);
 		buf_append_byte(out, ']');
@@ -403,6 +422,16 @@ void value_print(const struct setting_row *row, const void *field, struct buf *o
 static void copy_text(const char *const *from, struct arena *arena, const char **to)
 {
 	*to = arena_strdup(arena, span_of_str(*from));
+}
+
+static void copy_texts(struct value_list from, struct arena *arena, struct value_list *to)
+{
+	const char *const *texts = from.items;
+	const char **copies = arena_zalloc(arena, from.count * sizeof(*copies));
+
+	for (size_t i = 0; i < from.count; i++)
+		copy_text(&texts[i], arena, &copies[i]);
+	*to = (struct value_list){ copies, from.count };
 }
 
 static void copy_sections(
@@ -432,6 +461,7 @@ void value_copy(const struct setting_row *row, const void *from, struct arena *a
 
 	switch (row->type) {
 	case SETTING_STRING:
+	case SETTING_TEXT:
 	case SETTING_NAME:
 	case SETTING_PREFIX:
 	case SETTING_DOMAIN:
@@ -451,12 +481,17 @@ void value_copy(const struct setting_row *row, const void *from, struct arena *a
 		*(struct endpoint *)to = *(const struct endpoint *)from;
 		copy_text(&((const struct endpoint *)from)->host, arena, &((struct endpoint *)to)->host);
 		break;
+	case SETTING_STRINGS:
+		copy_texts(value_get_list(from), arena, &list);
+		value_set_list(to, list);
+		break;
 	case SETTING_NETWORKS:
 		list = value_get_list(from);
 		list.items = arena_dup(arena, span_of(list.items, list.count * sizeof(struct cidr))).ptr;
 		value_set_list(to, list);
 		break;
 	case SETTING_SECTIONS:
+	case SETTING_NAMED:
 		copy_sections(row->items, value_get_list(from), arena, &list);
 		value_set_list(to, list);
 		break;

@@ -10,6 +10,7 @@
 
 #include "skein/proto/base/arena.h"
 #include "skein/proto/base/buf.h"
+#include "skein/proto/base/table.h"
 
 enum { REPORT_ERRORS_MAX = 100 }; /* more are counted, not shown */
 
@@ -23,8 +24,7 @@ struct report {
 	struct buf text; /* one line per problem */
 	unsigned errors, warnings;
 	const char *source; /* of settings that were not given: the file's name, or "command line" */
-	struct report_note *notes;
-	size_t note_count, note_cap;
+	struct table notes; /* by path; the operator's own text needs no random seed */
 	struct arena arena;
 };
 

@@ -17,6 +17,7 @@ struct endpoint {
 
 enum setting_type {
 	SETTING_STRING,   /* const char *: printable, no spaces */
+	SETTING_TEXT,     /* const char *: printable, on one line */
 	SETTING_NAME,     /* const char *: letters, digits, '.', '-', '_' */
 	SETTING_PREFIX,   /* const char *: as a name, ':' too */
 	SETTING_DOMAIN,   /* const char *: a domain name */
@@ -29,8 +30,15 @@ enum setting_type {
 	SETTING_ENUM,     /* an enum of the compiler's usual size; the value is the index of the name */
 	SETTING_LISTEN,   /* struct endpoint: IP address and port */
 	SETTING_ENDPOINT, /* struct endpoint: IP address or domain name, and port */
+	SETTING_STRINGS,  /* struct text_list: several SETTING_STRING, or one without a list around it */
 	SETTING_NETWORKS, /* struct cidr_list */
 	SETTING_SECTIONS, /* { const struct x *items; size_t count; }, where `items` describes x */
+	SETTING_NAMED,    /* the same, from a section of sections: the key goes into the row "name" */
+};
+
+struct text_list {
+	const char *const *items;
+	size_t count;
 };
 
 enum setting_file { SETTING_FILE_ANY, SETTING_FILE_READABLE, SETTING_FILE_SECRET };
@@ -59,6 +67,8 @@ struct setting_row {
 const struct setting_row *schema_find(const struct setting_table *table, struct span path);
 /* True when "path." begins at least one row. */
 bool schema_is_group(const struct setting_table *table, struct span path);
+/* Is the field a struct of items and count? */
+bool schema_is_list(const struct setting_row *row);
 /* Sets every field of the table's struct at `base` to its default; those without one become 0. */
 void schema_preset(const struct setting_table *table, struct arena *arena, char *base);
 
