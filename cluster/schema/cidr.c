@@ -81,21 +81,26 @@ static bool has_prefix(const struct cidr *cidr, const unsigned char *bytes)
 	return !rest || !((cidr->bytes[whole] ^ bytes[whole]) & (0xff00 >> rest) & 0xff);
 }
 
-bool cidr_contains(const struct cidr *cidr, const struct sockaddr *addr)
+bool cidr_of_address(const struct sockaddr *addr, struct cidr *cidr_out)
 {
 	if (addr->sa_family == AF_INET) {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)addr;
-
-		return !cidr->is_v6 && has_prefix(cidr, (const unsigned char *)&v4->sin_addr);
+		*cidr_out = (struct cidr){ .prefix = 32 };
+		memcpy(cidr_out->bytes, &((const struct sockaddr_in *)(const void *)addr)->sin_addr, 4);
+	} else if (addr->sa_family == AF_INET6) {
+		*cidr_out = (struct cidr){ .prefix = 128, .is_v6 = true };
+		memcpy(cidr_out->bytes, &((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr, 16);
+		unmap(cidr_out);
+	} else {
+		return false;
 	}
-	if (addr->sa_family == AF_INET6) {
-		const unsigned char *bytes =
-			((const struct sockaddr_in6 *)(const void *)addr)->sin6_addr.s6_addr;
-		bool is_mapped = memcmp(bytes, mapped_prefix, 12) == 0;
+	return true;
+}
 
-		return cidr->is_v6 != is_mapped && has_prefix(cidr, is_mapped ? bytes + 12 : bytes);
-	}
-	return false;
+bool cidr_contains(const struct cidr *cidr, const struct sockaddr *addr)
+{
+	struct cidr alone;
+
+	return cidr_of_address(addr, &alone) && cidr->is_v6 == alone.is_v6 && has_prefix(cidr, alone.bytes);
 }
 
 bool cidr_list_contains(const struct cidr_list *list, const struct sockaddr *addr)

@@ -322,7 +322,7 @@ static void load_network(struct load *load, const struct target *target, yaml_no
 
 static void load_string(struct load *load, const struct target *target, yaml_node_t *node, const char **text)
 {
-	const struct setting_row row = { .type = SETTING_STRING, .max = TEXT_ITEM_MAX };
+	const struct setting_row row = { .type = SETTING_TEXT, .max = TEXT_ITEM_MAX };
 	struct origin origin = origin_of(load, node);
 
 	*text = "";

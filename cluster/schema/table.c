@@ -42,8 +42,11 @@ static void preset_one(const struct setting_row *row, struct arena *arena, void 
 static void clear_one(const struct setting_row *row, void *field)
 {
 	static const struct endpoint nowhere = { "", 0 };
+	unsigned first = 0;
 
-	if (row->type == SETTING_LISTEN || row->type == SETTING_ENDPOINT) {
+	if (row->type == SETTING_ENUM) {
+		memcpy(field, &first, sizeof(first));
+	} else if (row->type == SETTING_LISTEN || row->type == SETTING_ENDPOINT) {
 		memcpy(field, &nowhere, sizeof(nowhere));
 	} else {
 		const char *empty = "";

@@ -40,6 +40,8 @@ const char *cidr_parse(struct span text, struct cidr *cidr_out) WARN_UNUSED;
 struct cidr_text cidr_format(const struct cidr *cidr);
 /* Addresses that are neither AF_INET nor AF_INET6 lie in no network. */
 bool cidr_contains(const struct cidr *cidr, const struct sockaddr *addr);
+/* The address alone, as a network. False: it is neither AF_INET nor AF_INET6. */
+bool cidr_of_address(const struct sockaddr *addr, struct cidr *cidr_out) WARN_UNUSED;
 /* True when any of them contains the address: an empty list contains nothing. */
 bool cidr_list_contains(const struct cidr_list *list, const struct sockaddr *addr);
 

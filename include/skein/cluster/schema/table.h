@@ -30,7 +30,7 @@ enum setting_type {
 	SETTING_ENUM,     /* an enum of the compiler's usual size; the value is the index of the name */
 	SETTING_LISTEN,   /* struct endpoint: IP address and port */
 	SETTING_ENDPOINT, /* struct endpoint: IP address or domain name, and port */
-	SETTING_STRINGS,  /* struct text_list: several SETTING_STRING, or one without a list around it */
+	SETTING_STRINGS,  /* struct text_list: several SETTING_TEXT, or one without a list around it */
 	SETTING_NETWORKS, /* struct cidr_list */
 	SETTING_SECTIONS, /* { const struct x *items; size_t count; }, where `items` describes x */
 	SETTING_NAMED,    /* the same, from a section of sections: the key goes into the row "name" */

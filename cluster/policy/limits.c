@@ -1,0 +1,186 @@
+/*
+ * Rates: AMOUNT/PERIOD. An amount of bytes has a unit, a period is a word (s, min, h, day) or a duration.
+ */
+#include "policy/policy_internal.h"
+#include "skein/cluster/schema/suggest.h"
+#include "skein/cluster/schema/value.h"
+
+#include <stdio.h>
+
+static bool parse_amount(enum limit_unit unit, struct span text, uint64_t *amount_out, struct buf *why)
+{
+	const struct setting_row row = {
+		.type = unit == LIMIT_BYTES ? SETTING_SIZE : SETTING_INTEGER,
+		.min = 1,
+		.max = unit == LIMIT_BYTES ? 1ull << 50 : 1000000000000,
+	};
+
+	return value_parse(&row, text, NULL, amount_out, why);
+}
+
+static bool parse_period(struct span text, uint64_t *period_us_out, struct buf *why)
+{
+	static const struct setting_row row = {
+		.type = SETTING_DURATION, .min = 1, .max = 366ull * 86400000
+	};
+	static const struct {
+		const char *name;
+		uint64_t ms;
+	} words[] = {
+		{ "s", 1000 },
+		{ "sec", 1000 },
+		{ "second", 1000 },
+		{ "min", 60000 },
+		{ "minute", 60000 },
+		{ "h", 3600000 },
+		{ "hour", 3600000 },
+		{ "d", 86400000 },
+		{ "day", 86400000 },
+	};
+	uint64_t ms = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		if (span_eq(text, span_of_str(words[i].name)))
+			ms = words[i].ms;
+	if (!ms && !value_parse(&row, text, NULL, &ms, why)) {
+		buf_clear(why);
+		buf_printf(why, "the period %s is not s, min, h, day or a duration such as 10m",
+			report_quote(text).text);
+		return false;
+	}
+	*period_us_out = ms * 1000;
+	return true;
+}
+
+static bool parse_rate(const struct limit_text *text, struct limit_rule *limit, struct buf *why)
+{
+	struct span rate = span_of_str(text->rate);
+	size_t slash = span_find(rate, '/');
+
+	if (slash == rate.len) {
+		buf_printf(why, "expected a rate such as 100/min, 14/s or 10GiB/day, got %s",
+			report_quote(rate).text);
+		return false;
+	}
+	return parse_amount(text->unit, span_take(rate, slash), &limit->rate, why) &&
+	       parse_period(span_drop(rate, slash + 1), &limit->period_us, why);
+}
+
+static void complain(const char *name, const char *key, struct buf *why, struct report *report)
+{
+	char path[LIMIT_NAME_MAX + 32];
+
+	snprintf(path, sizeof(path), "limits.%s.%s", name, key);
+	report_error_at(report, path, "%.*s", SPAN_ARGS(buf_span(why)));
+}
+
+/* The time of the burst must be one that Redis counts exactly. */
+static bool is_burst_short(const struct limit_rule *limit)
+{
+	return (double)limit->burst * (double)limit->period_us / (double)limit->rate <=
+	       (double)LIMIT_TIME_US_MAX;
+}
+
+static struct limit_rule compile(const struct limit_text *text, struct report *report)
+{
+	struct limit_rule limit = {
+		.name = text->name,
+		.key = text->key,
+		.unit = text->unit,
+		.rate = 1,
+		.period_us = 1,
+		.burst = 1,
+		.action = text->action,
+	};
+	struct buf why = { 0 };
+
+	if (!parse_rate(text, &limit, &why)) {
+		complain(text->name, "rate", &why, report);
+	} else {
+		limit.burst = limit.rate;
+		if (*text->burst && !parse_amount(text->unit, span_of_str(text->burst), &limit.burst, &why))
+			complain(text->name, "burst", &why, report);
+		else if (!is_burst_short(&limit)) {
+			buf_append_str(&why, "it would take a century for the burst to come back");
+			complain(text->name, *text->burst ? "burst" : "rate", &why, report);
+		}
+	}
+	buf_fini(&why);
+	return limit;
+}
+
+void policy_compile_limits(struct policy *policy, const struct policy_text *text, struct report *report)
+{
+	policy->limits = arena_zalloc(&policy->arena, (text->limits.count + 1) * sizeof(*policy->limits));
+	policy->global_limits = arena_zalloc(&policy->arena, (text->limits.count + 1) * sizeof(void *));
+	for (size_t i = 0; i < text->limits.count; i++) {
+		policy->limits[i] = compile(&text->limits.items[i], report);
+		policy->limits[i].name =
+			arena_strdup(&policy->arena, span_of_str(text->limits.items[i].name));
+		if (text->limits.items[i].is_global)
+			policy->global_limits[policy->global_count++] = &policy->limits[i];
+	}
+	policy->limit_count = text->limits.count;
+}
+
+static const struct limit_rule *find_limit(const struct policy *policy, const char *name)
+{
+	for (size_t i = 0; i < policy->limit_count; i++)
+		if (strcmp(policy->limits[i].name, name) == 0)
+			return &policy->limits[i];
+	return NULL;
+}
+
+static void complain_of_unknown(
+	const struct policy *policy, const char *name, const char *path, struct report *report)
+{
+	struct suggestion near = suggest_begin(span_of_str(name));
+
+	for (size_t i = 0; i < policy->limit_count; i++)
+		suggest_offer(&near, span_of_str(policy->limits[i].name));
+	if (near.best.len)
+		report_error_at(report, path, "there is no limit %s, did you mean \"%.*s\"?",
+			report_quote(span_of_str(name)).text, SPAN_ARGS(near.best));
+	else
+		report_error_at(report, path, "there is no limit %s", report_quote(span_of_str(name)).text);
+}
+
+static void add_once(const struct limit_rule **limits, size_t *count, const struct limit_rule *limit)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (limits[i] == limit)
+			return;
+	limits[(*count)++] = limit;
+}
+
+void policy_compile_rule_limits(struct policy *policy, struct rule *rule, struct text_list names,
+	const char *path, struct report *report)
+{
+	const struct limit_rule **limits =
+		arena_alloc(&policy->arena, (names.count + policy->global_count + 1) * sizeof(*limits));
+	size_t count = 0;
+
+	for (size_t i = 0; i < names.count; i++) {
+		const struct limit_rule *limit = find_limit(policy, names.items[i]);
+		char place[96];
+
+		snprintf(place, sizeof(place), "%s.limits[%zu]", path, i);
+		if (limit)
+			add_once(limits, &count, limit);
+		else
+			complain_of_unknown(policy, names.items[i], place, report);
+	}
+	for (size_t i = 0; i < policy->global_count; i++)
+		add_once(limits, &count, policy->global_limits[i]);
+	if (count > LIMIT_TAKES_MAX)
+		report_error_at(
+			report, path, "has more than %d limits, the global ones included", LIMIT_TAKES_MAX);
+	rule->shown.limits = limits;
+	rule->shown.limit_count = count;
+}
+
+const struct limit_rule *policy_limits(const struct policy *policy, size_t *count_out)
+{
+	*count_out = policy->limit_count;
+	return policy->limits;
+}

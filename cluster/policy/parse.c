@@ -1,0 +1,348 @@
+/*
+ * The document becomes rules: tables first (schema.c), then what a table cannot see: networks, patterns,
+ * names that must exist, rules that can never match.
+ */
+#include "policy/policy_internal.h"
+#include "skein/cluster/schema/reader.h"
+#include "skein/proto/base/alloc.h"
+
+#include <stdio.h>
+
+enum { PLACE_MAX = 160, GROUP_LEN_MAX = 256, SHA256_HEX = 64 };
+
+struct compile {
+	struct policy *policy;
+	const struct policy_text *text;
+	struct report *report;
+	char path[32]; /* of the rule at hand: "clients[17]" */
+};
+
+static void compile(struct policy *policy, const struct policy_text *text, struct report *report);
+
+struct policy *policy_parse(struct span text, const char *source, struct report *report)
+{
+	struct policy *policy = mem_zalloc(sizeof(*policy));
+	struct policy_text document;
+	struct arena arena = { 0 };
+	const struct schema_target target = { &policy_schema, (char *)&document, &arena, report };
+	unsigned errors = report->errors;
+
+	report->source = source;
+	schema_preset(&policy_schema, &arena, (char *)&document);
+	if (text.len > POLICY_TEXT_MAX) {
+		const struct origin origin = { source, 0, 0 };
+
+		report_error(report, &origin, SPAN_LIT(""), "is larger than %d MiB", POLICY_TEXT_MAX >> 20);
+	} else {
+		schema_read(&target, text, source);
+	}
+	if (report->errors == errors)
+		compile(policy, &document, report);
+	arena_fini(&arena);
+	if (report->errors > errors)
+		policy_free(&policy);
+	return policy;
+}
+
+void policy_free(struct policy **policy)
+{
+	if (!*policy)
+		return;
+	network_tree_fini(&(*policy)->tree);
+	arena_fini(&(*policy)->arena);
+	mem_free(*policy);
+	*policy = NULL;
+}
+
+/* --- conditions --------------------------------------------------------------------------------- */
+
+/* The place of entry `index` of a key of the rule at hand. */
+static const char *place_of(const struct compile *c, const char *key, size_t index, char out[PLACE_MAX])
+{
+	snprintf(out, PLACE_MAX, "%s.%s[%zu]", c->path, key, index);
+	return out;
+}
+
+static bool is_hex(struct span text)
+{
+	for (size_t i = 0; i < text.len; i++) {
+		char c = ascii_lower(text.ptr[i]);
+
+		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return false;
+	}
+	return true;
+}
+
+static void add_pattern(struct compile *c, struct pattern_set *set, struct span text, const char *entry)
+{
+	pattern_set_add(set, &c->policy->arena, text, arena_strdup(&c->policy->arena, span_of_str(entry)));
+}
+
+static void compile_patterns(struct compile *c, struct pattern_set *set, struct text_list entries)
+{
+	for (size_t i = 0; i < entries.count; i++)
+		add_pattern(c, set, span_of_str(entries.items[i]), entries.items[i]);
+	pattern_set_finish(set);
+}
+
+static void compile_certificates(struct compile *c, struct rule *rule, struct text_list entries)
+{
+	char place[PLACE_MAX];
+
+	for (size_t i = 0; i < entries.count; i++) {
+		struct span text = span_of_str(entries.items[i]);
+		struct span hex = span_starts_with(text, SPAN_LIT("sha256:")) ? span_drop(text, 7) : text;
+
+		if (hex.len == text.len)
+			add_pattern(c, &rule->certificate, text, entries.items[i]);
+		else if (hex.len == SHA256_HEX && is_hex(hex))
+			add_pattern(c, &rule->fingerprint, hex, entries.items[i]);
+		else
+			report_error_at(c->report, place_of(c, "match.certificate", i, place),
+				"expected sha256: and %d hexadecimal digits, got %s", SHA256_HEX,
+				report_quote(text).text);
+	}
+	pattern_set_finish(&rule->certificate);
+	pattern_set_finish(&rule->fingerprint);
+}
+
+/* What Active Directory allows in a group's account name; a distinguished name has '=' and may have all. */
+static bool is_group_name(struct span text)
+{
+	bool is_dn = span_find(text, '=') < text.len;
+
+	for (size_t i = 0; i < text.len && !is_dn; i++)
+		if (strchr("\"/[]:;|,+*?<>", text.ptr[i]))
+			return false;
+	return text.len <= GROUP_LEN_MAX;
+}
+
+static void check_groups(struct compile *c, struct text_list entries)
+{
+	char place[PLACE_MAX];
+
+	for (size_t i = 0; i < entries.count; i++)
+		if (!is_group_name(span_of_str(entries.items[i])))
+			report_error_at(c->report, place_of(c, "match.group", i, place),
+				"%s is no name of a group: a name without \"/[]:;|,+*?<>, or a distinguished "
+				"name",
+				report_quote(span_of_str(entries.items[i])).text);
+}
+
+/* A list that is there and empty would match nothing, and looks as if it matched all. */
+static void check_not_empty(struct compile *c, const char *key, struct text_list entries)
+{
+	char place[PLACE_MAX];
+
+	snprintf(place, sizeof(place), "%s.%s", c->path, key);
+	if (!entries.count && report_was_given(c->report, place))
+		report_error_at(c->report, place, "is empty: leave the key out, or say what it may be");
+}
+
+static void check_lists_of_rule(struct compile *c, const struct rule_text *text)
+{
+	check_not_empty(c, "match.network", text->match.network);
+	check_not_empty(c, "match.listener", text->match.listener);
+	check_not_empty(c, "match.certificate", text->match.certificate);
+	check_not_empty(c, "match.user", text->match.user);
+	check_not_empty(c, "match.group", text->match.group);
+	check_not_empty(c, "match.helo", text->match.helo);
+	check_not_empty(c, "senders", text->senders);
+	check_not_empty(c, "recipients", text->recipients);
+}
+
+static unsigned conditions_of(const struct rule_text *text)
+{
+	return (unsigned)(text->match.network.count > 0) << POLICY_NETWORK |
+	       (unsigned)(text->match.listener.count > 0) << POLICY_LISTENER |
+	       (unsigned)(text->match.tls != TLS_EITHER) << POLICY_TLS |
+	       (unsigned)(text->match.certificate.count > 0) << POLICY_CERTIFICATE |
+	       (unsigned)(text->match.user.count > 0) << POLICY_USER |
+	       (unsigned)(text->match.group.count > 0) << POLICY_GROUP |
+	       (unsigned)(text->match.helo.count > 0) << POLICY_HELO;
+}
+
+static void compile_conditions(struct compile *c, struct rule *rule, const struct rule_text *text)
+{
+	char place[PLACE_MAX];
+
+	snprintf(place, sizeof(place), "%s.match.network", c->path);
+	rule->networks = policy_compile_networks(c->policy, c->text, text->match.network, place, c->report);
+	rule->tls = text->match.tls;
+	compile_certificates(c, rule, text->match.certificate);
+	check_groups(c, text->match.group);
+	compile_patterns(c, &rule->listener, text->match.listener);
+	compile_patterns(c, &rule->user, text->match.user);
+	compile_patterns(c, &rule->group, text->match.group);
+	compile_patterns(c, &rule->helo, text->match.helo);
+	rule->shown.conditions = conditions_of(text);
+}
+
+/* --- rules -------------------------------------------------------------------------------------- */
+
+static void compile_addresses(struct compile *c, struct rule *rule, const struct rule_text *text)
+{
+	const struct address_entries senders = { &rule->senders, &rule->own, &rule->null_sender };
+	const struct address_entries recipients = { &rule->recipients, NULL, NULL };
+	char place[PLACE_MAX];
+
+	rule->has_senders = text->senders.count > 0;
+	rule->has_recipients = text->recipients.count > 0;
+	snprintf(place, sizeof(place), "%s.senders", c->path);
+	policy_compile_addresses(c->policy, c->text, text->senders, place, &senders, c->report);
+	snprintf(place, sizeof(place), "%s.recipients", c->path);
+	policy_compile_addresses(c->policy, c->text, text->recipients, place, &recipients, c->report);
+}
+
+static void check_denied(struct compile *c, const struct rule_text *text)
+{
+	if (text->effect == POLICY_EFFECT_DENY &&
+		(text->senders.count || text->recipients.count || text->size))
+		report_error_at(c->report, c->path,
+			"denies, so senders, recipients and size have no effect: match on them is not "
+			"possible");
+}
+
+static void check_need(struct compile *c, const struct rule_text *text)
+{
+	if (text->effect == POLICY_EFFECT_REQUIRE_TLS && text->match.tls == TLS_NEVER)
+		report_error_at(c->report, c->path,
+			"matches without TLS only, and requires it: leave match.tls "
+			"out");
+}
+
+static void compile_rule(struct compile *c, size_t number)
+{
+	const struct rule_text *text = &c->text->clients.items[number];
+	struct rule *rule = &c->policy->rules[number];
+	struct arena *arena = &c->policy->arena;
+
+	snprintf(c->path, sizeof(c->path), "clients[%zu]", number);
+	rule->shown.name = arena_strdup(arena, span_of_str(*text->name ? text->name : c->path));
+	rule->shown.comment = arena_strdup(arena, span_of_str(text->comment));
+	rule->shown.effect = text->effect;
+	rule->shown.size_max = text->size;
+	rule->shown.number = number;
+	check_lists_of_rule(c, text);
+	compile_conditions(c, rule, text);
+	compile_addresses(c, rule, text);
+	policy_compile_rule_limits(c->policy, rule, text->limits, c->path, c->report);
+	check_denied(c, text);
+	check_need(c, text);
+}
+
+static void check_names(const struct policy_text *text, struct report *report)
+{
+	struct table seen = { .count = 0 };
+
+	for (size_t i = 0; i < text->clients.count; i++) {
+		const struct rule_text *rule = &text->clients.items[i];
+		char place[PLACE_MAX];
+
+		if (!*rule->name)
+			continue;
+		snprintf(place, sizeof(place), "clients[%zu].name", i);
+		if (table_get(&seen, span_of_str(rule->name)))
+			report_error_at(report, place, "%s is also the name of clients[%zu]",
+				report_quote(span_of_str(rule->name)).text,
+				(size_t)((const struct rule_text *)table_get(&seen, span_of_str(rule->name)) -
+					 text->clients.items));
+		else
+			table_put(&seen, span_of_str(rule->name), (void *)(uintptr_t)rule);
+	}
+	table_fini(&seen);
+}
+
+static void build_tree(struct policy *policy, struct report *report)
+{
+	policy->anywhere = arena_alloc(&policy->arena, (policy->rule_count + 1) * sizeof(uint32_t));
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct rule *rule = &policy->rules[i];
+
+		if (!(rule->shown.conditions & 1u << POLICY_NETWORK))
+			policy->anywhere[policy->anywhere_count++] = (uint32_t)i;
+		for (size_t k = 0; k < rule->networks.count; k++)
+			network_tree_add(&policy->tree, &rule->networks.items[k], (uint32_t)i);
+	}
+	if (!network_tree_finish(&policy->tree))
+		report_error_at(report, "clients", "too many networks lie within one another");
+}
+
+static void compile_abuse(struct policy *policy, const struct policy_text *text, struct report *report)
+{
+	policy->abuse = (struct policy_abuse){
+		.failures_address = text->abuse.failures_address,
+		.failures_network = text->abuse.failures_network,
+		.failures_account = text->abuse.failures_account,
+		.window_ms = text->abuse.window_ms,
+		.delay_ms = text->abuse.delay_ms,
+		.ban_ms = text->abuse.ban_ms,
+		.exempt = policy_compile_networks(policy, text, text->abuse.exempt, "abuse.exempt", report),
+	};
+}
+
+static void compile(struct policy *policy, const struct policy_text *text, struct report *report)
+{
+	struct compile c = { policy, text, report, "" };
+	unsigned errors = report->errors;
+
+	policy->rule_count = text->clients.count;
+	policy->rules = arena_zalloc(&policy->arena, (policy->rule_count + 1) * sizeof(*policy->rules));
+	policy_check_lists(text, report);
+	policy_compile_limits(policy, text, report);
+	compile_abuse(policy, text, report);
+	check_names(text, report);
+	for (size_t i = 0; i < policy->rule_count; i++)
+		compile_rule(&c, i);
+	/* Networks that were not understood would only lead astray. */
+	if (report->errors > errors)
+		return;
+	build_tree(policy, report);
+	policy_check_shadows(policy, report);
+}
+
+struct policy *policy_of_networks(const struct cidr_list *networks)
+{
+	struct policy *policy = mem_zalloc(sizeof(*policy));
+	struct policy_text text;
+	struct report report = { 0 };
+	struct rule *rule;
+
+	schema_preset(&policy_schema, &policy->arena, (char *)&text);
+	policy->rules = arena_zalloc(&policy->arena, sizeof(*policy->rules));
+	policy_compile_limits(policy, &text, &report);
+	compile_abuse(policy, &text, &report);
+	policy->rule_count = networks->count > 0;
+	rule = &policy->rules[0];
+	rule->shown = (struct policy_rule){ .name = "relay.allow",
+		.comment = "the node's setting; there is no policy yet",
+		.conditions = 1u << POLICY_NETWORK };
+	rule->networks.count = networks->count;
+	rule->networks.items = (const struct cidr *)(const void *)arena_dup(
+		&policy->arena, span_of((const char *)networks->items, networks->count * sizeof(struct cidr)))
+				       .ptr;
+	build_tree(policy, &report);
+	CHECK(!report.errors);
+	return policy;
+}
+
+size_t policy_rule_count(const struct policy *policy)
+{
+	return policy->rule_count;
+}
+
+const struct policy_rule *policy_rule(const struct policy *policy, size_t number)
+{
+	return &policy->rules[number].shown;
+}
+
+struct cidr_list policy_rule_networks(const struct policy *policy, size_t number)
+{
+	return policy->rules[number].networks;
+}
+
+const struct policy_abuse *policy_abuse(const struct policy *policy)
+{
+	return &policy->abuse;
+}

@@ -1,0 +1,115 @@
+/* What the files of the policy share: the document as it is read, and the rules as they are asked. */
+#ifndef CLUSTER_POLICY_INTERNAL_H
+#define CLUSTER_POLICY_INTERNAL_H
+
+#include "policy/network_tree.h"
+#include "policy/pattern_set.h"
+#include "skein/cluster/policy.h"
+#include "skein/cluster/schema/table.h"
+
+/* --- the document: schema.c has the tables ------------------------------------------------------ */
+
+enum tls_wish { TLS_EITHER, TLS_NEVER, TLS_ANY, TLS_1_3 };
+
+struct rule_text {
+	const char *name, *comment;
+	struct {
+		struct text_list network, listener, certificate, user, group, helo;
+		enum tls_wish tls;
+	} match;
+	enum policy_effect effect;
+	struct text_list senders, recipients, limits;
+	uint64_t size;
+};
+
+struct rule_text_list {
+	const struct rule_text *items;
+	size_t count;
+};
+
+struct named_list {
+	const char *name;
+	struct text_list networks, addresses;
+};
+
+struct named_list_list {
+	const struct named_list *items;
+	size_t count;
+};
+
+struct limit_text {
+	const char *name;
+	enum limit_key key;
+	enum limit_unit unit;
+	const char *rate, *burst; /* burst "": as much as the rate has in one period */
+	enum limit_action action;
+	bool is_global;
+};
+
+struct limit_text_list {
+	const struct limit_text *items;
+	size_t count;
+};
+
+struct policy_text {
+	struct named_list_list lists;
+	struct limit_text_list limits;
+	struct {
+		uint64_t failures_address, failures_network, failures_account;
+		uint64_t window_ms, delay_ms, ban_ms;
+		struct text_list exempt;
+	} abuse;
+	struct rule_text_list clients;
+};
+
+extern const struct setting_table policy_schema;
+
+/* --- compiled ------------------------------------------------------------------------------------ */
+
+struct rule {
+	struct policy_rule shown;
+	struct cidr_list networks;
+	struct pattern_set listener, certificate, fingerprint, user, group, helo; /* empty where not asked */
+	enum tls_wish tls;
+	bool has_senders, has_recipients;
+	const char *own, *null_sender; /* the entries "own" and "<>", or NULL */
+	struct pattern_set senders, recipients;
+};
+
+struct policy {
+	struct arena arena;
+	struct rule *rules;
+	size_t rule_count;
+	struct network_tree tree;
+	uint32_t *anywhere; /* rules without networks, ascending */
+	size_t anywhere_count;
+	struct limit_rule *limits;
+	size_t limit_count;
+	const struct limit_rule **global_limits;
+	size_t global_count;
+	struct policy_abuse abuse;
+};
+
+/* limits.c. Reports at "limits.<name>". */
+void policy_compile_limits(struct policy *policy, const struct policy_text *text, struct report *report);
+/* The limits of a rule and the global ones, each once. `path` is the rule's. */
+void policy_compile_rule_limits(struct policy *policy, struct rule *rule, struct text_list names,
+	const char *path, struct report *report);
+
+/* lists.c: entries of the document that may name a list. */
+void policy_check_lists(const struct policy_text *text, struct report *report);
+/* Networks, those of "list:NAME" among them; in the policy's arena. */
+struct cidr_list policy_compile_networks(struct policy *policy, const struct policy_text *text,
+	struct text_list entries, const char *path, struct report *report);
+/* Addresses and domains into `set`; what `own` and `null_sender` point to is set where they may stand. */
+struct address_entries {
+	struct pattern_set *set;
+	const char **own, **null_sender; /* NULL: recipients have neither */
+};
+void policy_compile_addresses(struct policy *policy, const struct policy_text *text, struct text_list entries,
+	const char *path, const struct address_entries *out, struct report *report);
+
+/* shadow.c: warns of rules that an earlier one leaves nothing to. Needs the finished tree. */
+void policy_check_shadows(const struct policy *policy, struct report *report);
+
+#endif

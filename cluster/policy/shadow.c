@@ -1,0 +1,106 @@
+/*
+ * A rule never matches when an earlier one matches all that it does. Found where it is plain: each network
+ * within one network of the other, each pattern one that the other has or covers. Networks that only together
+ * cover another are not seen.
+ */
+#include "policy/policy_internal.h"
+
+#include <stdio.h>
+
+static bool covers_tls(enum tls_wish outer, enum tls_wish inner)
+{
+	return outer == TLS_EITHER || outer == inner || (outer == TLS_ANY && inner == TLS_1_3);
+}
+
+static bool covers_set(const struct pattern_set *outer, const struct pattern_set *inner)
+{
+	if (pattern_set_is_empty(outer))
+		return true;
+	return !pattern_set_is_empty(inner) && pattern_set_covers(outer, inner);
+}
+
+static bool covers_certificates(const struct rule *outer, const struct rule *inner)
+{
+	unsigned condition = 1u << POLICY_CERTIFICATE;
+
+	if (!(outer->shown.conditions & condition))
+		return true;
+	return (inner->shown.conditions & condition) &&
+	       pattern_set_covers(&outer->certificate, &inner->certificate) &&
+	       pattern_set_covers(&outer->fingerprint, &inner->fingerprint);
+}
+
+/* But for networks. */
+static bool covers_conditions(const struct rule *outer, const struct rule *inner)
+{
+	if (outer->shown.conditions & ~inner->shown.conditions & ~(1u << POLICY_NETWORK))
+		return false;
+	return covers_tls(outer->tls, inner->tls) && covers_set(&outer->listener, &inner->listener) &&
+	       covers_set(&outer->user, &inner->user) && covers_set(&outer->group, &inner->group) &&
+	       covers_set(&outer->helo, &inner->helo) && covers_certificates(outer, inner);
+}
+
+static bool has_number(struct network_hits hits, uint32_t number)
+{
+	size_t low = 0, high = hits.count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (hits.numbers[middle] == number)
+			return true;
+		if (hits.numbers[middle] < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+static bool covers_networks(const struct policy *policy, uint32_t outer, const struct rule *inner)
+{
+	for (size_t i = 0; i < inner->networks.count; i++)
+		if (!has_number(network_tree_around(&policy->tree, &inner->networks.items[i]), outer))
+			return false;
+	return true;
+}
+
+/* The first earlier rule that covers this one, or NULL. */
+static const struct rule *find_cover(const struct policy *policy, const struct rule *inner)
+{
+	const struct rule *found = NULL;
+	struct network_hits around = { NULL, 0 };
+
+	if (inner->networks.count)
+		around = network_tree_around(&policy->tree, &inner->networks.items[0]);
+	for (size_t i = 0; i < around.count && around.numbers[i] < inner->shown.number && !found; i++) {
+		const struct rule *outer = &policy->rules[around.numbers[i]];
+
+		if (covers_conditions(outer, inner) && covers_networks(policy, around.numbers[i], inner))
+			found = outer;
+	}
+	for (size_t i = 0; i < policy->anywhere_count; i++) {
+		const struct rule *outer = &policy->rules[policy->anywhere[i]];
+
+		if (outer->shown.number >= inner->shown.number ||
+			(found && outer->shown.number > found->shown.number))
+			break;
+		if (covers_conditions(outer, inner))
+			return outer;
+	}
+	return found;
+}
+
+void policy_check_shadows(const struct policy *policy, struct report *report)
+{
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct rule *outer = find_cover(policy, &policy->rules[i]);
+		char place[32];
+
+		if (!outer)
+			continue;
+		snprintf(place, sizeof(place), "clients[%zu]", i);
+		report_warning_at(report, place, "can never match: \"%s\" before it matches all that it does",
+			outer->shown.name);
+	}
+}
