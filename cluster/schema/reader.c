@@ -241,8 +241,9 @@ static void load_setting(struct load *load, const struct target *target, yaml_no
 
 static void clear_list(struct load *load, const struct target *target)
 {
+	if (value_get_list(target->field).count)
+		report_forget_items(load->report, target->shown);
 	value_set_list(target->field, (struct value_list){ NULL, 0 });
-	report_forget_items(load->report, target->shown);
 }
 
 static bool has_too_many(struct load *load, const struct target *target, yaml_node_t *node, ptrdiff_t count)
