@@ -48,3 +48,8 @@ register('nodes', registry.nodes, READ)
 
 register('tickets', tickets.read, READ)
 register('tickets_turn', tickets.turn, ALLOW_OOM)
+
+register('policy_put', policy.put, ALLOW_OOM)
+register('policy_restore', policy.restore, ALLOW_OOM)
+register('policy_get', policy.get, READ)
+register('policy_history', policy.history, READ)

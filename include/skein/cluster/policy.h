@@ -18,7 +18,7 @@ struct policy;
 struct sockaddr;
 
 enum {
-	POLICY_TEXT_MAX = 4 * 1024 * 1024, /* bytes of a document */
+	POLICY_TEXT_MAX = 1024 * 1024, /* bytes of a document */
 	POLICY_RULES_MAX = 10000,
 	POLICY_ITEMS_MAX = 100000, /* of one list in the document */
 };
