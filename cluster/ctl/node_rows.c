@@ -9,6 +9,7 @@ static const struct grid_column columns[] = {
 	{ .title = "OWNS", .is_number = true },
 	{ .title = "AWAITS", .is_number = true },
 	{ .title = "VERSION" },
+	{ .title = "POLICY" },
 	{ .title = "SMTP" },
 	{ .title = "ADMIN" },
 	{ .title = "UUID" },
@@ -23,6 +24,22 @@ static enum tint tint_of(const struct registry_node *node)
 	return node->drain ? TINT_WARN : TINT_GOOD;
 }
 
+/* The version it runs; with a newer one that it cannot run. */
+static void add_policy(struct grid *grid, const struct registry_node *node)
+{
+	json_t *load = json_loadb(node->load.ptr ? node->load.ptr : "", node->load.len, 0, NULL);
+	json_int_t running = json_integer_value(json_object_get(load, "policy"));
+	json_int_t refused = json_integer_value(json_object_get(load, "policy_refused"));
+
+	if (refused)
+		grid_printf(grid, TINT_BAD, "%lld, not %lld", (long long)running, (long long)refused);
+	else if (running)
+		grid_printf(grid, TINT_NONE, "%lld", (long long)running);
+	else
+		grid_add(grid, SPAN_LIT("-"), TINT_FAINT);
+	json_decref(load);
+}
+
 static void add_row(struct grid *grid, const struct roster *roster, const struct tally *tally,
 	const struct registry_node *node)
 {
@@ -35,6 +52,7 @@ static void add_row(struct grid *grid, const struct roster *roster, const struct
 	grid_printf(grid, TINT_NONE, "%llu", (unsigned long long)numbers.owned);
 	grid_printf(grid, TINT_NONE, "%llu", (unsigned long long)numbers.awaited);
 	grid_add(grid, node->version, TINT_NONE);
+	add_policy(grid, node);
 	grid_add(grid, node->address, TINT_NONE);
 	grid_add(grid, node->admin, TINT_NONE);
 	grid_add(grid, node_uuid_span(&node->node), TINT_FAINT);

@@ -17,13 +17,15 @@
 struct admin;
 struct log;
 struct metrics;
+struct policy_slot;
 
 /* Everything is borrowed until admin_stop(). */
 struct admin_options {
 	const struct address *listen; /* port 0: any free one, see admin_port() */
 	struct health *health;
 	struct metrics *metrics;
-	struct log *log; /* used by the admin thread alone; may be NULL */
+	struct policy_slot *policy; /* NULL: none to show */
+	struct log *log;            /* used by the admin thread alone; may be NULL */
 	const char *node_name;
 	uint64_t stall_max_ms; /* a loop that did not turn for so long is not alive; 0: 10 s */
 };

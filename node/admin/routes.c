@@ -1,5 +1,6 @@
 #include "admin/routes.h"
 
+#include "access/policy_slot.h"
 #include "track/metrics.h"
 
 #include <jansson.h>
@@ -142,6 +143,16 @@ static json_t *queue_json(struct metrics *metrics)
 	return queue;
 }
 
+/* "refused": a newer version that this node cannot run. */
+static json_t *policy_json(struct policy_slot *slot)
+{
+	json_t *policy = json_object();
+
+	json_object_set_new(policy, "version", json_integer((json_int_t)policy_slot_version(slot)));
+	json_object_set_new(policy, "refused", json_integer((json_int_t)atomic_load(&slot->refused)));
+	return policy;
+}
+
 static void answer_health(const struct admin_options *options, struct http_response *response)
 {
 	enum readiness readiness = health_readiness(options->health);
@@ -157,6 +168,8 @@ static void answer_health(const struct admin_options *options, struct http_respo
 	char *text;
 
 	CHECK(root);
+	if (options->policy)
+		json_object_set_new(root, "policy", policy_json(options->policy));
 	text = json_dumps(root, JSON_INDENT(1));
 	CHECK(text);
 	response->content_type = "application/json";

@@ -1,7 +1,10 @@
 #include "config/load.h"
 
+#include "config/file.h"
 #include "config/schema.h"
 #include "config/settings_internal.h"
+
+#include <errno.h>
 
 struct settings *settings_load(const struct load_input *input, struct report *report)
 {
@@ -20,4 +23,25 @@ struct settings *settings_load(const struct load_input *input, struct report *re
 	if (report->errors)
 		settings_free(&settings);
 	return settings;
+}
+
+struct policy *settings_load_policy(const struct settings *settings, struct report *report)
+{
+	const char *file = settings->policy.file;
+	struct report found = { 0 }; /* its places are those of another document */
+	struct policy *policy = NULL;
+	struct buf text = { 0 };
+
+	if (!*file)
+		return NULL;
+	if (file_read(file, POLICY_TEXT_MAX, &text))
+		report_error_at(report, "policy.file", "cannot read %s: %s", file, strerrordesc_np(errno));
+	else
+		policy = policy_parse(buf_span(&text), file, &found);
+	buf_append(&report->text, buf_span(&found.text));
+	report->errors += found.errors;
+	report->warnings += found.warnings;
+	report_fini(&found);
+	buf_fini(&text);
+	return policy;
 }

@@ -6,6 +6,7 @@
 
 #include "skein/cluster/schema/reader.h"
 #include "config/settings.h"
+#include "skein/cluster/policy.h"
 
 struct load_input {
 	const char *file;                         /* the name shown in errors; NULL: there is no file */
@@ -22,5 +23,8 @@ struct settings *settings_load(const struct load_input *input, struct report *re
 
 /* Every file that the settings name: is it there and readable, and are secrets hidden from others? */
 void settings_check_files(const struct settings *settings, struct report *report);
+
+/* The policy in policy.file; NULL: none is named, or the report says what is wrong with it. Blocks. */
+struct policy *settings_load_policy(const struct settings *settings, struct report *report);
 
 #endif

@@ -267,8 +267,13 @@ struct settings *options_load(const struct options *options, struct report *repo
 		input.text = buf_span(&text);
 		settings = settings_load(&input, report);
 	}
-	if (settings)
+	if (settings) {
+		struct policy *policy;
+
 		settings_check_files(settings, report);
+		policy = settings_load_policy(settings, report);
+		policy_free(&policy);
+	}
 	if (report->errors)
 		settings_free(&settings);
 	buf_fini(&text);

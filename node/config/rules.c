@@ -174,6 +174,10 @@ static void check_redis(const struct settings *settings, struct report *report)
 		report_error_at(report, "redis.user", "needs redis.password_file too");
 	if (has_tls && !settings->redis.tls.enabled)
 		report_warning_at(report, "redis.tls", "has no effect: redis.tls.enabled is false");
+	if (*settings->redis.address.host && *settings->policy.file)
+		report_error_at(report, "policy.file",
+			"is for a node without redis.address; a cluster has one policy: skeinctl policy "
+			"apply");
 	if (*settings->redis.address.host)
 		return;
 	if (settings->redundancy == REDUNDANCY_REQUIRED)

@@ -150,7 +150,11 @@ static const struct setting_row rows[] = {
 			"all nodes." },
 
 	{ "relay.allow", "", NETWORKS, AT(relay.allow), RELOADABLE,
-		.help = "Networks whose hosts may relay. Empty: nobody may." },
+		.help = "Networks whose hosts may relay, as long as there is no policy. Empty: nobody may." },
+
+	{ "policy.file", "", FILE_TO_READ, AT(policy.file), RELOADABLE,
+		.help = "The policy of a node without Redis. A cluster's is put there: skeinctl policy "
+			"apply." },
 
 	{ "route.next_hops", "", SECTIONS(hop_table, 1, 16), AT(route.next_hops),
 		.help = "Where mail goes, in order of preference: the next is tried when one fails." },
@@ -313,6 +317,7 @@ static const struct setting_group groups[] = {
 	{ "tls", "TLS of the listeners." },
 	{ "tls.certificates", "For a name both RSA and ECDSA may be here: the client's abilities decide." },
 	{ "relay", "Who may send mail through this node." },
+	{ "policy", "The rules by which clients are judged; see docs/policy.md." },
 	{ "route", "How mail leaves." },
 	{ "route.next_hops", "At least one is needed." },
 	{ "route.timeout", "How long to wait for a next hop (RFC 5321, section 4.5.3.2)." },

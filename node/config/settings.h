@@ -89,6 +89,10 @@ struct settings {
 	} relay;
 
 	struct {
+		const char *file; /* of a node that stands alone; "": none */
+	} policy;
+
+	struct {
 		struct hop_list next_hops;
 		uint64_t connections; /* per worker and hop */
 		uint64_t messages_per_connection;

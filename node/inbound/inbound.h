@@ -4,6 +4,7 @@
 #ifndef NODE_INBOUND_INBOUND_H
 #define NODE_INBOUND_INBOUND_H
 
+#include "access/policy_slot.h"
 #include "admin/health.h"
 #include "config/settings.h"
 #include "custody/budget.h"
@@ -40,6 +41,7 @@ struct inbound {
 	struct budget *budget;
 	struct health *health;
 	struct admission *admission;
+	struct policy_slot *policy;
 	struct tls_slot *tls; /* one for each of settings->listeners */
 	struct log *log;
 	struct meter *meter;

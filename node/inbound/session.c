@@ -242,13 +242,38 @@ static const struct smtp_reply *admit(struct session *session)
 		session->inbound->is_draining ? SMTP_REPLY_SHUTTING_DOWN : SMTP_REPLY_NOT_READY);
 }
 
+static unsigned may_learn(const struct session *session)
+{
+	unsigned later = session->helo ? 0 : POLICY_LATER_HELO;
+
+	if (session->tls == POLICY_TLS_NONE && listener_settings(session)->tls != LISTENER_TLS_NONE)
+		later |= POLICY_LATER_TLS;
+	return later;
+}
+
+void session_ask_policy(struct session *session)
+{
+	const struct policy_subject subject = {
+		.address = &session->client.sa,
+		.listener = span_of_str(listener_settings(session)->name),
+		.tls = session->tls,
+		.helo = span_of_str(session->helo),
+		.later = may_learn(session),
+	};
+	struct policy_snapshot *snapshot = policy_slot_get(session->inbound->policy);
+	struct policy_decision decision;
+
+	policy_decide(snapshot->policy, &subject, &decision);
+	session->is_relay = decision.verdict == POLICY_ALLOW;
+	policy_snapshot_unref(&snapshot);
+}
+
 /* The client's address is known. */
 static void begin(struct session *session)
 {
-	const struct settings *settings = session->inbound->settings;
 	struct tls_context *tls;
 
-	session->is_relay = cidr_list_contains(&settings->relay.allow, &session->client.sa);
+	session_ask_policy(session);
 	if (listener_settings(session)->tls != LISTENER_TLS_IMPLICIT) {
 		greet(session, admit(session));
 		return;
@@ -332,6 +357,7 @@ static void on_tls(void *arg, const struct tls_info *info)
 {
 	struct session *session = arg;
 
+	session->tls = strcmp(info->protocol, "TLSv1.3") == 0 ? POLICY_TLS_1_3 : POLICY_TLS_1_2;
 	if (info->has_peer)
 		log_client_certificate(session, info);
 	session->protocol |= PROTOCOL_TLS;

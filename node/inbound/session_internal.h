@@ -24,7 +24,8 @@ struct session {
 	struct transaction *transaction;
 	enum session_phase phase;
 	bool is_admitted; /* counted in admission */
-	bool is_relay;    /* may relay, by its address */
+	bool is_relay;    /* may relay, by what the policy said last */
+	enum policy_tls tls;
 	uint8_t protocol; /* set of enum envelope_protocol */
 	struct address client;
 	char *helo;
@@ -44,6 +45,9 @@ void session_reject(struct session *session, const char *step, enum smtp_reply_i
 const char *session_client_ip(const struct session *session, char text[ADDRESS_TEXT_SIZE]);
 /* Why no mail can be taken now, or SMTP_REPLY_NONE. */
 enum smtp_reply_id session_unready_reply(const struct session *session);
+
+/* Asks the policy anew: it, or what is known of the client, may have changed. */
+void session_ask_policy(struct session *session);
 
 /* Events of the machine about a message. Each that waits is decided, now or later. */
 void session_on_mail(struct session *session, const struct smtp_event_data *data);

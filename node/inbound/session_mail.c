@@ -80,6 +80,7 @@ void session_on_mail(struct session *session, const struct smtp_event_data *data
 		session_reject(session, "mail", refusal, data->mail.from.text);
 		return;
 	}
+	session_ask_policy(session);
 	begin_transaction(session, data);
 	if (budget_level(session->inbound->budget) < BUDGET_HIGH) {
 		session_decide(session, NULL);

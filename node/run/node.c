@@ -1,5 +1,6 @@
 #include "run/node.h"
 
+#include "access/policy_watch.h"
 #include "admin/admin.h"
 #include "config/secret.h"
 #include "io/redis_conn.h"
@@ -45,6 +46,8 @@ struct node {
 	struct spool *spool;
 	struct budget budget;
 	struct admission *admission;
+	struct policy_slot policy;
+	struct policy_watch *policy_watch; /* NULL: standalone */
 	struct server_tls server_tls;
 	struct tls_slot redis_tls;
 	struct tls_context *hop_tls;
@@ -95,9 +98,11 @@ static void on_member_timer(void *arg)
 	uint64_t now_ms = loop_boottime_ms(), next_ms, wait_ms = 1000;
 	const struct lease *lease = member_lease(node->member);
 
-	snprintf(node->load, sizeof(node->load), "{\"messages\":%lld,\"sessions\":%zu}",
+	snprintf(node->load, sizeof(node->load),
+		"{\"messages\":%lld,\"sessions\":%zu,\"policy\":%llu,\"policy_refused\":%llu}",
 		(long long)metrics_sum(node->metrics, METRIC_QUEUE, QUEUE_ACTIVE),
-		admission_count(node->admission));
+		admission_count(node->admission), (unsigned long long)policy_slot_version(&node->policy),
+		(unsigned long long)atomic_load(&node->policy.refused));
 	member_set_load(node->member, node->load);
 	next_ms = member_tick(node->member, now_ms);
 	if (next_ms != UINT64_MAX)
@@ -299,6 +304,7 @@ static void join_cluster(struct node *node)
 	worker_redis_options(&options, node->settings, node->redis_password, &node->redis_tls);
 	node->redis = redis_conn_new(&node->loop, &options, &callbacks, node);
 	make_member(node);
+	policy_watch_follow(node->policy_watch, redis_conn_link(node->redis));
 	health_require_redis(node->health, node->settings->redundancy == REDUNDANCY_REQUIRED);
 	loop_timer_set(&node->loop, &node->member_timer, 0);
 }
@@ -463,6 +469,40 @@ static void on_setting_changed(void *arg, const char *path, bool is_applied)
 		is_applied ? "setting-changed" : "setting-needs-restart", LOG_STR("path", path), LOG_END);
 }
 
+/*
+ * What holds without a document, or the document of a node that stands alone. Where the cluster's policy
+ * runs, settings have no say.
+ */
+static enum err set_policy_of_settings(struct node *node, const struct settings *settings, struct buf *why)
+{
+	const struct policy_version from_settings = { 0, 0 };
+	struct report report = { 0 };
+	struct policy *policy = settings_load_policy(settings, &report);
+	enum err err = report.errors ? ERR_INVALID : ERR_OK;
+
+	buf_append(why, report.errors ? buf_span(&report.text) : SPAN_LIT(""));
+	report_fini(&report);
+	if (err || policy_slot_version(&node->policy)) {
+		policy_free(&policy);
+		return err;
+	}
+	if (!policy)
+		policy = policy_of_networks(&settings->relay.allow);
+	policy_slot_set(&node->policy, policy_snapshot_new(policy, from_settings));
+	return ERR_OK;
+}
+
+static enum err open_policy(struct node *node, struct buf *why)
+{
+	const struct policy_watch_options options = { &node->loop, node->log, &node->policy,
+		spool_dir(node->spool) };
+	enum err err = set_policy_of_settings(node, node->settings, why);
+
+	if (!err && node->settings->redis.address.host[0])
+		node->policy_watch = policy_watch_new(&options);
+	return err;
+}
+
 static void apply_settings(struct node *node, struct settings *loaded)
 {
 	settings_reload(loaded, node->settings, on_setting_changed, node);
@@ -486,7 +526,8 @@ static void on_reload(uv_signal_t *handle, int number)
 	(void)number;
 	log_writer_reopen(node->log_writer);
 	loaded = node->older_count < SETTINGS_MAX ? options_load(node->options, &report) : NULL;
-	if (loaded && server_tls_load(&node->server_tls, loaded, &node->settings->listeners, &why))
+	if (loaded && (server_tls_load(&node->server_tls, loaded, &node->settings->listeners, &why) ||
+			      set_policy_of_settings(node, loaded, &why)))
 		settings_free(&loaded);
 	if (loaded) {
 		apply_settings(node, loaded);
@@ -622,6 +663,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.health = node->health,
 		.budget = &node->budget,
 		.admission = node->admission,
+		.policy = &node->policy,
 		.server_tls = node->server_tls.slots,
 		.redis_tls = &node->redis_tls,
 		.hop_tls = node->hop_tls,
@@ -648,6 +690,7 @@ static enum err start_admin(struct node *node, struct buf *why)
 		.listen = &address,
 		.health = node->health,
 		.metrics = node->metrics,
+		.policy = &node->policy,
 		.log = node->admin_log,
 		.node_name = node->settings->node.name,
 	};
@@ -692,6 +735,7 @@ static void prepare(struct node *node)
 	node->health = health_new();
 	health_reporter_init(&node->reporter, node->health);
 	node->admission = admission_new(seed);
+	policy_slot_init(&node->policy);
 	budget_init(
 		&node->budget, node->settings->memory.budget, (unsigned)node->settings->memory.high_percent);
 	server_tls_init(&node->server_tls);
@@ -715,6 +759,8 @@ static enum err build(struct node *node, struct buf *why)
 		err = read_cluster_key(node, why);
 	if (!err)
 		err = spool_open(node->settings->node.spool, &node->spool, why);
+	if (!err)
+		err = open_policy(node, why);
 	if (!err)
 		err = build_workers(node, why);
 	if (!err)
@@ -763,6 +809,7 @@ static void tear_down(struct node *node)
 		ticket_keeper_free(&node->ticket_keeper);
 	if (node->member)
 		member_free(&node->member);
+	policy_watch_free(&node->policy_watch);
 	loop_timer_cancel(&node->loop, &node->member_timer);
 	loop_timer_cancel(&node->loop, &node->start_timer);
 	loop_timer_cancel(&node->loop, &node->disk_timer);
@@ -778,6 +825,7 @@ static void tear_down(struct node *node)
 	server_tls_fini(&node->server_tls);
 	tls_slot_fini(&node->redis_tls);
 	admission_free(&node->admission);
+	policy_slot_fini(&node->policy);
 	health_free(&node->health);
 	metrics_free(&node->metrics);
 	secret_free(&node->redis_password);

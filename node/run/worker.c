@@ -488,6 +488,7 @@ static void fill_inbound(struct worker *worker)
 		.budget = worker->shared.budget,
 		.health = worker->shared.health,
 		.admission = worker->shared.admission,
+		.policy = worker->shared.policy,
 		.tls = worker->shared.server_tls,
 		.log = worker->log,
 		.meter = worker->meter,

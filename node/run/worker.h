@@ -9,6 +9,7 @@
 #ifndef NODE_RUN_WORKER_H
 #define NODE_RUN_WORKER_H
 
+#include "access/policy_slot.h"
 #include "admin/health.h"
 #include "config/settings.h"
 #include "custody/budget.h"
@@ -42,6 +43,7 @@ struct worker_shared {
 	struct health *health;
 	struct budget *budget;
 	struct admission *admission;
+	struct policy_slot *policy;
 	struct tls_slot *server_tls; /* one per listener */
 	struct tls_slot *redis_tls;
 	struct tls_context *hop_tls;
