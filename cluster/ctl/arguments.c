@@ -2,6 +2,8 @@
 
 #include <getopt.h>
 
+enum { FIRST = 256 }; /* what getopt gives for the first: above all letters */
+
 static bool store(const struct argument *argument, const char *value, struct buf *why)
 {
 	switch (argument->kind) {
@@ -11,6 +13,13 @@ static bool store(const struct argument *argument, const char *value, struct buf
 	case ARGUMENT_TEXT:
 		*argument->to.text = value;
 		return true;
+	case ARGUMENT_TEXTS:
+		if (argument->to.texts->count < ARGUMENT_TEXTS_MAX) {
+			argument->to.texts->items[argument->to.texts->count++] = value;
+			return true;
+		}
+		buf_printf(why, "--%s: more than %d of them", argument->name, ARGUMENT_TEXTS_MAX);
+		return false;
 	case ARGUMENT_NUMBER:
 		if (span_parse_u64(span_of_str(value), argument->max, argument->to.number) &&
 			*argument->to.number >= argument->min)
@@ -21,27 +30,50 @@ static bool store(const struct argument *argument, const char *value, struct buf
 	return false;
 }
 
+static void add_letter(char *letters, char letter, int has_value)
+{
+	size_t len = strlen(letters);
+
+	if (!letter)
+		return;
+	letters[len++] = letter;
+	if (has_value)
+		letters[len++] = ':';
+	letters[len] = '\0';
+}
+
+static const struct argument *find(const struct argument *arguments, size_t count, int option)
+{
+	for (size_t i = 0; i < count; i++)
+		if (option == (int)i + FIRST || (arguments[i].letter && option == arguments[i].letter))
+			return &arguments[i];
+	CHECK(false);
+	return NULL;
+}
+
 bool arguments_parse(int argc, char **argv, const struct argument *arguments, size_t count, int *first_out,
 	struct buf *why_out)
 {
 	struct option options[ARGUMENTS_MAX + 1] = { { .name = NULL } };
+	char letters[2 * ARGUMENTS_MAX + 1] = "";
 	int option;
 
 	CHECK(count <= ARGUMENTS_MAX);
 	for (size_t i = 0; i < count; i++) {
 		int has_value = arguments[i].kind == ARGUMENT_FLAG ? no_argument : required_argument;
 
-		options[i] = (struct option){ arguments[i].name, has_value, NULL, (int)i + 256 };
+		options[i] = (struct option){ arguments[i].name, has_value, NULL, (int)i + FIRST };
+		add_letter(letters, arguments[i].letter, has_value);
 	}
 	optind = 0; /* getopt starts anew */
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		if (option == '?') {
 			buf_printf(
 				why_out, "%s: unknown option, or its argument is missing", argv[optind - 1]);
 			return false;
 		}
-		if (!store(&arguments[option - 256], optarg, why_out))
+		if (!store(find(arguments, count, option), optarg, why_out))
 			return false;
 	}
 	if (first_out)

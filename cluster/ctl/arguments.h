@@ -4,16 +4,24 @@
 
 #include "skein/proto/base/buf.h"
 
-enum { ARGUMENTS_MAX = 8 };
+enum { ARGUMENTS_MAX = 16, ARGUMENT_TEXTS_MAX = 64 };
 
-enum argument_kind { ARGUMENT_FLAG, ARGUMENT_TEXT, ARGUMENT_NUMBER };
+enum argument_kind { ARGUMENT_FLAG, ARGUMENT_TEXT, ARGUMENT_TEXTS, ARGUMENT_NUMBER };
+
+/* What an option collects that may be given several times. */
+struct argument_texts {
+	const char *items[ARGUMENT_TEXTS_MAX];
+	size_t count;
+};
 
 struct argument {
 	const char *name; /* without the dashes */
+	char letter;      /* a short form; 0: none */
 	enum argument_kind kind;
 	union {
 		bool *flag;
 		const char **text;
+		struct argument_texts *texts;
 		uint64_t *number; /* within min..max */
 	} to;
 	uint64_t min, max;

@@ -36,6 +36,52 @@ static const struct command commands[] = {
 		"A message that a node is delivering at the moment ends when that attempt does, if it was "
 		"not delivered.\n",
 		cmd_queue_cancel },
+	{ "policy show", "[VERSION]", "the policy as it was written", "", cmd_policy_show },
+	{ "policy edit", "[-m TEXT]", "change it in $VISUAL or $EDITOR",
+		"Opens again with what is wrong above its line, until it is right or left as it was.\n"
+		"  -m TEXT  why, for the history\n",
+		cmd_policy_edit },
+	{ "policy apply", "FILE [-m TEXT] [--expect VERSION]", "make a file the policy",
+		"FILE may be - for standard input.\n"
+		"  -m TEXT           why, for the history\n"
+		"  --expect VERSION  only if this is the current version; 0: if there is none\n",
+		cmd_policy_apply },
+	{ "policy check", "FILE", "check a file, without Redis", "Exit code 1 when it has errors.\n",
+		cmd_policy_check },
+	{ "policy diff", "[FILE | VERSION [VERSION]]", "what differs between versions",
+		"Nothing said: the last change. A file: what it would change. A version: what changed since "
+		"then.\n",
+		cmd_policy_diff },
+	{ "policy history", "", "who changed it when and why", "The last 100 versions.\n",
+		cmd_policy_history },
+	{ "policy rollback", "VERSION [-m TEXT]", "make an older version the next one",
+		"  -m TEXT  why, for the history\n", cmd_policy_rollback },
+	{ "acl list", "", "the networks of all rules", "", cmd_acl_list },
+	{ "acl add", "NETWORK [--rule NAME]... [-m TEXT]", "add a network to rules",
+		"Edits the policy's text and leaves the rest of it as it is.\n"
+		"  --rule NAME  needed when more than one rule allows networks\n"
+		"  -m TEXT      why, for the history\n",
+		cmd_acl_add },
+	{ "acl remove", "NETWORK [--rule NAME]... [-m TEXT]", "take a network out of rules",
+		"  --rule NAME  needed when more than one rule has the network\n"
+		"  -m TEXT      why, for the history\n",
+		cmd_acl_remove },
+	{ "explain", "--client ADDRESS [...]", "which rule decides for a client, and why",
+		"By the same code as the nodes'. What is not said may come yet: an allowed client that has "
+		"not "
+		"authenticated\n"
+		"is asked to.\n"
+		"  --client ADDRESS     where it connects from\n"
+		"  --listener NAME      where it connects to\n"
+		"  --user NAME          as whom it has authenticated\n"
+		"  --group NAME         a group that the user is in; may be given several times\n"
+		"  --own ADDRESS        an address that the user owns; may be given several times\n"
+		"  --helo NAME          what it says in EHLO\n"
+		"  --from A, --to B     sender and recipient\n"
+		"  --tls                TLS is on; --tls-version 1.2 or 1.3\n"
+		"  --certificate TEXT   subject of its certificate; --sha256 HEX its fingerprint\n"
+		"  --file FILE          by this policy instead of the current one\n",
+		cmd_explain },
 };
 
 static bool is_first_word(const char *words, const char *word)

@@ -30,5 +30,16 @@ enum ctl_exit cmd_queue_retry(struct ctl_options *options, int argc, char **argv
 enum ctl_exit cmd_queue_hold(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_queue_release(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_queue_cancel(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_policy_show(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_policy_edit(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_policy_apply(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_policy_diff(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_policy_history(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_policy_rollback(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_policy_check(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_acl_add(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_acl_remove(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_acl_list(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_explain(struct ctl_options *options, int argc, char **argv);
 
 #endif
