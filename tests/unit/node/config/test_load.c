@@ -228,6 +228,10 @@ static void rules_over_several_settings_point_where_one_was_given(void **state)
 			"node.yaml:3:15: $.redis.user: needs redis.password_file too\n" },
 		{ BASE "redis: {wait_replicas: 1}\n",
 			"node.yaml:3:24: $.redis.wait_replicas: needs redis.address\n" },
+		{ BASE "redis: {address: 'r:6379'}\npolicy: {file: /p}\n",
+			"node.yaml:4:16: $.policy.file: is for a node without redis.address; a cluster has "
+			"one "
+			"policy: skeinctl policy apply\n" },
 		{ BASE "redundancy: required\n",
 			"node.yaml:3:13: $.redundancy: required needs redis.address\n" },
 	};

@@ -1,0 +1,72 @@
+/*
+ * Policy: any bytes as the document. What compiles must give a decision, with and without an ear, and must
+ * be the same rules after a network was added to one.
+ */
+#include "acl_text.h"
+#include "skein/cluster/policy.h"
+
+#include <netinet/in.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void count(void *arg, const struct policy_step *step)
+{
+	(void)step;
+	++*(size_t *)arg;
+}
+
+static void decide(const struct policy *policy)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = 0x0100000a };
+	struct policy_subject subject = { .address = (struct sockaddr *)(void *)&address,
+		.user = SPAN_LIT("u@example.org"),
+		.later = POLICY_LATER_TLS };
+	struct policy_decision decided, explained;
+	const char *entry;
+	size_t steps = 0;
+
+	policy_decide(policy, &subject, &decided);
+	policy_explain(policy, &subject, count, &steps, &explained);
+	CHECK(decided.verdict == explained.verdict && decided.rule == explained.rule);
+	CHECK(steps == (decided.rule ? decided.rule->number + 1 : policy_rule_count(policy)));
+	if (decided.verdict != POLICY_ALLOW)
+		return;
+	(void)policy_sender_allowed(policy, &decided, &subject, SPAN_LIT("a@b.example"), &entry);
+	(void)policy_recipient_allowed(policy, &decided, SPAN_LIT("a@b.example"), &entry);
+}
+
+/* A layout that the edit does not understand may break the text; it may not mean anything else. */
+static void edit(const struct policy *policy, struct span text, size_t number)
+{
+	static const struct cidr network = { { 198, 51, 100 }, 24, false };
+	struct buf edited = { 0 }, why = { 0 };
+	struct report report = { 0 };
+	struct policy *again = NULL;
+
+	if (acl_text_edit(
+		    text, ACL_ADD, span_of_str(policy_rule(policy, number)->name), &network, &edited, &why))
+		again = policy_parse(buf_span(&edited), "edited", &report);
+	if (again)
+		CHECK(policy_rule_count(again) == policy_rule_count(policy));
+	policy_free(&again);
+	report_fini(&report);
+	buf_fini(&edited);
+	buf_fini(&why);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span text = span_of((const char *)data, size);
+	struct report report = { 0 };
+	struct policy *policy = policy_parse(text, "fuzz", &report);
+
+	CHECK(!policy == (report.errors > 0));
+	if (policy) {
+		decide(policy);
+		for (size_t i = 0; i < policy_rule_count(policy) && i < 4; i++)
+			edit(policy, text, i);
+	}
+	policy_free(&policy);
+	report_fini(&report);
+	return 0;
+}
