@@ -159,7 +159,7 @@ void command_print_all(struct buf *out)
 	buf_append_str(out, "skeinctl [options] COMMAND\n\n"
 			    "Looks after a Skein cluster through its Redis; no node needs to be up.\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		buf_printf(out, "  %-14s %s\n", commands[i].words, commands[i].summary);
+		buf_printf(out, "  %-15s  %s\n", commands[i].words, commands[i].summary);
 	buf_append_str(
 		out, "\nskeinctl COMMAND --help says more. NODE is a name or a UUID, ID a message's id.\n\n");
 	buf_append_str(out, options_help);

@@ -23,7 +23,7 @@ struct screen screen_look(void)
 
 bool screen_print(const struct buf *text)
 {
-	return fwrite(buf_span(text).ptr, 1, buf_len(text), stdout) == buf_len(text);
+	return !buf_len(text) || fwrite(buf_span(text).ptr, 1, buf_len(text), stdout) == buf_len(text);
 }
 
 void screen_print_grid(struct grid *grid)

@@ -42,7 +42,7 @@ static struct key key_of_cidr(const struct cidr *cidr)
 
 static unsigned bit_of(struct key key, unsigned at)
 {
-	return at < 64 ? key.high >> (63 - at) & 1 : key.low >> (127 - at) & 1;
+	return (unsigned)((at < 64 ? key.high >> (63 - at) : key.low >> (127 - at)) & 1);
 }
 
 static struct key cut(struct key key, unsigned len)

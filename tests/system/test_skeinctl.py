@@ -207,8 +207,8 @@ def test_a_redis_without_a_cluster_is_named_and_left_alone(redis):
 
 def test_nodes_are_a_table(cluster):
     text = cluster.text("nodes")
-    assert text.splitlines()[0].split() == ["NAME", "STATE", "ROLE", "OWNS", "AWAITS", "VERSION", "SMTP", "ADMIN", "UUID"]
-    assert re.search(rf"^relay-a  alive +1 +0  0.1.0 +192.0.2.1:25  192.0.2.1:8025  {A}$", text, re.M)
+    assert text.splitlines()[0].split() == ["NAME", "STATE", "ROLE", "OWNS", "AWAITS", "VERSION", "POLICY", "SMTP", "ADMIN", "UUID"]
+    assert re.search(rf"^relay-a  alive +1 +0  0.1.0 +- +192.0.2.1:25  192.0.2.1:8025  {A}$", text, re.M)
 
 
 def test_nodes_as_json(cluster):
@@ -446,7 +446,7 @@ def test_help_is_there_for_all_and_for_each():
     ctl = Ctl(None)
     text = ctl.text("--help", options=[])
     commands = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  +\S", text.split("Options")[0], re.M)
-    assert len(commands) == 10 and "Exit codes" in text
+    assert len(commands) == 21 and "Exit codes" in text
     for command in commands:
         assert ctl.text(*command.split(), "--help", options=[]).startswith(f"skeinctl {command}")
     assert ctl.text("--version", options=[]).startswith("skeinctl ")
