@@ -257,6 +257,8 @@ void session_ask_policy(struct session *session)
 		.address = &session->client.sa,
 		.listener = span_of_str(listener_settings(session)->name),
 		.tls = session->tls,
+		.cert_subject = span_of_str(session->cert_subject),
+		.cert_sha256 = span_of_str(session->cert_sha256),
 		.helo = span_of_str(session->helo),
 		.later = may_learn(session),
 	};
@@ -341,15 +343,19 @@ static size_t on_data(void *arg, struct span bytes)
 	return bytes.len - rest.len;
 }
 
-static void log_client_certificate(struct session *session, const struct tls_info *info)
+/* Whoever is trusted to sign says what a subject means; a fingerprint means itself. */
+static void take_client_certificate(struct session *session, const struct tls_info *info)
 {
-	char ip[ADDRESS_TEXT_SIZE], fingerprint[2 * TLS_FINGERPRINT_LEN + 1];
+	char ip[ADDRESS_TEXT_SIZE];
 
+	_Static_assert(sizeof(session->cert_sha256) == 2 * TLS_FINGERPRINT_LEN + 1, "hex of a fingerprint");
 	for (size_t i = 0; i < TLS_FINGERPRINT_LEN; i++)
-		snprintf(fingerprint + 2 * i, 3, "%02x", info->peer_fingerprint[i]);
+		snprintf(session->cert_sha256 + 2 * i, 3, "%02x", info->peer_fingerprint[i]);
+	if (info->verified)
+		session->cert_subject = mem_strdup(info->peer_subject);
 	log_event(session->inbound->log, LOG_INFO, "client-certificate", LOG_U64("session", session->number),
 		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("subject", info->peer_subject),
-		LOG_STR("sha256", fingerprint), LOG_BOOL("verified", info->verified),
+		LOG_STR("sha256", session->cert_sha256), LOG_BOOL("verified", info->verified),
 		LOG_STR("why", info->verify_text), LOG_BOOL("resumed", info->is_resumed), LOG_END);
 }
 
@@ -359,7 +365,7 @@ static void on_tls(void *arg, const struct tls_info *info)
 
 	session->tls = strcmp(info->protocol, "TLSv1.3") == 0 ? POLICY_TLS_1_3 : POLICY_TLS_1_2;
 	if (info->has_peer)
-		log_client_certificate(session, info);
+		take_client_certificate(session, info);
 	session->protocol |= PROTOCOL_TLS;
 	smtp_server_tls_started(session->server);
 	if (listener_settings(session)->tls == LISTENER_TLS_IMPLICIT) {
@@ -390,6 +396,7 @@ static void on_close(void *arg, enum err why, const char *text)
 	meter_add(inbound->meter, METRIC_CONNECTIONS_OPEN, -1);
 	smtp_server_free(&session->server);
 	mem_free(session->helo);
+	mem_free(session->cert_subject);
 	mem_free(session);
 }
 

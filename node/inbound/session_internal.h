@@ -26,7 +26,9 @@ struct session {
 	bool is_admitted; /* counted in admission */
 	bool is_relay;    /* may relay, by what the policy said last */
 	enum policy_tls tls;
-	uint8_t protocol; /* set of enum envelope_protocol */
+	char *cert_subject;   /* of a client certificate that is trusted; NULL: none */
+	char cert_sha256[65]; /* of any that it has shown, in hex; "": none */
+	uint8_t protocol;     /* set of enum envelope_protocol */
 	struct address client;
 	char *helo;
 	uint64_t number, messages;

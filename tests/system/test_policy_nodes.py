@@ -1,7 +1,9 @@
 """How a version of the policy reaches the nodes: within a second, and never a broken one."""
 import concurrent.futures
+import hashlib
 import signal
 import smtplib
+import ssl
 import time
 
 from lab import admin
@@ -158,3 +160,39 @@ def test_a_node_that_stands_alone_reads_a_file_anew_on_sighup(alone):
     path.write_text(ALLOW)
     node.signal(signal.SIGHUP)
     until(lambda: not is_refused(node), 20, "the file holds")
+
+
+def refuses(node, certificate=None):
+    """Is a client refused that says STARTTLS, and shows this certificate?"""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if certificate:
+        context.load_cert_chain(*certificate)
+    host, port = node.smtp.split(":")
+    with smtplib.SMTP(host, int(port), timeout=20) as client:
+        client.starttls(context=context)
+        client.helo("client.skein.test")
+        client.mail("a@client.skein.test")
+        return client.rcpt("b@sink.skein.test")[0] >= 500
+
+
+def test_a_certificate_is_known_by_its_fingerprint_and_by_its_subject_only_if_it_is_trusted(alone):
+    node = alone.nodes[1]
+    shown = (alone.certificate, alone.key)
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(alone.certificate.read_text())).hexdigest()
+    path = alone.folder / "policy.yaml"
+
+    def restart(rule, **listener):
+        listeners = node.settings()["listeners"]
+        listeners[0].update(listener, client_certificate="request")
+        path.write_text(f"clients:\n  - {{effect: allow, match: {{certificate: '{rule}'}}}}\n")
+        alone.record["settings"] = {"listeners": listeners, "policy": {"file": str(path)}}
+        node.stop()
+        node.start()
+
+    restart(f"sha256:{digest}")
+    assert refuses(node) and not refuses(node, shown)
+    restart("CN=localhost")
+    assert refuses(node, shown)
+    restart("CN=localhost", client_ca=str(alone.certificate))
+    assert refuses(node) and not refuses(node, shown)
