@@ -116,8 +116,8 @@ static void log_refused(struct session *session, enum refused_reason reason, con
 
 static void on_helo(struct session *session, const struct smtp_event_data *data)
 {
-	mem_free(session->helo);
-	session->helo = mem_strndup(data->helo.name.ptr,
+	mem_free(session->visitor.helo);
+	session->visitor.helo = mem_strndup(data->helo.name.ptr,
 		data->helo.name.len < ENVELOPE_NAME_MAX ? data->helo.name.len : ENVELOPE_NAME_MAX);
 	session->protocol =
 		(uint8_t)((session->protocol & PROTOCOL_TLS) | (data->helo.extended ? PROTOCOL_EXTENDED : 0));
@@ -244,30 +244,17 @@ static const struct smtp_reply *admit(struct session *session)
 
 static unsigned may_learn(const struct session *session)
 {
-	unsigned later = session->helo ? 0 : POLICY_LATER_HELO;
+	unsigned later = session->visitor.helo ? 0 : POLICY_LATER_HELO;
 
-	if (session->tls == POLICY_TLS_NONE && listener_settings(session)->tls != LISTENER_TLS_NONE)
+	if (session->visitor.tls == POLICY_TLS_NONE && listener_settings(session)->tls != LISTENER_TLS_NONE)
 		later |= POLICY_LATER_TLS;
 	return later;
 }
 
 void session_ask_policy(struct session *session)
 {
-	const struct policy_subject subject = {
-		.address = &session->client.sa,
-		.listener = span_of_str(listener_settings(session)->name),
-		.tls = session->tls,
-		.cert_subject = span_of_str(session->cert_subject),
-		.cert_sha256 = span_of_str(session->cert_sha256),
-		.helo = span_of_str(session->helo),
-		.later = may_learn(session),
-	};
-	struct policy_snapshot *snapshot = policy_slot_get(session->inbound->policy);
-	struct policy_decision decision;
-
-	policy_decide(snapshot->policy, &subject, &decision);
-	session->is_relay = decision.verdict == POLICY_ALLOW;
-	policy_snapshot_unref(&snapshot);
+	session->visitor.later = may_learn(session);
+	visitor_ask(&session->visitor, session->inbound->policy);
 }
 
 /* The client's address is known. */
@@ -275,7 +262,8 @@ static void begin(struct session *session)
 {
 	struct tls_context *tls;
 
-	session_ask_policy(session);
+	session->visitor.address = &session->client.sa;
+	session->visitor.listener = listener_settings(session)->name;
 	if (listener_settings(session)->tls != LISTENER_TLS_IMPLICIT) {
 		greet(session, admit(session));
 		return;
@@ -348,14 +336,15 @@ static void take_client_certificate(struct session *session, const struct tls_in
 {
 	char ip[ADDRESS_TEXT_SIZE];
 
-	_Static_assert(sizeof(session->cert_sha256) == 2 * TLS_FINGERPRINT_LEN + 1, "hex of a fingerprint");
+	_Static_assert(
+		sizeof(session->visitor.cert_sha256) == 2 * TLS_FINGERPRINT_LEN + 1, "hex of a fingerprint");
 	for (size_t i = 0; i < TLS_FINGERPRINT_LEN; i++)
-		snprintf(session->cert_sha256 + 2 * i, 3, "%02x", info->peer_fingerprint[i]);
+		snprintf(session->visitor.cert_sha256 + 2 * i, 3, "%02x", info->peer_fingerprint[i]);
 	if (info->verified)
-		session->cert_subject = mem_strdup(info->peer_subject);
+		session->visitor.cert_subject = mem_strdup(info->peer_subject);
 	log_event(session->inbound->log, LOG_INFO, "client-certificate", LOG_U64("session", session->number),
 		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("subject", info->peer_subject),
-		LOG_STR("sha256", session->cert_sha256), LOG_BOOL("verified", info->verified),
+		LOG_STR("sha256", session->visitor.cert_sha256), LOG_BOOL("verified", info->verified),
 		LOG_STR("why", info->verify_text), LOG_BOOL("resumed", info->is_resumed), LOG_END);
 }
 
@@ -363,7 +352,7 @@ static void on_tls(void *arg, const struct tls_info *info)
 {
 	struct session *session = arg;
 
-	session->tls = strcmp(info->protocol, "TLSv1.3") == 0 ? POLICY_TLS_1_3 : POLICY_TLS_1_2;
+	session->visitor.tls = strcmp(info->protocol, "TLSv1.3") == 0 ? POLICY_TLS_1_3 : POLICY_TLS_1_2;
 	if (info->has_peer)
 		take_client_certificate(session, info);
 	session->protocol |= PROTOCOL_TLS;
@@ -395,8 +384,7 @@ static void on_close(void *arg, enum err why, const char *text)
 	inbound->session_count--;
 	meter_add(inbound->meter, METRIC_CONNECTIONS_OPEN, -1);
 	smtp_server_free(&session->server);
-	mem_free(session->helo);
-	mem_free(session->cert_subject);
+	visitor_fini(&session->visitor);
 	mem_free(session);
 }
 

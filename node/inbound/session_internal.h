@@ -4,6 +4,7 @@
 #ifndef NODE_INBOUND_SESSION_INTERNAL_H
 #define NODE_INBOUND_SESSION_INTERNAL_H
 
+#include "access/visitor.h"
 #include "inbound/session.h"
 #include "inbound/transaction.h"
 #include "io/stream.h"
@@ -24,13 +25,9 @@ struct session {
 	struct transaction *transaction;
 	enum session_phase phase;
 	bool is_admitted; /* counted in admission */
-	bool is_relay;    /* may relay, by what the policy said last */
-	enum policy_tls tls;
-	char *cert_subject;   /* of a client certificate that is trusted; NULL: none */
-	char cert_sha256[65]; /* of any that it has shown, in hex; "": none */
-	uint8_t protocol;     /* set of enum envelope_protocol */
+	uint8_t protocol; /* set of enum envelope_protocol */
 	struct address client;
-	char *helo;
+	struct visitor visitor;
 	uint64_t number, messages;
 	uint64_t stalled_at_ms;
 	struct loop_timer timer;

@@ -11,6 +11,11 @@ void session_drop_transaction(struct session *session)
 	transaction_free(&session->transaction);
 }
 
+static const char *user_of(const struct session *session)
+{
+	return session->visitor.user ? session->visitor.user : "";
+}
+
 static void log_rejected(
 	struct session *session, const char *step, const struct smtp_reply *reply, struct span about)
 {
@@ -21,17 +26,34 @@ static void log_rejected(
 	else
 		meter_add_at(session->inbound->meter, METRIC_MESSAGES_REJECTED, REJECT_TEMPORARY, 1);
 	log_event(session->inbound->log, LOG_INFO, "rejected", LOG_U64("session", session->number),
-		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("step", step),
-		LOG_SPAN("about", about), LOG_U64("code", reply->code), LOG_SPAN("text", reply->text),
-		LOG_END);
+		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("user", user_of(session)),
+		LOG_STR("step", step), LOG_SPAN("about", about), LOG_U64("code", reply->code),
+		LOG_SPAN("text", reply->text), LOG_STR("rule", visitor_rule(&session->visitor)), LOG_END);
+}
+
+static void reject_with(
+	struct session *session, const char *step, const struct smtp_reply *reply, struct span about)
+{
+	log_rejected(session, step, reply, about);
+	session_decide(session, reply);
 }
 
 void session_reject(struct session *session, const char *step, enum smtp_reply_id id, struct span about)
 {
-	const struct smtp_reply *reply = smtp_reply_get(id);
+	reject_with(session, step, smtp_reply_get(id), about);
+}
 
-	log_rejected(session, step, reply, about);
-	session_decide(session, reply);
+/* A refusal that names what is refused: an address that the client wrote, where a reply can show it. */
+static void reject_address(struct session *session, const char *step, enum smtp_reply_id plain,
+	const struct smtp_address *address, const char *what)
+{
+	struct smtp_reply reply = *smtp_reply_get(plain);
+	char text[SMTP_MAILBOX_MAX + 160];
+
+	if (!address->has_utf8 && address->text.len <= SMTP_MAILBOX_MAX)
+		reply.text = span_of(text,
+			(size_t)snprintf(text, sizeof(text), "<%.*s> %s", SPAN_ARGS(address->text), what));
+	reject_with(session, step, &reply, address->text);
 }
 
 enum smtp_reply_id session_unready_reply(const struct session *session)
@@ -63,7 +85,8 @@ static void begin_transaction(struct session *session, const struct smtp_event_d
 	char ip[ADDRESS_TEXT_SIZE];
 	const struct transaction_origin origin = {
 		.client_ip = session_client_ip(session, ip),
-		.helo = span_of_str(session->helo),
+		.helo = span_of_str(session->visitor.helo),
+		.user = span_of_str(session->visitor.user),
 		.protocol = session->protocol,
 		.hostname = session->inbound->settings->node.hostname,
 	};
@@ -72,15 +95,49 @@ static void begin_transaction(struct session *session, const struct smtp_event_d
 	session->transaction = transaction_new(session->inbound->custody, data, &origin);
 }
 
+/*
+ * What the client has to do first, or what is wrong with this message whoever gets it. Who may not relay at
+ * all is told so at RCPT: the log then has both addresses.
+ */
+static enum smtp_reply_id policy_objection(struct session *session, const struct smtp_event_data *data)
+{
+	struct visitor *visitor = &session->visitor;
+	uint64_t size_max;
+
+	session_ask_policy(session);
+	switch (visitor->decision.verdict) {
+	case POLICY_NEEDS_TLS:
+		return SMTP_REPLY_NEED_TLS;
+	case POLICY_NEEDS_AUTH:
+		return visitor->later & POLICY_LATER_TLS ? SMTP_REPLY_NEED_TLS : SMTP_REPLY_NEED_AUTH;
+	case POLICY_DENY:
+		return SMTP_REPLY_NONE;
+	case POLICY_ALLOW:
+		break;
+	}
+	size_max = visitor_size_max(visitor);
+	if (size_max && data->mail.params.size > size_max)
+		return SMTP_REPLY_TOO_BIG;
+	return visitor_may_send_as(visitor, data->mail.from.text) ? SMTP_REPLY_NONE
+								  : SMTP_REPLY_SENDER_NOT_ALLOWED;
+}
+
 void session_on_mail(struct session *session, const struct smtp_event_data *data)
 {
 	enum smtp_reply_id refusal = session_unready_reply(session);
 
+	if (!refusal)
+		refusal = policy_objection(session, data);
+	if (refusal == SMTP_REPLY_SENDER_NOT_ALLOWED) {
+		reject_address(session, "mail", refusal, &data->mail.from,
+			session->visitor.user ? "is no address that you may send as"
+					      : "is no sender that is allowed from your address");
+		return;
+	}
 	if (refusal) {
 		session_reject(session, "mail", refusal, data->mail.from.text);
 		return;
 	}
-	session_ask_policy(session);
 	begin_transaction(session, data);
 	if (budget_level(session->inbound->budget) < BUDGET_HIGH) {
 		session_decide(session, NULL);
@@ -106,11 +163,32 @@ bool session_unstall(struct session *session, bool give_up)
 	return true;
 }
 
+static bool may_send_to(const struct session *session, const struct smtp_address *to)
+{
+	char full[SMTP_MAILBOX_MAX + SMTP_DOMAIN_MAX + 1];
+	struct span local = to->local, address = to->text;
+
+	/* RFC 5321 4.1.1.3: without a domain it is our own postmaster. */
+	if (to->kind == SMTP_ADDRESS_POSTMASTER) {
+		local = to->text;
+		address = span_of(full, (size_t)snprintf(full, sizeof(full), "%.*s@%s", SPAN_ARGS(to->text),
+						session->inbound->settings->node.hostname));
+	}
+	return visitor_may_send_to(&session->visitor, local, address);
+}
+
 void session_on_rcpt(struct session *session, const struct smtp_event_data *data)
 {
-	if (!session->is_relay) {
+	const struct smtp_address *to = &data->rcpt.to;
+	bool is_relay = session->visitor.decision.verdict == POLICY_ALLOW;
+
+	if (!is_relay || !may_send_to(session, to)) {
 		meter_add(session->inbound->meter, METRIC_RECIPIENTS_REJECTED, 1);
-		session_reject(session, "rcpt", SMTP_REPLY_RELAY_DENIED, data->rcpt.to.text);
+		if (is_relay)
+			reject_address(session, "rcpt", SMTP_REPLY_RELAY_DENIED, to,
+				"is no recipient that you may send to");
+		else
+			session_reject(session, "rcpt", SMTP_REPLY_RELAY_DENIED, to->text);
 		return;
 	}
 	transaction_add_recipient(session->transaction, data, session->inbound->settings->node.hostname);
@@ -153,9 +231,10 @@ static void log_accepted(struct session *session, const struct message *message)
 	meter_add(session->inbound->meter, METRIC_BYTES_ACCEPTED, (int64_t)envelope->size);
 	log_event(session->inbound->log, LOG_INFO, "message-accepted", LOG_STR("id", id.text),
 		LOG_U64("session", session->number), LOG_STR("client", session_client_ip(session, ip)),
-		LOG_STR("helo", session->helo), LOG_SPAN("sender", envelope->sender),
-		LOG_U64("recipients", envelope->recipient_count), LOG_U64("size", envelope->size),
-		LOG_BOOL("tls", (session->protocol & PROTOCOL_TLS) != 0), LOG_END);
+		LOG_STR("helo", session->visitor.helo), LOG_STR("user", user_of(session)),
+		LOG_SPAN("sender", envelope->sender), LOG_U64("recipients", envelope->recipient_count),
+		LOG_U64("size", envelope->size), LOG_BOOL("tls", (session->protocol & PROTOCOL_TLS) != 0),
+		LOG_STR("rule", visitor_rule(&session->visitor)), LOG_END);
 }
 
 static void say_queued(struct session *session, const struct message *message)
@@ -226,7 +305,10 @@ void session_on_message_end(struct session *session, const struct smtp_event_dat
 {
 	struct transaction *transaction = session->transaction;
 	enum smtp_reply_id refusal = transaction_end_body(transaction, session->inbound->settings, data);
+	uint64_t size_max = visitor_size_max(&session->visitor);
 
+	if (!refusal && size_max && data->message_end.size > size_max)
+		refusal = SMTP_REPLY_TOO_BIG;
 	if (refusal) {
 		session_reject(session, "data", refusal, transaction->message->envelope.sender);
 		session_drop_transaction(session);

@@ -29,6 +29,9 @@ struct transaction *transaction_new(
 	envelope->helo = arena_dup(&message->arena,
 		span_take(origin->helo,
 			origin->helo.len < ENVELOPE_NAME_MAX ? origin->helo.len : ENVELOPE_NAME_MAX));
+	envelope->user = arena_dup(&message->arena,
+		span_take(origin->user,
+			origin->user.len < ENVELOPE_NAME_MAX ? origin->user.len : ENVELOPE_NAME_MAX));
 	envelope->protocol = origin->protocol;
 	envelope->origin_id = dup_str(message, id_text.text);
 	return transaction;

@@ -24,6 +24,7 @@ struct transaction {
 struct transaction_origin {
 	const char *client_ip;
 	struct span helo;
+	struct span user; /* authenticated; empty: nobody */
 	uint8_t protocol; /* set of enum envelope_protocol */
 	const char *hostname;
 };
