@@ -86,13 +86,16 @@ static void no_means_no(struct world *world, const struct mail *mail)
 		violation(world, "no_means_no", "m%u was refused and is delivered", mail->number);
 }
 
-/* What an operator was told is cancelled is not sent afterwards, but for what was past its dot, or faulty. */
+/*
+ * What an operator was told is cancelled is not sent afterwards, unless it was past its dot, its node was
+ * faulty, or Redis lost writes, and the cancel among them.
+ */
 static void cancelled_is_no_lie(struct world *world, const struct attempt *attempt)
 {
 	const struct mail *mail = attempt->mail;
 
 	if (mail->cancelled_us && attempt->dot_us > mail->cancelled_us && !is_node_faulty_since(attempt) &&
-		!are_two_faults(world, attempt) && world->redis_faults == attempt->redis_faults)
+		world->redis_faults == mail->cancel_redis_faults)
 		violation(world, "cancelled_is_no_lie", "m%u is sent by %s", mail->number,
 			attempt->life->node->name);
 }

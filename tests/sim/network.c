@@ -127,13 +127,30 @@ static void send_reply(struct conn *conn, struct span bytes)
 	}
 }
 
+/* TCP sends it again when the network is back; by then the link may have given up. Nothing is left out. */
+static void hold_back(struct conn *conn, const struct packet *packet)
+{
+	struct world *world = conn->world;
+
+	if (!conn->node || conn->node->cut_until_us <= world->agenda.now_us)
+		return; /* Redis itself is down: its connections have ended */
+	if (conn->last_reply_us < conn->node->cut_until_us)
+		conn->last_reply_us = conn->node->cut_until_us;
+	agenda_plan(&world->agenda, conn->life, in_order(world, &conn->last_reply_us), take_bytes,
+		mem_dup(packet, sizeof(*packet) + packet->len), true);
+}
+
 static void take_bytes(void *arg)
 {
 	struct packet *packet = arg;
 	struct conn *conn = packet->conn;
 
-	if (packet->connection != conn->number || conn->state != CONN_UP || conn->is_closing || is_cut(conn))
-		return; /* what a cut network holds back never comes: the link has given up by then */
+	if (packet->connection != conn->number || conn->state != CONN_UP || conn->is_closing)
+		return;
+	if (is_cut(conn)) {
+		hold_back(conn, packet);
+		return;
+	}
 	redis_link_received(conn->link, span_of(packet->bytes, packet->len), world_now_ms(conn->world));
 	conn_pump(conn);
 }

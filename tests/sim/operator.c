@@ -32,8 +32,10 @@ static void on_cancelled(void *arg, const struct outcome *outcome)
 {
 	struct mail *mail = arg;
 
-	if (outcome->kind == OUTCOME_OK)
+	if (outcome->kind == OUTCOME_OK) {
 		mail->cancelled_us = the_world->agenda.now_us;
+		mail->cancel_redis_faults = the_world->redis_faults;
+	}
 	/* Whoever cancels a report does not want what it is about to be told. */
 	if (mail->about && outcome->kind != OUTCOME_GONE)
 		mail->about->is_cancelled = true;

@@ -75,13 +75,14 @@ struct mail {
 	unsigned reports[RECIPIENTS_MAX];  /* received about this recipient */
 	enum told told;
 	struct node *origin;
-	bool is_degraded;      /* acknowledged with a copy in one place only */
-	bool is_cancelled;     /* an operator asked for it */
-	bool is_excused;       /* two faults together may have lost it */
-	unsigned losses;       /* faults that took a copy of it, until it has two again */
-	unsigned copies;       /* before the fault that happens now */
-	bool was_written;      /* some byte about it went to Redis */
-	uint64_t cancelled_us; /* when an operator was told that it is; 0: never */
+	bool is_degraded;             /* acknowledged with a copy in one place only */
+	bool is_cancelled;            /* an operator asked for it */
+	bool is_excused;              /* two faults together may have lost it */
+	unsigned losses;              /* faults that took a copy of it, until it has two again */
+	unsigned copies;              /* before the fault that happens now */
+	bool was_written;             /* some byte about it went to Redis */
+	uint64_t cancelled_us;        /* when an operator was told that it is; 0: never */
+	unsigned cancel_redis_faults; /* of Redis, then */
 	struct attempt *attempts;
 	const enum hop_verdict *plan; /* what the hop does with the next attempts; then it takes */
 	size_t plan_len;
