@@ -305,21 +305,33 @@ static void watch_one(struct member *member, struct watched *next, const struct 
 		next->moved_ms = old->moved_ms;
 }
 
+/*
+ * Nodes come to another Redis one by one, and a process that has just started has seen none of them. Until
+ * everybody had the time to come, the living are those of the Redis before (protocol.md, finding 13).
+ */
+static void note_living(struct member *member, const struct registry_view *view)
+{
+	struct lease *lease = &member->lease;
+
+	if (member->now_ms < member->living_from_ms)
+		return;
+	lease->living_count = 0;
+	for (size_t i = 0; i < view->count && lease->living_count < MEMBER_LIVING_MAX; i++) {
+		if (view->nodes[i].state == NODE_ALIVE)
+			lease->living[lease->living_count++] = view->nodes[i].node;
+	}
+}
+
 static void watch(struct member *member, const struct registry_view *view)
 {
 	struct watched *next = mem_zalloc((view->count + 1) * sizeof(*next));
-	struct lease *lease = &member->lease;
 
 	member->nodes_alive = 0;
-	lease->living_count = 0;
 	for (size_t i = 0; i < view->count; i++) {
 		watch_one(member, &next[i], &view->nodes[i]);
-		if (view->nodes[i].state != NODE_ALIVE)
-			continue;
-		member->nodes_alive++;
-		if (lease->living_count < MEMBER_LIVING_MAX)
-			lease->living[lease->living_count++] = view->nodes[i].node;
+		member->nodes_alive += view->nodes[i].state == NODE_ALIVE;
 	}
+	note_living(member, view);
 	mem_free(member->watched);
 	member->watched = next;
 	member->watched_count = view->count;

@@ -12,7 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { REGISTER_RETRY_MS = 2000 };
+/* GATHERING_MS: as the grace of grace.lua. */
+enum { REGISTER_RETRY_MS = 2000, GATHERING_MS = 6000 };
 
 #define TO(phase) (1u << MEMBER_##phase)
 
@@ -179,12 +180,15 @@ static void send_open(struct member *member)
 
 void member_epoch_is_durable(struct member *member, uint64_t epoch, uint64_t now_ms)
 {
+	const char *generation = redis_link_identity(member->link)->replication_id;
+
 	member->now_ms = now_ms;
 	if (member->phase != MEMBER_PERSISTING || member->granted != epoch)
 		return;
+	if (strcmp(generation, member->lease.generation) != 0)
+		member->living_from_ms = now_ms + GATHERING_MS;
 	member->lease.epoch = epoch;
-	snprintf(member->lease.generation, sizeof(member->lease.generation), "%s",
-		redis_link_identity(member->link)->replication_id);
+	snprintf(member->lease.generation, sizeof(member->lease.generation), "%s", generation);
 	/* Registering began the lease, at the moment it was sent. */
 	member->lease.trust_until_ms = member->sent_ms + member->options.ttl_ms - member->options.margin_ms;
 	member->settled = false;

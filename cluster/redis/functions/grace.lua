@@ -29,7 +29,7 @@ function grace.recover(k, args)
   return 'OK'
 end
 
--- asserted: incarnation, generation, living nodes
+-- asserted: incarnation, generation, living nodes ('': the caller cannot know; then the grace ends by time)
 function grace.asserted(k, args)
   local incarnation, generation = args[1], args[2]
   local refusal = fence.check(k, incarnation)
@@ -40,6 +40,9 @@ function grace.asserted(k, args)
     return { 'NEWGEN' }
   end
   redis.call('HSET', k[SHARD], 'asserted:' .. node_of(incarnation), generation)
+  if args[3] == '' then
+    return 'OK'
+  end
   for node in args[3]:gmatch('%S+') do
     if redis.call('HGET', k[SHARD], 'asserted:' .. node) ~= generation then
       return 'OK'

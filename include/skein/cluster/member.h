@@ -36,10 +36,11 @@ struct member_options {
 
 /* What workers need to know of the lease; a copy is sent to them whenever it changes. */
 struct lease {
-	uint64_t epoch;                             /* 0: none yet */
-	uint64_t trust_until_ms;                    /* 0: not trusted */
-	char generation[GENERATION_LEN + 1];        /* the Redis it was granted by */
-	struct node_uuid living[MEMBER_LIVING_MAX]; /* nodes alive when last seen, for queue_asserted() */
+	uint64_t epoch;                      /* 0: none yet */
+	uint64_t trust_until_ms;             /* 0: not trusted */
+	char generation[GENERATION_LEN + 1]; /* the Redis it was granted by */
+	struct node_uuid
+		living[MEMBER_LIVING_MAX]; /* see queue_asserted(); none: who lives is not known yet */
 	size_t living_count;
 };
 

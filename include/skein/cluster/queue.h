@@ -283,14 +283,14 @@ bool queue_recover(struct redis_link *link, const struct queue_recover *args, ui
 	void *arg);
 
 /*
- * The caller has re-asserted all it owns and settled here. When all of `living` have, the grace ends. OK,
- * NEWGEN.
+ * The caller has re-asserted all it owns and settled here. When all of `living` have, the grace ends; with
+ * none, it goes on. OK, NEWGEN.
  */
 struct queue_asserted {
 	struct incarnation node;
 	unsigned shard;
 	struct span generation;
-	const struct node_uuid *living; /* that are known to be alive; the caller need not be among them */
+	const struct node_uuid *living; /* that are known to be alive; none: the caller does not know yet */
 	size_t living_count;
 };
 bool queue_asserted(struct redis_link *link, const struct queue_asserted *args, uint64_t now_ms,

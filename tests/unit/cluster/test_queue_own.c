@@ -101,6 +101,9 @@ static void finding_13_after_a_change_of_redis_nothing_is_given_out_until_the_li
 	assert_kind(do_recover(q, GENERATION), OUTCOME_OK);
 	assert_int_equal(do_claim(q, B, 1).outcome.wait_ms, 5000);
 
+	/* Who has just started cannot say who lives. */
+	assert_kind(do_asserted(q, A, GENERATION, ""), OUTCOME_OK);
+	assert_kind(do_claim(q, B, 1), OUTCOME_WAIT);
 	assert_kind(do_asserted(q, A, GENERATION, "ab"), OUTCOME_OK);
 	assert_kind(do_asserted(q, A, GENERATION, "ab"), OUTCOME_OK);
 	assert_kind(do_claim(q, B, 1), OUTCOME_WAIT);
