@@ -219,10 +219,21 @@ void result_bounced(
 	}
 }
 
+/* Nobody was told of them: whoever goes on with the message comes to report them, or we do, when it is ours
+ * again. */
+static void unreport(struct message *message)
+{
+	for (size_t i = 0; i < message->reported_count; i++)
+		message->envelope.recipients[message->reported[i]].state = RECIPIENT_PENDING;
+	message->reported_count = 0;
+}
+
 void result_resume(struct custody *custody, struct message *message)
 {
 	if (!is_ours(message)) {
 		drop_report(custody, message);
+		if (!message->is_building)
+			unreport(message);
 		if (!message->is_building)
 			conclude(custody, message);
 	} else if (message->report) {
@@ -234,9 +245,8 @@ static void on_report_made(struct custody *custody, struct message *message, str
 {
 	message->is_building = false;
 	if (!dsn) {
-		/* No room for the report: nobody was told, so it is tried again. */
-		for (size_t k = 0; k < message->reported_count; k++)
-			message->envelope.recipients[message->reported[k]].state = RECIPIENT_PENDING;
+		/* No room for the report: it is tried again. */
+		unreport(message);
 		conclude(custody, message);
 		return;
 	}

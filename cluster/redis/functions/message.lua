@@ -41,9 +41,9 @@ function message.create(k, msg, key, node, owner, turn)
   if fact then
     redis.call('HDEL', k[FACTS], m.id)
     m.settled = settled.unite(m.settled, fact:match('%d+$'))
-    if not settled.is_pending(m.settled) then
-      return nil, record.finish(k, m, settled.why(m.settled))
-    end
+  end
+  if not settled.is_pending(m.settled) then
+    return nil, record.finish(k, m, settled.why(m.settled))
   end
   local now = clock.now_ms()
   persist(k, msg)

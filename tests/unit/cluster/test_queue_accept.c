@@ -313,6 +313,17 @@ static void keep_makes_the_caller_a_holder_who_hears_of_the_end(void **state)
 	assert_gone(do_keep(q, B, 0, message_of(1, 1)), SETTLED_DELIVERED);
 }
 
+/* Nobody can be given a message that has nothing left to do. */
+static void a_settled_message_ends_when_it_comes(void **state)
+{
+	struct queue_driver *q = *state;
+	struct queue_message message = message_of(1, 1);
+
+	message.settled = SPAN_LIT("4");
+	assert_gone(do_keep(q, A, 1, message), SETTLED_FAILED);
+	assert_kind(do_show(q, 1), OUTCOME_GONE);
+}
+
 /* 34: the deliverer may speak before the holder makes the record anew. */
 static void finding_34_facts_about_an_unknown_message_are_applied_when_it_comes(void **state)
 {
@@ -425,6 +436,7 @@ int main(void)
 		ROW(keep_lets_go_what_an_older_state_gives_to_the_caller),
 		ROW(keep_of_an_older_turn_leaves_the_callers_new_turn_alone),
 		ROW(keep_makes_the_caller_a_holder_who_hears_of_the_end),
+		ROW(a_settled_message_ends_when_it_comes),
 		ROW(finding_34_facts_about_an_unknown_message_are_applied_when_it_comes),
 		ROW(finding_40_a_body_on_one_node_alone_is_claimed_by_that_node_alone),
 		ROW(a_body_put_later_frees_the_message_for_all),
