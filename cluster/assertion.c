@@ -60,8 +60,10 @@ static void list_holdings(struct ownership *ownership)
 				list_push_front(&ownership->to_adopt, &holding->queue);
 			else
 				list_push_back(&ownership->to_adopt, &holding->queue);
-		} else if (holding->state == HOLDING_KEPT && ownership->is_regenerated) {
-			list_push_back(&ownership->to_keep, &holding->queue);
+		} else if (holding->state == HOLDING_KEPT) {
+			holding->is_keep_due |= ownership->is_regenerated;
+			if (holding->is_keep_due)
+				list_push_back(&ownership->to_keep, &holding->queue);
 		}
 	}
 }
@@ -163,12 +165,17 @@ void assertion_retry(struct ownership *ownership)
 	struct holding *holding;
 	size_t cursor = 0;
 
-	if (ownership->phase != ASSERTION_OPEN || !ownership->counts[HOLDING_OFFERED])
+	if (ownership->phase != ASSERTION_OPEN ||
+		(!ownership->counts[HOLDING_OFFERED] && !ownership->has_keeps_due))
 		return;
+	ownership->has_keeps_due = false;
 	while ((holding = table_next(&ownership->holdings, &cursor))) {
-		if (holding->state == HOLDING_OFFERED && holding->call == CALL_NONE &&
-			!list_is_linked(&holding->queue))
+		if (holding->call != CALL_NONE || list_is_linked(&holding->queue))
+			continue;
+		if (holding->state == HOLDING_OFFERED)
 			list_push_back(&ownership->to_adopt, &holding->queue);
+		else if (holding->state == HOLDING_KEPT && holding->is_keep_due)
+			list_push_back(&ownership->to_keep, &holding->queue);
 	}
 	assertion_pump(ownership);
 }

@@ -498,6 +498,10 @@ static void on_kept(void *arg, const struct outcome *outcome, const struct queue
 	struct holding *holding = call.holding;
 
 	(void)turn;
+	if (outcome_is_ok(outcome))
+		holding->is_keep_due = false;
+	else
+		ownership->has_keeps_due = true;
 	if (holding->is_registered && holding->state == HOLDING_KEPT) {
 		if (outcome->kind == OUTCOME_GONE)
 			ownership_end(ownership, holding, outcome->why, span_of(NULL, 0));

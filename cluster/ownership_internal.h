@@ -71,6 +71,7 @@ struct ownership {
 	struct list awaiting_body;     /* likewise: adopted once their pieces are put */
 	uint64_t bodies_until_ms;      /* the round waits for them no longer than that */
 	unsigned recovering, adopting;
+	bool has_keeps_due; /* a keep was not taken: once more, with the next retry */
 
 	/* facts.c */
 	struct list facts_pending, facts_told; /* in the order of time */
@@ -105,7 +106,7 @@ struct shard_state *ownership_shard(struct ownership *ownership, unsigned number
 
 /* Redis lacks its body: the round waits until it can be adopted. */
 void assertion_await_body(struct ownership *ownership, struct holding *holding);
-/* What is still in doubt although the link is up is asked again. */
+/* What is still in doubt although the link is up is asked again, and what was not kept is kept. */
 void assertion_retry(struct ownership *ownership);
 /* Link and lease may allow a new round, or end this one. */
 void assertion_restart(struct ownership *ownership);

@@ -45,6 +45,7 @@ struct holding {
 	bool is_holder;         /* our journal has it */
 	bool is_windowed;       /* past its final dot, the answer awaited */
 	bool is_registered;     /* in the table */
+	bool is_keep_due;       /* Redis may lack it: a keep is to be answered yet */
 	unsigned char pins;     /* the machine is at work on it further up the stack */
 	uint64_t turn, epoch;   /* of our ownership */
 	struct list queue;      /* in the machine's list of those to assert */
