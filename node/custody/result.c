@@ -142,7 +142,9 @@ static void drop_report(struct custody *custody, struct message *message)
 	dsn->original = NULL;
 	if (dsn->holding.state == HOLDING_LOCAL)
 		ownership_end_local(custody->ownership, &dsn->holding);
-	if (dsn->holding.state == HOLDING_ENDED)
+	/* One that was in the queue after all may have been delivered before this is known of its original.
+	 */
+	if (dsn->holding.state == HOLDING_ENDED && dsn->stage != MESSAGE_ENDED)
 		custody_finish(custody, dsn);
 	/* In doubt: assertion will tell. */
 	message_unref(&dsn);
