@@ -185,5 +185,5 @@ const struct scenario chaos_scenarios[] = {
 		.shards = 4,
 		.seconds = 120,
 	},
+	{ .name = NULL },
 };
-const size_t chaos_scenario_count = ARRAY_LEN(chaos_scenarios);

@@ -80,6 +80,13 @@ static void trace_entry(struct worker *worker, const struct entry *entry)
 		words[entry->type]);
 }
 
+static bool is_left_out(struct world *world, const struct msg_id *id)
+{
+	const struct mail *mail = mail_find(world, id);
+
+	return world->broken == BROKEN_REPORT && mail && mail->about;
+}
+
 static void apply(struct worker *worker, struct entry *entry)
 {
 	struct disk *disk = disk_of(worker);
@@ -90,7 +97,8 @@ static void apply(struct worker *worker, struct entry *entry)
 
 	switch (entry->type) {
 	case JOURNAL_MESSAGE:
-		put_message(disk, entry);
+		if (!is_left_out(worker->node->world, &entry->id))
+			put_message(disk, entry);
 		break;
 	case JOURNAL_UPDATE:
 		if (live) {
@@ -320,7 +328,8 @@ struct body *body_new(struct body_store *store, const struct msg_id *id, uint64_
 	body->worker = store->worker;
 	body->id = *id;
 	body->refs = 1;
-	body->is_in_file = world_chance(store->worker->node->world, 200);
+	body->is_in_file = world_chance(store->worker->node->world, 200) ||
+			   store->worker->node->world->has_bodies_in_files;
 	return body;
 }
 

@@ -7,6 +7,8 @@
 #include "operator.h"
 #include "store.h"
 
+#include <string.h>
+
 static struct node *any_node(struct world *world)
 {
 	return &world->nodes[world_random(world, world->node_count)];
@@ -142,28 +144,68 @@ void fault_redis_remember(struct world *world)
 	world->is_snapshot_kept = true;
 }
 
-static void lose_writes(struct world *world, const char *what, bool is_empty)
+static void go_back_to(struct world *world, int db)
 {
-	trace(world, "%s", what);
-	invariants_before_loss(world);
-	if (is_empty)
-		store_empty(world, DB_MAIN);
-	else
-		store_copy(world, DB_SNAPSHOT, DB_MAIN);
+	store_copy(world, db, DB_MAIN);
 	world->is_snapshot_kept = false;
 	store_new_generation(world);
-	invariants_after_loss(world, what);
-	note_redis_fault(world);
 }
 
 void fault_redis_older(struct world *world)
 {
-	lose_writes(world, "Redis lost its last writes", false);
+	static const char what[] = "Redis lost its last writes";
+
+	trace(world, what);
+	invariants_before_loss(world);
+	go_back_to(world, DB_SNAPSHOT);
+	invariants_after_loss(world, what);
+	note_redis_fault(world);
 }
 
 void fault_redis_empty(struct world *world)
 {
-	lose_writes(world, "Redis lost everything", true);
+	static const char what[] = "Redis lost everything";
+
+	trace(world, what);
+	invariants_before_loss(world);
+	store_empty(world, DB_SNAPSHOT);
+	go_back_to(world, DB_SNAPSHOT);
+	invariants_after_loss(world, what);
+	note_redis_fault(world);
+}
+
+void fault_host(struct node *node, uint64_t down_us)
+{
+	struct world *world = node->world;
+
+	invariants_before_loss(world);
+	node_crash(node);
+	node_lose_disk(node);
+	go_back_to(world, DB_REPLICA);
+	invariants_after_loss(world, "the host of a node and of Redis");
+	note_redis_fault(world);
+	world_plan(world, down_us, on_restart, node);
+}
+
+void fault_split(struct node *node)
+{
+	struct world *world = node->world;
+
+	trace(world, "%s stays with the old Redis", node->name);
+	invariants_before_loss(world);
+	node->is_across = true;
+	memcpy(world->store.other_generation, world->store.generation, sizeof(world->store.generation));
+	store_copy(world, DB_MAIN, DB_OTHER);
+	go_back_to(world, DB_REPLICA);
+	invariants_after_loss(world, "a split");
+	note_redis_fault(world);
+}
+
+void fault_mend_split(struct node *node)
+{
+	trace(node->world, "%s finds the new Redis", node->name);
+	node->is_across = false;
+	fault_snip_all(node->world);
 }
 
 static void on_older(void *arg)

@@ -15,6 +15,11 @@ void fault_redis_down(struct world *world, uint64_t us);
 void fault_redis_remember(struct world *world);
 void fault_redis_older(struct world *world);
 void fault_redis_empty(struct world *world);
+/* The host of this node and of Redis dies: node, disk, and what no replica has. */
+void fault_host(struct node *node, uint64_t down_us);
+/* Redis' replica becomes the master of all but this node, which stays with the old one. */
+void fault_split(struct node *node);
+void fault_mend_split(struct node *node);
 /* All connections to Redis break. */
 void fault_snip_all(struct world *world);
 

@@ -385,7 +385,8 @@ static void read_report(struct mail *report, struct span body)
 	}
 }
 
-static void check_body(const struct courier *courier)
+/* What the hop gets is what the client sent. */
+static void a_mail_keeps_its_body(const struct courier *courier)
 {
 	struct mail *mail = courier->mail;
 	struct span body = disk_body(courier->delivery.message->body);
@@ -397,7 +398,7 @@ static void check_body(const struct courier *courier)
 	}
 	snprintf(text, sizeof(text), "Subject: mail %u\r\n", mail->number);
 	if (!span_starts_with(body, span_of_str(text)))
-		violation(world_of(courier->worker), "a mail keeps its body", "m%u has another one",
+		violation(world_of(courier->worker), "a_mail_keeps_its_body", "m%u has another one",
 			mail->number);
 }
 
@@ -413,7 +414,7 @@ static void start(struct worker *worker, struct message *message)
 	message_enter(message, MESSAGE_TRYING);
 	worker->outbound.trying++;
 	delivery_open(&courier->delivery, message, RECIPIENTS_MAX);
-	check_body(courier);
+	a_mail_keeps_its_body(courier);
 	courier->verdict = choose(world, courier->mail);
 	happening.mail = courier->mail;
 	happened(world, &happening);

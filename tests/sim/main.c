@@ -142,7 +142,7 @@ static int run_breaking(const struct request *request, const struct redis_server
 		if (is_seen)
 			printf("%s: seen by %s with seed %llu\n", breaking->name, breaking->invariant,
 				(unsigned long long)(request->seed + i));
-		else if (status != EXIT_SUCCESS)
+		else if (status != EXIT_SUCCESS || trace_is_loud)
 			printf("%.*s\n", SPAN_ARGS(buf_span(&out)));
 		buf_fini(&out);
 		if (is_seen)
@@ -161,7 +161,7 @@ static void list(void)
 		printf("%-44s %s\n", scenario->name, scenario->about);
 	for (size_t i = 0; (breaking = breaking_at(i)); i++)
 		printf("break %-38s seen by %s in %s\n", breaking->name, breaking->invariant,
-			breaking->scenario);
+			breaking_scenario(breaking));
 }
 
 static _Noreturn void usage(void)
@@ -198,7 +198,7 @@ static void read_options(int argc, char **argv, struct request *request)
 		case 'b':
 			request->breaking = breaking_find(optarg);
 			if (request->breaking)
-				request->scenario = scenario_find(request->breaking->scenario);
+				request->scenario = scenario_find(breaking_scenario(request->breaking));
 			break;
 		case 't':
 			trace_is_loud = true;

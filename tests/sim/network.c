@@ -1,6 +1,7 @@
 #include "network.h"
 
 #include "happening.h"
+#include "mail.h"
 #include "store.h"
 
 #include "skein/proto/base/alloc.h"
@@ -166,7 +167,10 @@ static void answer_info(struct conn *conn, struct buf *out)
 		"redis_version:7.0.15\r\ncluster_enabled:0\r\nloading:0\r\nrole:master\r\nmaster_replid:%"
 		"s\r\n"
 		"connected_slaves:%d\r\naof_enabled:1\r\nmaxmemory_policy:noeviction\r\n",
-		conn->db == DB_OTHER ? store->other_generation : store->generation, store->has_replica);
+		conn->world->broken == BROKEN_GENERATION ? "always the same"
+		: conn->db == DB_OTHER                   ? store->other_generation
+							 : store->generation,
+		store->has_replica);
 	buf_printf(out, "$%zu\r\n", buf_len(&text));
 	buf_append(out, buf_span(&text));
 	buf_append_str(out, "\r\n");
@@ -179,9 +183,36 @@ static void answer_wait(struct conn *conn, struct buf *out)
 	struct store *store = &conn->world->store;
 	bool is_copied = store->has_replica && store->replica_is_reachable && conn->db == DB_MAIN;
 
-	if (is_copied && conn->world->broken != BROKEN_LIBRARY)
+	if (conn->world->broken == BROKEN_WAIT)
+		is_copied = true;
+	else if (is_copied)
 		store_copy(conn->world, DB_MAIN, DB_REPLICA);
 	buf_printf(out, ":%d\r\n", is_copied);
+}
+
+/* A settle of what was recorded before. */
+static bool is_repeated_fact(struct world *world, const struct command *command)
+{
+	struct mail *mail =
+		strcmp(command->name, "settle") == 0 ? mail_find_text(world, command->args[0]) : NULL;
+
+	for (const struct attempt *it = mail ? mail->attempts : NULL; it; it = it->next) {
+		if (it->is_recorded)
+			return true;
+	}
+	return false;
+}
+
+/* Rules taken out. */
+static bool answer_wrongly(struct world *world, const struct command *command, struct buf *out)
+{
+	if (world->broken == BROKEN_RECONCILE && strcmp(command->name, "SSCAN") == 0)
+		buf_append_str(out, "*2\r\n$1\r\n0\r\n*0\r\n");
+	else if (world->broken == BROKEN_FACTS && is_repeated_fact(world, command))
+		buf_append_str(out, "$2\r\nOK\r\n");
+	else
+		return false;
+	return true;
 }
 
 /* True when the simulation answers itself. */
@@ -200,7 +231,7 @@ static bool answer_itself(struct conn *conn, const struct command *command, stru
 	else if (strcmp(command->name, "CLIENT") == 0)
 		buf_append_str(out, "+OK\r\n");
 	else
-		return false;
+		return answer_wrongly(conn->world, command, out);
 	return true;
 }
 
@@ -234,6 +265,15 @@ static void trace_call(const struct happening *happening)
 
 /* --- arrival --------------------------------------------------------------------------------------- */
 
+/* "Subject: mail 12" → "Subject: nail 12" */
+static void alter_body(struct buf *reply)
+{
+	char *subject = memmem(reply->base + reply->head, buf_len(reply), "mail", 4);
+
+	if (subject)
+		*subject = 'n';
+}
+
 static void execute(struct packet *packet)
 {
 	struct conn *conn = packet->conn;
@@ -254,6 +294,8 @@ static void execute(struct packet *packet)
 
 		happened(world, &happening);
 		store_execute(world, packet->db, bytes, &reply);
+		if (world->broken == BROKEN_BODY && strcmp(command.name, "GET") == 0)
+			alter_body(&reply);
 		happening.kind = SAW_EXECUTED;
 		happening.reply = buf_span(&reply);
 		trace_call(&happening);
@@ -313,11 +355,13 @@ static void send_command(struct conn *conn, const struct command *command)
 	packet->loses_reply = world_chance(world, world->is_calm ? 0 : world->odds.lost_replies);
 	memcpy(packet->bytes, command->bytes.ptr, command->bytes.len);
 	happened(world, &happening);
-	if (happening.action == ACTION_LOSE) {
+	if (conn->is_stuck || happening.action == ACTION_LOSE) {
+		conn->is_stuck = true;
 		mem_free(packet);
 		return;
 	}
 	if (happening.action == ACTION_GHOST) {
+		conn->is_stuck = true;
 		packet->is_ghost = true;
 		delay_us = happening.delay_us;
 	}
@@ -362,8 +406,9 @@ static void end(void *arg)
 	if (event->number != conn->number || conn->state == CONN_DOWN)
 		return;
 	conn->state = CONN_DOWN;
-	conn->is_closing = false;
+	conn->is_closing = conn->is_stuck = false;
 	conn->number++;
+	conn->last_arrival_us = conn->last_reply_us = 0;
 	buf_clear(&conn->out);
 	redis_link_disconnected(conn->link, "the connection broke", world_now_ms(conn->world));
 	plan(conn, world_between(conn->world, RECONNECT_FIRST_US, RECONNECT_MAX_US), begin);

@@ -13,6 +13,7 @@
 
 /* As in worker.c. */
 enum { TICK_MAX_MS = 200, MEMBER_TICK_MAX_MS = 1000, DRAIN_STEP_MS = 50, DRAIN_TIMEOUT_MS = 30000 };
+static const uint64_t FOR_EVER_MS = 1000000000000;
 enum { TAKEOVERS_MAX = 5, TTL_MS = 5000, RENEW_MS = 1000, MARGIN_MS = 500 };
 
 static void plan(struct node *node, uint64_t delay_us, event_fn *fn, void *arg, bool owns_arg)
@@ -118,6 +119,8 @@ static void on_lease_order(void *arg)
 	struct order *order = arg;
 	struct worker *worker = order->worker;
 
+	if (worker->node->world->broken == BROKEN_LEASE && order->lease.epoch)
+		order->lease.trust_until_ms = FOR_EVER_MS;
 	ownership_set_lease(worker->ownership, &order->lease, world_now_ms(worker->node->world));
 	conn_pump(worker->conn);
 }
@@ -223,8 +226,12 @@ static void on_epoch_durable(void *arg)
 {
 	struct order *order = arg;
 
+	uint64_t now_ms = world_now_ms(order->node->world);
+
 	order->node->spool_epoch = order->epoch;
-	member_epoch_is_durable(order->node->member, order->epoch, world_now_ms(order->node->world));
+	member_epoch_is_durable(order->node->member, order->epoch, now_ms);
+	if (order->node->world->broken == BROKEN_DECLARE)
+		member_switched(order->node->member, order->epoch, now_ms);
 	poke_member(order->node);
 }
 

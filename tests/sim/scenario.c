@@ -5,6 +5,8 @@
 #include "mail.h"
 #include "node.h"
 #include "operator.h"
+#include "script.h"
+#include "store.h"
 
 #include "skein/proto/base/alloc.h"
 
@@ -14,7 +16,16 @@ enum { CALM_MAX_S = 400, TIDY_S = 10, DEEP_S = 3, FINISH_LOOK_S = 2 };
 
 const struct scenario *scenario_at(size_t index)
 {
-	return index < chaos_scenario_count ? &chaos_scenarios[index] : NULL;
+	static const struct scenario *const files[] = { chaos_scenarios, ownership_scenarios, redis_scenarios,
+		lease_scenarios, degraded_scenarios, multi_scenarios };
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		for (const struct scenario *it = files[i]; it->name; it++) {
+			if (index-- == 0)
+				return it;
+		}
+	}
+	return NULL;
 }
 
 const struct scenario *scenario_find(const char *name)
@@ -32,7 +43,7 @@ void happened(struct world *world, struct happening *happening)
 {
 	invariants_look(world, happening);
 	if (world->scenario->script && !world->is_calm)
-		world->scenario->script(world, happening);
+		script_go_on(world, happening);
 }
 
 /* A node that an operator drained stays as it is until somebody starts it again. */
@@ -54,6 +65,8 @@ static void on_second(void *arg)
 	struct happening happening = { .kind = SAW_SECOND };
 
 	world_plan(world, SECOND_US, on_second, world);
+	if (world->broken == BROKEN_WAIT)
+		store_copy(world, DB_MAIN, DB_REPLICA);
 	happened(world, &happening);
 	if (!world->is_calm)
 		restart_drained(world);
@@ -109,7 +122,7 @@ static void run_until_calm(struct world *world)
 
 	if (world->steps_max)
 		end_us = UINT64_MAX;
-	while (world->agenda.now_us < end_us && world->agenda.steps < steps && !world->is_script_over)
+	while (world->agenda.now_us < end_us && world->agenda.steps < steps)
 		CHECK(agenda_step(&world->agenda));
 }
 
@@ -132,8 +145,13 @@ static void run_calm(struct world *world)
 
 void scenario_run(struct world *world)
 {
+	const struct scenario *scenario = world->scenario;
+
 	build(world);
 	run_until_calm(world);
+	if (world->script.step < scenario->steps_of_script)
+		violation(world, "the_script_ran", "it is at step %u of %u", world->script.step,
+			scenario->steps_of_script);
 	faults_end(world);
 	run_calm(world);
 }

@@ -22,6 +22,7 @@ struct scenario {
 	unsigned seconds; /* before the calm; 0: 60 */
 	unsigned steps;   /* the calm comes earlier, after so many; 0: by time alone */
 	script_fn *script;
+	unsigned steps_of_script; /* that a run must have come to */
 };
 
 const struct scenario *scenario_find(const char *name);
@@ -31,19 +32,21 @@ const struct scenario *scenario_at(size_t index);
 /* A rule taken out, and which invariant must see it in which scenario. */
 struct breaking {
 	const char *name;
-	const char *scenario;
+	const char *scenario;  /* NULL: the one of this name */
 	const char *invariant; /* what must be violated */
 	enum broken broken;
-	struct patch patches[3]; /* of the function library */
+	const struct patch *patches; /* of the function library */
 	size_t patch_count;
 	unsigned seeds; /* one of so many must show it; 0: the first */
 };
 
 const struct breaking *breaking_find(const char *name);
 const struct breaking *breaking_at(size_t index);
+const char *breaking_scenario(const struct breaking *breaking);
 
-extern const struct scenario chaos_scenarios[];
-extern const size_t chaos_scenario_count;
+/* Each ends with one that has no name. */
+extern const struct scenario chaos_scenarios[], ownership_scenarios[], redis_scenarios[], lease_scenarios[],
+	degraded_scenarios[], multi_scenarios[];
 
 /* Runs one seed to its end; returns when all is well. */
 void scenario_run(struct world *world);

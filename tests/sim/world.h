@@ -119,6 +119,7 @@ struct conn {
 	void *arg;
 	enum conn_state state;
 	bool is_closing;
+	bool is_stuck; /* nothing that is sent arrives any more */
 	int db;
 	uint64_t number; /* of the connection; grows with each */
 	uint64_t last_arrival_us, last_reply_us;
@@ -193,19 +194,33 @@ struct odds {
 	unsigned apart_s;      /* faults that take copies keep this distance */
 };
 
-/* Rules that a broken owner or network does not keep: each is what one invariant must see. */
+/* Rules that are not kept: each is what an invariant must see. Those of the function library are patched
+ * there. */
 enum broken {
 	BROKEN_NOTHING,
-	BROKEN_RECONCILE, /* a node never asks what is its own */
-	BROKEN_DECLARE,   /* settled is said before everything is adopted */
-	BROKEN_LEASE,     /* nobody looks at the lease */
-	BROKEN_WINDOW,    /* ... nor before the final dot */
-	BROKEN_DONE,      /* the journal says durable before it is */
-	BROKEN_CUSTODY,   /* ... also for new messages */
-	BROKEN_SEEN,      /* the news is acknowledged before the journal has it */
-	BROKEN_NEGATIVE,  /* the client hears no although Redis may have the message */
-	BROKEN_FACTS,     /* what was delivered is not told */
-	BROKEN_LIBRARY,   /* the function library is patched */
+	BROKEN_RECONCILE,  /* a node never sees what Redis says is its own */
+	BROKEN_DECLARE,    /* settled is said before everything is adopted */
+	BROKEN_LEASE,      /* a lease is trusted for ever */
+	BROKEN_WINDOW,     /* nobody looks at it before the final dot */
+	BROKEN_DONE,       /* the journal says durable before it is */
+	BROKEN_CUSTODY,    /* ... also for new messages */
+	BROKEN_REPORT,     /* reports are in Redis only */
+	BROKEN_NEGATIVE,   /* the client hears no although Redis may have the message */
+	BROKEN_FACTS,      /* what is settled is told once only */
+	BROKEN_WAIT,       /* WAIT waits for no replica */
+	BROKEN_GENERATION, /* nobody sees that Redis is another one */
+	BROKEN_BODY,       /* a body comes back changed */
+};
+
+/* Where the scenario's script is. */
+struct script {
+	unsigned step;
+	uint64_t at_us; /* when the step began */
+	struct mail *mail, *first;
+	struct node *from, *to;
+	/* Nothing that this node sends arrives, until then. */
+	struct node *held_up;
+	uint64_t held_up_until_us;
 };
 
 struct world {
@@ -233,14 +248,8 @@ struct world {
 	unsigned gone_uuid_count;
 	uint64_t hop_latency_us;
 	uint64_t steps_max; /* of the command line; 0: the scenario's */
-	/* Where the scenario's script is. */
-	struct {
-		unsigned step;
-		uint64_t at_us;
-		struct mail *mail;
-		struct node *from, *to;
-	} script;
-	bool is_script_over; /* the calm may begin */
+	struct script script;
+	bool has_bodies_in_files; /* all of them */
 };
 
 /* The one world, for what has no argument: the clocks, and the functions that stand in for the node's. */

@@ -1,0 +1,161 @@
+/* Findings 21 to 24: leases. A is script.from, B another node. */
+#include "script.h"
+
+#include "faults.h"
+#include "node.h"
+
+#include <string.h>
+
+static const enum hop_verdict deferred_often[] = { HOP_DEFERS, HOP_DEFERS, HOP_DEFERS, HOP_DEFERS, HOP_DEFERS,
+	HOP_DEFERS, HOP_DEFERS, HOP_DEFERS, HOP_DEFERS, HOP_DEFERS };
+
+static void send_slowly(struct world *world, const struct happening *happening)
+{
+	if (!script_begins(world, happening) || !script_leader(world))
+		return;
+	world->hop_latency_us = 30 * SECOND_US;
+	script_send(world, script_follower(world), 1, NULL, 0);
+}
+
+static bool is_renewed(const struct world *world, const struct happening *happening, const struct node *node)
+{
+	(void)world;
+	return happening->kind == SAW_EXECUTED && happening->conn->node == node &&
+	       strcmp(happening->command->name, "renew") == 0;
+}
+
+/* Redis' clock jumps while A is in the window, between the leader's renewal and its look at the others. */
+static void redis_clock_jumps(struct world *world, struct happening *happening)
+{
+	struct script *script = &world->script;
+
+	switch (script->step) {
+	case 0:
+		send_slowly(world, happening);
+		break;
+	case 1:
+		if (script_saw_mail(world, happening, SAW_DOT)) {
+			script->to = script_leader(world);
+			script_next(world);
+		}
+		break;
+	case 2:
+		if (is_renewed(world, happening, script->to)) {
+			world->store.skew_us += 60 * (int64_t)SECOND_US;
+			script_hold_up(world, script->from, 1);
+			script_next(world);
+		}
+		break;
+	}
+}
+
+/* Redis goes back by seven renewals while A is in the window. */
+static void failover_loses_renewals(struct world *world, struct happening *happening)
+{
+	struct script *script = &world->script;
+
+	switch (script->step) {
+	case 0:
+		send_slowly(world, happening);
+		break;
+	case 1:
+		if (script_saw_mail(world, happening, SAW_DOT)) {
+			fault_redis_remember(world);
+			script_next(world);
+		}
+		break;
+	case 2:
+		if (script_waited(world, happening, 7)) {
+			fault_redis_older(world);
+			script_hold_up(world, script->from, 2);
+			script_next(world);
+		}
+		break;
+	}
+}
+
+/* A is cut off and declared dead; Redis goes back to before that; A comes back when B has adopted again. */
+static void the_mark_is_lost(struct world *world, struct happening *happening)
+{
+	struct script *script = &world->script;
+
+	switch (script->step) {
+	case 0:
+		if (script_begins(world, happening) && script_leader(world))
+			script_send(world, script_follower(world), 1, deferred_often, 4);
+		break;
+	case 1:
+		if (script_saw(world, happening, SAW_EXECUTED, "accept", script->from)) {
+			fault_redis_remember(world);
+			node_cut(script->from, 30 * SECOND_US);
+			script_next(world);
+		}
+		break;
+	case 2:
+		if (script_saw_others_dot(world, happening)) {
+			world->hop_latency_us = 30 * SECOND_US;
+			fault_redis_older(world);
+			script->from->cut_until_us = world->agenda.now_us + 2 * SECOND_US;
+			script_next(world);
+		}
+		break;
+	}
+}
+
+/* A stays with the old master, which goes on, and the others with the new one. */
+static void split_brain(struct world *world, struct happening *happening)
+{
+	struct script *script = &world->script;
+
+	switch (script->step) {
+	case 0:
+		if (script_begins(world, happening) && script_leader(world))
+			script_send(world, script_follower(world), 1, deferred_often, 10);
+		break;
+	case 1:
+		if (script_saw_mail(world, happening, SAW_TOLD))
+			script_next(world);
+		break;
+	case 2:
+		if (script_waited(world, happening, 3)) {
+			fault_split(script->from);
+			script_next(world);
+		}
+		break;
+	case 3:
+		if (script_saw_others_dot(world, happening)) {
+			world->hop_latency_us = 30 * SECOND_US;
+			script_next(world);
+		}
+		break;
+	case 4:
+		if (script_waited(world, happening, 20)) {
+			fault_mend_split(script->from);
+			script_next(world);
+		}
+		break;
+	}
+}
+
+const struct scenario lease_scenarios[] = {
+	{ .name = "finding_21_redis_clock_jumps",
+		.about = "no lease ends by Redis' clock",
+		.script = redis_clock_jumps,
+		.steps_of_script = 3 },
+	{ .name = "finding_22_failover_loses_renewals",
+		.about = "no lease ends by a failover",
+		.script = failover_loses_renewals,
+		.steps_of_script = 3 },
+	{ .name = "finding_23_the_mark_is_lost",
+		.about = "no epoch is renewed on another Redis",
+		.script = the_mark_is_lost,
+		.steps_of_script = 3,
+		.seconds = 80 },
+	{ .name = "finding_24_split_brain",
+		.about = "a renewal counts when a replica has it",
+		.has_replica = true,
+		.script = split_brain,
+		.steps_of_script = 5,
+		.seconds = 90 },
+	{ .name = NULL },
+};
