@@ -267,7 +267,7 @@ static void declare_deaths(struct member *member)
 
 		if (watched->state != NODE_ALIVE ||
 			member->now_ms - watched->moved_ms < member->options.ttl_ms ||
-			node_uuid_eq(&watched->node, &member->options.uuid))
+			(!member->is_refused && node_uuid_eq(&watched->node, &member->options.uuid)))
 			continue;
 		death = mem_alloc(sizeof(*death));
 		*death = (struct death){ member, args.node };
@@ -313,7 +313,7 @@ static void note_living(struct member *member, const struct registry_view *view)
 {
 	struct lease *lease = &member->lease;
 
-	if (member->now_ms < member->living_from_ms)
+	if (member->phase != MEMBER_RENEWING || member->now_ms < member->living_from_ms)
 		return;
 	lease->living_count = 0;
 	for (size_t i = 0; i < view->count && lease->living_count < MEMBER_LIVING_MAX; i++) {
@@ -378,6 +378,26 @@ static void seek_lead(struct member *member)
 		mem_free(call);
 }
 
+/*
+ * Who is refused, because of its name or its host, watches too: when all nodes were replaced at once nobody
+ * else is there to see that the old ones are dead.
+ */
+static void act(struct member *member)
+{
+	if (member->is_refused) {
+		declare_deaths(member);
+		return;
+	}
+	if (member->phase != MEMBER_RENEWING)
+		return;
+	seek_lead(member);
+	if (!member->leads)
+		return;
+	declare_deaths(member);
+	sweep_all(member);
+	upkeep(member);
+}
+
 static void on_nodes(void *arg, const struct outcome *outcome, const struct registry_view *view)
 {
 	struct shard_call *call = arg;
@@ -387,12 +407,7 @@ static void on_nodes(void *arg, const struct outcome *outcome, const struct regi
 		member->looking = false;
 		if (outcome_is_ok(outcome)) {
 			watch(member, view);
-			seek_lead(member);
-			if (member->leads) {
-				declare_deaths(member);
-				sweep_all(member);
-				upkeep(member);
-			}
+			act(member);
 		}
 	}
 	mem_free(call);

@@ -71,6 +71,7 @@ static void rest(struct member *member, const char *why)
 {
 	enter_phase(member, MEMBER_RESTING);
 	member->rest_until_ms = member->now_ms + REGISTER_RETRY_MS;
+	member->is_refused = why != NULL;
 	if (why)
 		member->owner.on_refused(member->owner.ctx, why);
 }
@@ -116,6 +117,7 @@ static void on_registered(void *arg, const struct outcome *outcome, uint64_t epo
 		return;
 	}
 	member->told_fence = 0;
+	member->is_refused = false;
 	member->epoch_last = epoch;
 	member->granted = epoch;
 	enter_phase(member, MEMBER_PERSISTING);
@@ -339,6 +341,8 @@ uint64_t member_tick(struct member *member, uint64_t now_ms)
 	case MEMBER_RESTING:
 		if (now_ms < member->rest_until_ms)
 			return member->rest_until_ms;
+		if (member->is_refused)
+			leader_tick(member);
 		send_open(member);
 		return UINT64_MAX;
 	case MEMBER_RENEWING:

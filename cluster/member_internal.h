@@ -52,6 +52,7 @@ struct member {
 	const char *load;
 	unsigned in_flight;
 	bool renewing, settled, is_draining;
+	bool is_refused; /* by what may be dead, and nobody there to say so */
 
 	/* leader.c */
 	struct watched *watched;

@@ -310,7 +310,5 @@ void faults_end(struct world *world)
 			node_crash(node);
 		if (!node->life)
 			node_start(node);
-		if (node->life->paused_until_us > world->agenda.now_us)
-			node->life->paused_until_us = world->agenda.now_us;
 	}
 }

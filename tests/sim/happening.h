@@ -10,7 +10,7 @@
 enum happening_kind {
 	SAW_SENT,      /* a node wrote a command. ACTION_LOSE, ACTION_GHOST */
 	SAW_EXECUTING, /* Redis is about to execute it */
-	SAW_EXECUTED,  /* ... has. ACTION_LOSE: the reply, and the connection */
+	SAW_EXECUTED,  /* ... has. ACTION_LOSE: the reply, and the connection. */
 	SAW_TOLD,      /* a client heard the verdict about `mail` */
 	SAW_STARTED,   /* an attempt at `mail` begins */
 	SAW_DOT,       /* a final dot was sent */

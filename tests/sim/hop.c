@@ -265,6 +265,18 @@ static unsigned recipients_of(const struct courier *courier)
 	return set;
 }
 
+static bool is_any_node_faulty(const struct world *world)
+{
+	for (unsigned i = 0; i < world->node_count; i++) {
+		const struct node *node = &world->nodes[i];
+
+		if (node->is_killed || node->cut_until_us > world->agenda.now_us ||
+			(node->life && node->life->paused_until_us > world->agenda.now_us))
+			return true;
+	}
+	return false;
+}
+
 static struct attempt *note_attempt(struct courier *courier)
 {
 	struct worker *worker = courier->worker;
@@ -280,6 +292,7 @@ static struct attempt *note_attempt(struct courier *courier)
 		.dot_us = world->agenda.now_us,
 		.is_in_window = true,
 		.is_answer_lost = courier->verdict == HOP_LOSES_ANSWER || courier->verdict == HOP_LOSES_DOT,
+		.was_beside_fault = is_any_node_faulty(world),
 		.was_cut = worker->node->faulty_until_us + SECOND_US > world->agenda.now_us,
 		.lapses = worker->lapses,
 		.node_faults = worker->node->faults,

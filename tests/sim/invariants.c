@@ -14,7 +14,8 @@
 
 static bool are_two_faults(const struct world *world, const struct attempt *since)
 {
-	return world->redis_faults > since->redis_faults && world->faults - since->faults >= 2;
+	return world->redis_faults > since->redis_faults &&
+	       (world->faults - since->faults >= 2 || since->was_beside_fault);
 }
 
 static bool is_node_faulty_since(const struct attempt *since)

@@ -360,7 +360,7 @@ void node_start(struct node *node)
 	node->life = mem_zalloc(sizeof(*node->life));
 	node->life->node = node;
 	node->life->number = ++node->lives;
-	node->is_leaving = node->is_draining = false;
+	node->is_leaving = node->is_draining = node->is_killed = false;
 	memset(node->asserted_epoch, 0, sizeof(node->asserted_epoch));
 	trace(node->world, "%s starts (life %u, %.8s)", node->name, node->lives, node->uuid.text);
 	make_member(node);
@@ -403,6 +403,7 @@ void node_crash(struct node *node)
 		return;
 	trace(node->world, "%s is killed", node->name);
 	note_fault(node, 0);
+	node->is_killed = true;
 	end_life(node);
 }
 

@@ -2,7 +2,6 @@
 #include "script.h"
 
 #include "faults.h"
-#include "node.h"
 
 #include <string.h>
 
@@ -74,7 +73,8 @@ static void failover_loses_renewals(struct world *world, struct happening *happe
 	}
 }
 
-/* A is cut off and declared dead; Redis goes back to before that; A comes back when B has adopted again. */
+/* Nothing of A arrives, so it is declared dead; Redis goes back to before that; A is there when B has adopted
+ * again. */
 static void the_mark_is_lost(struct world *world, struct happening *happening)
 {
 	struct script *script = &world->script;
@@ -87,15 +87,23 @@ static void the_mark_is_lost(struct world *world, struct happening *happening)
 	case 1:
 		if (script_saw(world, happening, SAW_EXECUTED, "accept", script->from)) {
 			fault_redis_remember(world);
-			node_cut(script->from, 30 * SECOND_US);
+			happening->action = ACTION_LOSE;
+			script_hold_up(world, script->from, 30);
 			script_next(world);
 		}
 		break;
 	case 2:
 		if (script_saw_others_dot(world, happening)) {
+			script->to = happening->node;
 			world->hop_latency_us = 30 * SECOND_US;
 			fault_redis_older(world);
-			script->from->cut_until_us = world->agenda.now_us + 2 * SECOND_US;
+			script_next(world);
+		}
+		break;
+	case 3:
+		if (script_saw(world, happening, SAW_EXECUTED, "adopt", script->to) ||
+			script_waited(world, happening, 2)) {
+			script_hold_up(world, script->from, 0);
 			script_next(world);
 		}
 		break;
@@ -137,6 +145,24 @@ static void split_brain(struct world *world, struct happening *happening)
 	}
 }
 
+/* All nodes are replaced at once, under their old names. */
+static void nobody_saw_them_die(struct world *world, struct happening *happening)
+{
+	switch (world->script.step) {
+	case 0:
+		if (script_begins(world, happening))
+			script_send(world, &world->nodes[0], 1, deferred_often, 4);
+		break;
+	case 1:
+		if (script_saw(world, happening, SAW_EXECUTED, "defer", NULL)) {
+			for (unsigned i = 0; i < world->node_count; i++)
+				fault_crash(&world->nodes[i], true, 2 * SECOND_US);
+			script_next(world);
+		}
+		break;
+	}
+}
+
 const struct scenario lease_scenarios[] = {
 	{ .name = "finding_21_redis_clock_jumps",
 		.about = "no lease ends by Redis' clock",
@@ -149,7 +175,7 @@ const struct scenario lease_scenarios[] = {
 	{ .name = "finding_23_the_mark_is_lost",
 		.about = "no epoch is renewed on another Redis",
 		.script = the_mark_is_lost,
-		.steps_of_script = 3,
+		.steps_of_script = 4,
 		.seconds = 80 },
 	{ .name = "finding_24_split_brain",
 		.about = "a renewal counts when a replica has it",
@@ -157,5 +183,9 @@ const struct scenario lease_scenarios[] = {
 		.script = split_brain,
 		.steps_of_script = 5,
 		.seconds = 90 },
+	{ .name = "finding_37_nobody_saw_them_die",
+		.about = "new nodes under old names find somebody to declare the old ones dead",
+		.script = nobody_saw_them_die,
+		.steps_of_script = 2 },
 	{ .name = NULL },
 };

@@ -2,7 +2,7 @@
 #include "script.h"
 
 #include "faults.h"
-#include "operator.h"
+#include "node.h"
 
 #include <string.h>
 
@@ -40,25 +40,34 @@ static void claims_wait_for_all(struct world *world, struct happening *happening
 	}
 }
 
-/* The same, and A, which has just started, knows of nobody. */
+/* The same, and A, which was started again meanwhile, knows of nobody. */
 static void who_has_just_started(struct world *world, struct happening *happening)
 {
-	switch (world->script.step) {
+	struct script *script = &world->script;
+
+	switch (script->step) {
 	case 0:
 		send_deferred(world, happening);
 		break;
 	case 1:
 		if (script_saw(world, happening, SAW_EXECUTED, "defer", NULL)) {
-			fault_redis_remember(world);
+			node_leave(script->from);
 			world->hop_latency_us = 20 * SECOND_US;
-			fault_crash(world->script.from, false, 3300 * MS_US);
 			script_next(world);
 		}
 		break;
 	case 2:
+		if (script_waited(world, happening, 1)) {
+			fault_redis_remember(world);
+			script_next(world);
+		}
+		break;
+	case 3:
 		if (script_saw_mail(world, happening, SAW_DOT)) {
 			script_hold_up(world, happening->node, 2);
 			fault_redis_older(world);
+			if (!script->from->life)
+				node_start(script->from);
 			script_next(world);
 		}
 		break;
@@ -253,7 +262,7 @@ const struct scenario redis_scenarios[] = {
 	{ .name = "finding_13_who_has_just_started",
 		.about = "... nor when a node that knows of no other comes first",
 		.script = who_has_just_started,
-		.steps_of_script = 3 },
+		.steps_of_script = 4 },
 	{ .name = "finding_14_the_higher_turn_wins",
 		.about = "an older record does not say who the owner is",
 		.script = the_higher_turn_wins,

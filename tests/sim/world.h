@@ -54,11 +54,12 @@ struct attempt {
 	unsigned recipients; /* bit per recipient that takes part */
 	unsigned taken;      /* by the hop, bit per recipient */
 	uint64_t dot_us;
-	bool is_in_window;   /* dot sent, the answer not yet read by a living process */
-	bool is_answer_lost; /* the hop's connection broke after the dot */
-	bool is_recorded;    /* Redis or the journal heard what was taken */
-	bool was_cut;        /* when the dot was sent its node was already cut off, or had been paused */
-	unsigned lapses;     /* of its worker, when the dot was sent; likewise: */
+	bool is_in_window;     /* dot sent, the answer not yet read by a living process */
+	bool is_answer_lost;   /* the hop's connection broke after the dot */
+	bool is_recorded;      /* Redis or the journal heard what was taken */
+	bool was_beside_fault; /* when the dot was sent some node was down, paused or cut off */
+	bool was_cut;          /* when the dot was sent its node was already cut off, or had been paused */
+	unsigned lapses;       /* of its worker, when the dot was sent; likewise: */
 	unsigned node_faults, redis_faults, faults; /* of its node, of Redis, of all, when the dot was sent */
 };
 
@@ -170,7 +171,8 @@ struct node {
 	struct member *member;
 	struct worker *workers[WORKERS_MAX];
 	uint64_t asserted_epoch[WORKERS_MAX];
-	bool is_leaving, is_draining, is_wanted_down;
+	bool is_leaving, is_draining;
+	bool is_killed;        /* and not yet started again */
 	uint64_t cut_until_us; /* from Redis */
 	bool is_across;        /* of a split: reaches DB_OTHER */
 	unsigned faults;       /* crashes, pauses, cuts: of this node alone */
