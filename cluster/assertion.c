@@ -117,11 +117,20 @@ void assertion_restart(struct ownership *ownership)
 	recover_shards(ownership);
 }
 
+/*
+ * What the journal is just being given stays in the list: without a copy of ours Redis would take it for one
+ * that was delivered long ago, and with a copy that is not there yet it would count on it.
+ */
 static void adopt_some(struct ownership *ownership)
 {
-	while (!list_is_empty(&ownership->to_adopt) && ownership->adopting < ASSERT_IN_FLIGHT) {
-		struct holding *holding = LIST_FIRST(&ownership->to_adopt, struct holding, queue);
+	LIST_EACH_SAFE(it, &ownership->to_adopt)
+	{
+		struct holding *holding = LIST_ENTRY(it, struct holding, queue);
 
+		if (ownership->adopting >= ASSERT_IN_FLIGHT)
+			return;
+		if (holding->is_journaling)
+			continue;
 		list_remove(&holding->queue);
 		if (holding->call != CALL_NONE ||
 			(holding->state != HOLDING_OFFERED && holding->state != HOLDING_OWNED))

@@ -157,8 +157,14 @@ void ownership_add(
 	}
 }
 
+void ownership_set_journaling(struct holding *holding)
+{
+	holding->is_journaling = true;
+}
+
 void ownership_set_holder(struct holding *holding, bool is_holder)
 {
+	holding->is_journaling = false;
 	holding->is_holder = is_holder;
 }
 

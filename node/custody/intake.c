@@ -174,10 +174,9 @@ static void on_journaled(void *arg, enum err err)
 	intake->custody->appends--;
 	intake->journal = err ? JOURNAL_REFUSED : JOURNAL_KEPT;
 	intake->journal_err = err;
-	if (!err) {
-		ownership_set_holder(&intake->message->holding, true);
+	ownership_set_holder(&intake->message->holding, !err);
+	if (!err)
 		body_mark_durable(intake->message->body);
-	}
 	decide(intake);
 }
 
@@ -193,6 +192,7 @@ static void to_journal(struct intake *intake)
 	envelope_encode(&message->envelope, &intake->env);
 	entry.envelope = buf_span(&intake->env);
 	intake->custody->appends++;
+	ownership_set_journaling(&message->holding);
 	journal_append(intake->custody->journal, &entry, on_journaled, intake);
 }
 

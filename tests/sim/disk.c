@@ -225,8 +225,8 @@ static void commit(void *arg)
 	journal->is_writing = true;
 	list_splice_back(&journal->batch, &journal->queue);
 	plan(journal->worker,
-		world_chance(world, 10) ? world_between(world, 20, 800) * MS_US
-					: world_between(world, 500, 9000),
+		world->journal_latency_us + (world_chance(world, 10) ? world_between(world, 20, 800) * MS_US
+								     : world_between(world, 500, 9000)),
 		on_written, journal);
 }
 

@@ -301,7 +301,7 @@ void faults_end(struct world *world)
 	world->is_snapshot_kept = false;
 	world->calm_since_us = world->agenda.now_us;
 	world->store.is_down = false;
-	world->hop_latency_us = 0;
+	world->hop_latency_us = world->journal_latency_us = 0;
 	for (unsigned i = 0; i < world->node_count; i++) {
 		struct node *node = &world->nodes[i];
 

@@ -209,6 +209,26 @@ static void adopt_of_no_holder(struct world *world, struct happening *happening)
 	}
 }
 
+/* A's accept is lost, and its journal slower than the link's return. */
+static void adopt_before_the_journal(struct world *world, struct happening *happening)
+{
+	switch (world->script.step) {
+	case 0:
+		if (script_begins(world, happening)) {
+			world->journal_latency_us = 6 * SECOND_US;
+			script_send(world, &world->nodes[0], 1, NULL, 0);
+		}
+		break;
+	case 1:
+		/* Sent at once: the mail is not known yet. */
+		if (happening->kind == SAW_SENT && strcmp(happening->command->name, "accept") == 0) {
+			happening->action = ACTION_LOSE;
+			script_next(world);
+		}
+		break;
+	}
+}
+
 /* An adopt is stuck while A delivers, and arrives when the journal's DONE has been seen. */
 static void adopt_after_seen(struct world *world, struct happening *happening)
 {
@@ -340,6 +360,10 @@ const struct scenario ownership_scenarios[] = {
 		.script = adopt_of_no_holder,
 		.steps_of_script = 3,
 		.seconds = 760 },
+	{ .name = "finding_08_adopt_before_the_journal",
+		.about = "nothing is adopted before the journal has answered",
+		.script = adopt_before_the_journal,
+		.steps_of_script = 2 },
 	{ .name = "finding_09_adopt_after_seen",
 		.about = "a late adopt revives nothing",
 		.script = adopt_after_seen,

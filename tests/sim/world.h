@@ -248,8 +248,8 @@ struct world {
 	unsigned uuids;
 	struct node_uuid gone_uuids[256]; /* of lost spools */
 	unsigned gone_uuid_count;
-	uint64_t hop_latency_us;
-	uint64_t steps_max; /* of the command line; 0: the scenario's */
+	uint64_t hop_latency_us, journal_latency_us; /* more than usual */
+	uint64_t steps_max;                          /* of the command line; 0: the scenario's */
 	struct script script;
 	bool has_bodies_in_files; /* all of them */
 };

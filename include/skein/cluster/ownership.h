@@ -43,6 +43,7 @@ struct holding {
 	enum holding_state state;
 	enum holding_call call; /* under way; one at a time */
 	bool is_holder;         /* our journal has it */
+	bool is_journaling;     /* our journal has not answered yet: not adopted before that */
 	bool is_windowed;       /* past its final dot, the answer awaited */
 	bool is_registered;     /* in the table */
 	bool is_keep_due;       /* Redis may lack it: a keep is to be answered yet */
@@ -144,6 +145,8 @@ struct holding *ownership_next(const struct ownership *ownership, size_t *cursor
  */
 void ownership_add(
 	struct ownership *ownership, struct holding *holding, enum holding_state state, bool is_holder);
+/* Our journal is being given it; ownership_set_holder() follows. */
+void ownership_set_journaling(struct holding *holding);
 /* The journal has it now, or could not take it. */
 void ownership_set_holder(struct holding *holding, bool is_holder);
 /* The final dot is being written, or its answer has come. */
