@@ -356,14 +356,27 @@ static void expire(struct custody *custody, struct message *message)
 		meter_add(custody->meter, METRIC_MESSAGES_EXPIRED, 1);
 }
 
+/* Whoever it belongs to has to report them, and finds out by itself. */
+static void forget_failed(struct message *message, struct span before)
+{
+	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
+		struct envelope_recipient *recipient = &message->envelope.recipients[i];
+
+		if (before.ptr[i] == SETTLED_PENDING && recipient->state != RECIPIENT_DELIVERED)
+			recipient->state = RECIPIENT_PENDING;
+	}
+}
+
 /* `before`: what was settled when the attempt began, in the scratch arena. */
 static void record(struct custody *custody, struct message *message, struct span before)
 {
-	if (is_ours(message))
-		expire(custody, message);
 	message->reported_count = 0;
-	if (is_ours(message))
+	if (is_ours(message)) {
+		expire(custody, message);
 		collect_failed(message, before);
+	} else {
+		forget_failed(message, before);
+	}
 	tell_facts(custody, message);
 	if (!message->reported_count) {
 		conclude(custody, message);

@@ -36,6 +36,9 @@ static void on_cancelled(void *arg, const struct outcome *outcome)
 		mail->cancelled_us = the_world->agenda.now_us;
 		mail->cancel_redis_faults = the_world->redis_faults;
 	}
+	/* Redis did not know it. */
+	if (outcome->kind == OUTCOME_GONE && outcome->why != SETTLED_CANCELLED && mail->cancels == 1)
+		mail->is_cancelled = false;
 	/* Whoever cancels a report does not want what it is about to be told. */
 	if (mail->about && outcome->kind != OUTCOME_GONE)
 		mail->about->is_cancelled = true;
@@ -46,8 +49,10 @@ static void on_cancelled(void *arg, const struct outcome *outcome)
 void operator_cancel(struct world *world, struct mail *mail)
 {
 	trace(world, "operator cancels m%u", mail->number);
-	if (queue_cancel(world->operator->link, &mail->id, now_ms(world), on_cancelled, mail))
+	if (queue_cancel(world->operator->link, &mail->id, now_ms(world), on_cancelled, mail)) {
 		mail->is_cancelled = true;
+		mail->cancels++;
+	}
 	conn_pump(world->operator);
 }
 

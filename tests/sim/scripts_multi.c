@@ -162,6 +162,56 @@ static void a_report_that_was_dropped(struct world *world, struct happening *hap
 	}
 }
 
+/*
+ * A is in the window when Redis is empty, and had no answer: the message is nobody's until A's attempt is
+ * over. It was refused, and nobody is told; then Redis is empty again.
+ */
+static void refused_when_not_ours(struct world *world, struct happening *happening)
+{
+	struct script *script = &world->script;
+
+	if (script->step == 2 || script->step == 3) {
+		for (unsigned i = 0; i < world->node_count; i++)
+			script_keep_from_claiming(happening, &world->nodes[i]);
+	}
+	switch (script->step) {
+	case 0:
+		if (script_begins(world, happening)) {
+			world->hop_latency_us = 12 * SECOND_US;
+			script_send(world, &world->nodes[0], 1, refused, 1);
+		}
+		break;
+	case 1:
+		if (script_saw(world, happening, SAW_EXECUTED, "accept", script->from)) {
+			fault_redis_empty(world);
+			script_next(world);
+		}
+		break;
+	case 2:
+		if (script_waited(world, happening, 4)) {
+			operator_hold(world, script->mail);
+			script_next(world);
+		}
+		break;
+	case 3:
+		if (script_waited(world, happening, 1))
+			script_next(world);
+		break;
+	case 4:
+		if (script_saw_mail(world, happening, SAW_ANSWER)) {
+			world->hop_latency_us = 0;
+			script_next(world);
+		}
+		break;
+	case 5:
+		if (script_waited(world, happening, 3)) {
+			fault_redis_empty(world);
+			script_next(world);
+		}
+		break;
+	}
+}
+
 /* The bounce has no answer; the report is found in the queue, and delivered, before its original is asked
  * for. */
 static void a_report_before_its_original(struct world *world, struct happening *happening)
@@ -210,6 +260,10 @@ const struct scenario multi_scenarios[] = {
 	{ .name = "finding_35_a_report_that_was_dropped",
 		.about = "a report that was dropped is made again",
 		.script = a_report_that_was_dropped,
+		.steps_of_script = 6 },
+	{ .name = "finding_35_refused_when_not_ours",
+		.about = "who does not own a message gives nobody up",
+		.script = refused_when_not_ours,
 		.steps_of_script = 6 },
 	{ .name = "finding_35_a_report_before_its_original",
 		.about = "a report may end before its original",

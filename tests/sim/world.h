@@ -78,6 +78,7 @@ struct mail {
 	struct node *origin;
 	bool is_degraded;             /* acknowledged with a copy in one place only */
 	bool is_cancelled;            /* an operator asked for it */
+	unsigned cancels;             /* ... so often */
 	bool is_excused;              /* two faults together may have lost it */
 	unsigned losses;              /* faults that took a copy of it, until it has two again */
 	unsigned copies;              /* before the fault that happens now */
