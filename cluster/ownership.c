@@ -273,6 +273,24 @@ void ownership_link_lost(struct ownership *ownership, uint64_t now_ms)
 	claims_reset(ownership);
 }
 
+/*
+ * The lease that was good until now is withdrawn: Redis is another one. What was offered under it and not
+ * answered has the turn that the answer would have told, if there was one: nobody else can have owned it
+ * meanwhile. Without it an adopt in the grace would make it nobody's, and somebody's while we are in its
+ * window (protocol.md, finding 25).
+ */
+static void vouch_for_offered(struct ownership *ownership)
+{
+	struct holding *holding;
+	size_t cursor = 0;
+
+	while (ownership->counts[HOLDING_OFFERED] && (holding = table_next(&ownership->holdings, &cursor))) {
+		if (holding->state == HOLDING_OFFERED && !holding->turn &&
+			holding->epoch == ownership->lease.epoch)
+			holding->turn = FIRST_TURN;
+	}
+}
+
 void ownership_set_lease(struct ownership *ownership, const struct lease *lease, uint64_t now_ms)
 {
 	bool is_new = lease->epoch != ownership->lease.epoch;
@@ -280,6 +298,8 @@ void ownership_set_lease(struct ownership *ownership, const struct lease *lease,
 	ownership->now_ms = now_ms;
 	if (!is_new && ownership->is_fenced)
 		return;
+	if (now_ms < ownership->lease.trust_until_ms && (is_new || !lease->trust_until_ms))
+		vouch_for_offered(ownership);
 	ownership->lease = *lease;
 	if (is_new) {
 		ownership->is_fenced = false;

@@ -14,6 +14,7 @@ enum {
 	ASSERT_IN_FLIGHT = 500,
 	FACTS_IN_FLIGHT = 5000,
 	BODY_PATIENCE_MS = 5000,
+	FIRST_TURN = 1, /* of a record that accept, bounce or publishing made */
 };
 
 enum assertion_phase {

@@ -35,6 +35,32 @@ static void written_is_not_local(struct world *world, struct happening *happenin
 	}
 }
 
+/* The accept is lost with Redis while A is in the window, and the grace lasts as long as it can. */
+static void offered_when_redis_is_lost(struct world *world, struct happening *happening)
+{
+	struct script *script = &world->script;
+
+	switch (script->step) {
+	case 0:
+		if (script_begins(world, happening)) {
+			world->hop_latency_us = 25 * SECOND_US;
+			script_send(world, &world->nodes[0], 1, NULL, 0);
+		}
+		break;
+	case 1:
+		if (script_saw(world, happening, SAW_EXECUTED, "accept", script->from)) {
+			fault_redis_empty(world);
+			script_hold_up(world, &world->nodes[1], 4);
+			script_next(world);
+		}
+		break;
+	case 2:
+		/* It has no room for more. */
+		script_keep_from_claiming(happening, script->from);
+		break;
+	}
+}
+
 static void check_unpublished(struct world *world, const struct happening *happening)
 {
 	const struct mail *mail = world->script.mail;
@@ -116,6 +142,11 @@ const struct scenario degraded_scenarios[] = {
 		.about = "what was written and not answered waits when the lease has ended",
 		.script = written_is_not_local,
 		.steps_of_script = 3,
+		.seconds = 80 },
+	{ .name = "finding_25_offered_when_redis_is_lost",
+		.about = "... and is the offerer's while the lease is good",
+		.script = offered_when_redis_is_lost,
+		.steps_of_script = 2,
 		.seconds = 80 },
 	{ .name = "finding_26_publish_after_the_attempt",
 		.about = "what only a node knows is published when the attempt is over",

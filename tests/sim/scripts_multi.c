@@ -117,8 +117,8 @@ static bool is_held(const struct world *world, const struct happening *happening
 }
 
 /*
- * A has a report and no answer of Redis; an older Redis says that the message is nobody's, so the report is
- * dropped; the round breaks, and in the next one A keeps its copy.
+ * A has a report and no answer of Redis until its lease has ended; an older Redis says that the message is
+ * nobody's, so the report is dropped; the round breaks, and in the next one A keeps its copy.
  */
 static void a_report_that_was_dropped(struct world *world, struct happening *happening)
 {
@@ -144,15 +144,21 @@ static void a_report_that_was_dropped(struct world *world, struct happening *hap
 		break;
 	case 3:
 		if (script_saw_mail(world, happening, SAW_ANSWER)) {
-			fault_redis_older(world);
+			fault_redis_down(world, 7 * SECOND_US);
 			script_next(world);
 		}
 		break;
 	case 4:
+		if (script_waited(world, happening, 5)) {
+			fault_redis_older(world);
+			script_next(world);
+		}
+		break;
+	case 5:
 		if (is_held(world, happening))
 			script_next(world);
 		break;
-	case 5:
+	case 6:
 		if (happening->kind == SAW_SENT && happening->conn->node == script->from &&
 			strcmp(happening->command->name, "settle") == 0) {
 			happening->action = ACTION_LOSE;
@@ -260,7 +266,7 @@ const struct scenario multi_scenarios[] = {
 	{ .name = "finding_35_a_report_that_was_dropped",
 		.about = "a report that was dropped is made again",
 		.script = a_report_that_was_dropped,
-		.steps_of_script = 6 },
+		.steps_of_script = 7 },
 	{ .name = "finding_35_refused_when_not_ours",
 		.about = "who does not own a message gives nobody up",
 		.script = refused_when_not_ours,
