@@ -322,6 +322,22 @@ static void note_living(struct member *member, const struct registry_view *view)
 	}
 }
 
+/* It had just registered when the shard told of it, after our last look. */
+static void drop_known_strays(struct member *member)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < member->stray_count; i++) {
+		const struct incarnation *node = &member->strays[i].node;
+		const struct watched *known =
+			find_watched(member->watched, member->watched_count, &node->node);
+
+		if (!known || known->epoch < node->epoch)
+			member->strays[kept++] = member->strays[i];
+	}
+	member->stray_count = kept;
+}
+
 static void watch(struct member *member, const struct registry_view *view)
 {
 	struct watched *next = mem_zalloc((view->count + 1) * sizeof(*next));
@@ -335,6 +351,7 @@ static void watch(struct member *member, const struct registry_view *view)
 	mem_free(member->watched);
 	member->watched = next;
 	member->watched_count = view->count;
+	drop_known_strays(member);
 	if (view->leader.counter != member->leader_seen.counter ||
 		view->leader.node.epoch != member->leader_seen.node.epoch || !member->leader_moved_ms) {
 		member->leader_seen = view->leader;

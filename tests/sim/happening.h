@@ -8,7 +8,7 @@
 #include "network.h"
 
 enum happening_kind {
-	SAW_SENT,      /* a node wrote a command. ACTION_LOSE, ACTION_GHOST */
+	SAW_SENT,      /* a node wrote a command. ACTION_LOSE, ACTION_GHOST, ACTION_DELAY */
 	SAW_EXECUTING, /* Redis is about to execute it */
 	SAW_EXECUTED,  /* ... has. ACTION_LOSE: the reply, and the connection. */
 	SAW_TOLD,      /* a client heard the verdict about `mail` */
@@ -20,7 +20,7 @@ enum happening_kind {
 	SAW_SECOND,    /* a second has passed */
 };
 
-enum action { ACTION_NONE, ACTION_LOSE, ACTION_GHOST };
+enum action { ACTION_NONE, ACTION_LOSE, ACTION_GHOST, ACTION_DELAY };
 
 struct happening {
 	enum happening_kind kind;
@@ -36,7 +36,7 @@ struct happening {
 	enum journal_type entry;
 	/* To be set by the script. */
 	enum action action;
-	uint64_t delay_us; /* of a ghost */
+	uint64_t delay_us; /* of a ghost, or more than usual */
 };
 
 void happened(struct world *world, struct happening *happening);

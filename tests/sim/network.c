@@ -360,6 +360,10 @@ static void send_command(struct conn *conn, const struct command *command)
 		mem_free(packet);
 		return;
 	}
+	if (happening.action == ACTION_DELAY) {
+		delay_us += happening.delay_us;
+		conn->last_arrival_us += happening.delay_us;
+	}
 	if (happening.action == ACTION_GHOST) {
 		conn->is_stuck = true;
 		packet->is_ghost = true;

@@ -2,6 +2,7 @@
 #include "script.h"
 
 #include "faults.h"
+#include "node.h"
 
 #include <string.h>
 
@@ -163,6 +164,44 @@ static void nobody_saw_them_die(struct world *world, struct happening *happening
 	}
 }
 
+/* A joins, and owns, between the leader's look at the registry and its sweep; a minute later A is in the
+ * window. */
+static void who_has_just_joined(struct world *world, struct happening *happening)
+{
+	struct script *script = &world->script;
+
+	switch (script->step) {
+	case 0:
+		if (script_begins(world, happening) && script_leader(world)) {
+			script->to = script_leader(world);
+			script->from = script_follower(world);
+			node_leave(script->from);
+			script_next(world);
+		}
+		break;
+	case 1:
+		if (happening->kind == SAW_SENT && happening->conn->node == script->to &&
+			!script->from->life && strcmp(happening->command->name, "sweep") == 0) {
+			happening->action = ACTION_DELAY;
+			happening->delay_us = 1800 * MS_US;
+			node_start(script->from);
+			script_next(world);
+		}
+		break;
+	case 2:
+		if (happening->kind == SAW_EXECUTED && happening->conn->node == script->from &&
+			strcmp(happening->command->name, "asserted") == 0)
+			script_send(world, script->from, 1, NULL, 0);
+		break;
+	case 3:
+		if (script_waited(world, happening, 54)) {
+			world->hop_latency_us = 25 * SECOND_US;
+			script_send(world, script->from, 1, NULL, 0);
+		}
+		break;
+	}
+}
+
 const struct scenario lease_scenarios[] = {
 	{ .name = "finding_21_redis_clock_jumps",
 		.about = "no lease ends by Redis' clock",
@@ -187,5 +226,10 @@ const struct scenario lease_scenarios[] = {
 		.about = "new nodes under old names find somebody to declare the old ones dead",
 		.script = nobody_saw_them_die,
 		.steps_of_script = 2 },
+	{ .name = "finding_49_who_has_just_joined",
+		.about = "a node that the registry knows is no stray",
+		.script = who_has_just_joined,
+		.steps_of_script = 4,
+		.seconds = 120 },
 	{ .name = NULL },
 };
