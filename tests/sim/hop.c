@@ -290,6 +290,7 @@ static struct attempt *note_attempt(struct courier *courier)
 		.worker = worker,
 		.recipients = recipients_of(courier),
 		.dot_us = world->agenda.now_us,
+		.given_us = courier->mail->given_us,
 		.is_in_window = true,
 		.is_answer_lost = courier->verdict == HOP_LOSES_ANSWER || courier->verdict == HOP_LOSES_DOT,
 		.was_beside_fault = is_any_node_faulty(world),

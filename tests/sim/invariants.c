@@ -54,21 +54,24 @@ static void one_node_is_in_the_window(struct world *world, const struct attempt 
 
 /* --- receipts ---------------------------------------------------------------------------------------- */
 
-static bool may_be_repeated(const struct world *world, const struct attempt *first)
+static bool may_be_repeated(
+	const struct world *world, const struct attempt *first, const struct attempt *second)
 {
 	if (first->is_answer_lost || are_two_faults(world, first))
 		return true;
-	return !first->is_recorded && is_node_faulty_since(first);
+	/* Whoever claimed it before cannot know. */
+	return (!first->is_recorded || first->recorded_us > second->given_us) && is_node_faulty_since(first);
 }
 
 /*
  * The hop gets a mail a second time only if the first time its connection was lost after the dot, or the node
- * died, paused or was cut off before Redis heard of the answer, or two faults fell together.
+ * died, paused or was cut off before Redis heard of the answer, and the mail was another's by then, or two
+ * faults fell together.
  */
 static void a_second_receipt_has_a_cause(struct world *world, const struct attempt *attempt)
 {
 	for (const struct attempt *it = attempt->mail->attempts; it; it = it->next) {
-		if (it != attempt && (it->taken & attempt->taken) && !may_be_repeated(world, it))
+		if (it != attempt && (it->taken & attempt->taken) && !may_be_repeated(world, it, attempt))
 			violation(world, "a_second_receipt_has_a_cause",
 				"m%u from %s, was taken from %s at %llu ms", attempt->mail->number,
 				attempt->life->node->name, it->life->node->name,
@@ -243,8 +246,32 @@ static void note_recorded(const struct happening *happening, struct mail *mail, 
 
 		for (unsigned i = 0; i < mail->recipient_count && i < settled.len; i++)
 			is_covered &= !(it->taken >> i & 1) || settled.ptr[i] == SETTLED_DELIVERED;
-		if (is_covered && happening->conn->node == it->life->node && !it->is_recorded)
+		if (is_covered && happening->conn->node == it->life->node && !it->is_recorded) {
 			it->is_recorded = true;
+			it->recorded_us = the_world->agenda.now_us;
+		}
+	}
+}
+
+/* Who owns a mail from now on knows what Redis knew of it then. A claim's reply: "... $26 <id> ...". */
+static void note_given(struct world *world, const struct happening *happening)
+{
+	const struct command *command = happening->command;
+	struct span rest = happening->reply;
+	struct mail *mail = NULL;
+
+	if (strcmp(command->name, "adopt") == 0 && is_ok(happening->reply))
+		mail = mail_find_text(world, command->args[1]);
+	if (mail)
+		mail->given_us = world->agenda.now_us;
+	if (strcmp(command->name, "claim") != 0 && strcmp(command->name, "takeup") != 0)
+		return;
+	for (; rest.len > MSG_ID_TEXT_LEN + 5; rest = span_drop(rest, 1)) {
+		mail = NULL;
+		if (span_starts_with(rest, SPAN_LIT("$26\r\n")))
+			mail = mail_find_text(world, span_take(span_drop(rest, 5), MSG_ID_TEXT_LEN));
+		if (mail)
+			mail->given_us = world->agenda.now_us;
 	}
 }
 
@@ -451,6 +478,7 @@ void invariants_look(struct world *world, struct happening *happening)
 	case SAW_EXECUTED:
 		an_ex_owner_only_reports(world, happening);
 		fences_only_rise(world, happening);
+		note_given(world, happening);
 		note_command(world, happening);
 		break;
 	case SAW_DURABLE:

@@ -69,7 +69,7 @@ struct node *script_follower(struct world *world)
 
 static bool names(struct span bytes, const struct mail *mail)
 {
-	return mail && memmem(bytes.ptr, bytes.len, mail->text.text, strlen(mail->text.text));
+	return mail && bytes.len && memmem(bytes.ptr, bytes.len, mail->text.text, strlen(mail->text.text));
 }
 
 bool script_saw(const struct world *world, const struct happening *happening, enum happening_kind kind,

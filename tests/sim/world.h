@@ -54,6 +54,8 @@ struct attempt {
 	unsigned recipients; /* bit per recipient that takes part */
 	unsigned taken;      /* by the hop, bit per recipient */
 	uint64_t dot_us;
+	uint64_t given_us;     /* when Redis last gave its mail to a node, before */
+	uint64_t recorded_us;  /* see is_recorded */
 	bool is_in_window;     /* dot sent, the answer not yet read by a living process */
 	bool is_answer_lost;   /* the hop's connection broke after the dot */
 	bool is_recorded;      /* Redis or the journal heard what was taken */
@@ -81,6 +83,7 @@ struct mail {
 	unsigned cancels;             /* ... so often */
 	bool is_excused;              /* two faults together may have lost it */
 	unsigned losses;              /* faults that took a copy of it, until it has two again */
+	uint64_t given_us;            /* when Redis last gave it to a node */
 	unsigned copies;              /* before the fault that happens now */
 	bool was_written;             /* some byte about it went to Redis */
 	uint64_t cancelled_us;        /* when an operator was told that it is; 0: never */
