@@ -40,8 +40,10 @@ static void on_cancelled(void *arg, const struct outcome *outcome)
 	if (outcome->kind == OUTCOME_GONE && outcome->why != SETTLED_CANCELLED && mail->cancels == 1)
 		mail->is_cancelled = false;
 	/* Whoever cancels a report does not want what it is about to be told. */
-	if (mail->about && outcome->kind != OUTCOME_GONE)
+	if (mail->about && outcome->kind != OUTCOME_GONE) {
 		mail->about->is_cancelled = true;
+		mail->about->cancels++;
+	}
 	trace(the_world, "operator hears about the cancel of m%u: %s", mail->number,
 		outcome_kind_name(outcome->kind));
 }
