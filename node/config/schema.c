@@ -235,9 +235,8 @@ static const struct setting_row rows[] = {
 			"unevenly." },
 
 	{ "cluster.key_file", "", SECRET, AT(cluster.key_file),
-		.help = "File with 64 hexadecimal digits: what is secret lies in Redis sealed with this key. "
-			"The "
-			"same on all nodes." },
+		.help = "File with the key that seals what is secret in Redis, the same on all nodes; a "
+			"second line holds the previous key." },
 	{ "cluster.takeovers_max", "5", INTEGER(1, 100), AT(cluster.takeovers_max),
 		.help = "A message taken over from crashed nodes more often than this goes into "
 			"quarantine." },

@@ -143,7 +143,7 @@ struct settings {
 	} lease;
 
 	struct {
-		const char *key_file;   /* "": none; read it with secret_read() */
+		const char *key_file;   /* "": none; read it with cluster_key_read() */
 		uint64_t takeovers_max; /* after crashes, before a message is put in quarantine */
 		uint64_t claim_batch;
 		uint64_t claim_interval_ms;

@@ -2,6 +2,7 @@
 
 #include "access/policy_watch.h"
 #include "admin/admin.h"
+#include "config/cluster_key.h"
 #include "config/secret.h"
 #include "io/redis_conn.h"
 #include "io/stream.h"
@@ -58,8 +59,7 @@ struct node {
 	struct redis_conn *redis; /* NULL: standalone */
 	struct member *member;
 	struct ticket_keeper *ticket_keeper;
-	struct cluster_key cluster_key;
-	bool has_cluster_key;
+	struct secret_keys *cluster_keys; /* NULL: none */
 	char host[HOST_LEN_MAX], cluster_id[40], load[256], address[300], admin_address[300];
 	struct loop_timer member_timer, start_timer, disk_timer, leave_timer;
 	uint64_t asserted_epoch[WORKERS_MAX];
@@ -288,7 +288,7 @@ static void keep_ticket_keys(struct node *node)
 		.lifetime_ms = node->settings->tls.ticket_lifetime_ms,
 		.link = node->redis ? redis_conn_link(node->redis) : NULL,
 		.member = node->member,
-		.key = node->has_cluster_key ? &node->cluster_key : NULL,
+		.keys = node->cluster_keys,
 	};
 
 	node->ticket_keeper = ticket_keeper_new(&options);
@@ -623,23 +623,23 @@ static enum err read_password(struct node *node, struct buf *why)
 	return ERR_IO;
 }
 
+/* What is secret passes through buffers that nobody can mark: TLS, the connection to Redis. */
+static void forgo_core_dumps(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+}
+
 static enum err read_cluster_key(struct node *node, struct buf *why)
 {
 	const char *path = node->settings->cluster.key_file;
-	char *text = NULL;
 
-	if (!path[0])
-		return ERR_OK;
-	if (secret_read(path, &text) == ERR_OK)
-		node->has_cluster_key = cluster_key_parse(span_of_str(text), &node->cluster_key);
-	secret_free(&text);
-	if (node->has_cluster_key)
-		return ERR_OK;
-	buf_printf(why,
-		"cluster.key_file: %s: cannot be read as one line of 64 hexadecimal digits (openssl rand "
-		"-hex 32)\n",
-		path);
-	return ERR_INVALID;
+	enum err err = path[0] ? cluster_key_read(path, &node->cluster_keys, why) : ERR_OK;
+
+	if (node->cluster_keys || node->redis_password)
+		forgo_core_dumps();
+	return err;
 }
 
 static bool is_live_somewhere(void *arg, const struct msg_id *id)
@@ -829,7 +829,7 @@ static void tear_down(struct node *node)
 	health_free(&node->health);
 	metrics_free(&node->metrics);
 	secret_free(&node->redis_password);
-	mem_wipe(&node->cluster_key, sizeof(node->cluster_key));
+	cluster_key_free(&node->cluster_keys);
 	for (size_t i = 0; i < node->older_count; i++)
 		settings_free(&node->older[i]);
 	settings_free(&node->settings);

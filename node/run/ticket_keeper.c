@@ -23,7 +23,7 @@ struct ticket_keeper {
 };
 
 /* What the sealed text is for, so that no other can take its place. */
-static const struct span purpose = { "ticket-keys", 11 };
+static const struct secret_label label = { { "tickets", 7 }, { "keys", 4 } };
 
 static void look(void *arg);
 
@@ -63,7 +63,7 @@ void ticket_keeper_set_lifetime(struct ticket_keeper *keeper, uint64_t lifetime_
 
 static bool is_shared(const struct ticket_keeper *keeper)
 {
-	return keeper->options.link && keeper->options.key;
+	return keeper->options.link && keeper->options.keys;
 }
 
 static void turn_own(struct ticket_keeper *keeper)
@@ -101,11 +101,11 @@ static bool open_set(
 	const struct ticket_keeper *keeper, const struct ticket_store *store, struct ticket_set *set)
 {
 	struct buf text = { 0 };
-	bool is_open = store->serial && secret_open(keeper->options.key, purpose, store->sealed, &text) &&
+	bool is_open = store->serial &&
+		       secret_open(keeper->options.keys, label, store->sealed, &text) == SECRET_OPENED &&
 		       ticket_set_decode(set, buf_span(&text), store->serial);
 
-	mem_wipe(text.base, text.cap);
-	buf_fini(&text);
+	secret_text_wipe(&text);
 	return is_open;
 }
 
@@ -134,7 +134,8 @@ static void write_set(struct ticket_keeper *keeper, uint64_t replaces, uint64_t 
 	keeper->written_turned_ms = now_ms - age_ms;
 	ticket_set_encode(&keeper->written, text);
 	CHECK(RAND_bytes(nonce, sizeof(nonce)) == 1);
-	secret_seal(keeper->options.key, nonce, purpose, span_of((char *)text, sizeof(text)), &sealed);
+	secret_seal(
+		&keeper->options.keys->current, nonce, label, span_of((char *)text, sizeof(text)), &sealed);
 	mem_wipe(text, sizeof(text));
 	args.sealed = buf_span(&sealed);
 	keeper->is_asking = ticket_keys_write(keeper->options.link, &args, now_ms, on_written, keeper);

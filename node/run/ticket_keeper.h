@@ -25,7 +25,7 @@ struct ticket_keeper_options {
 	/* NULL, all of them: keys of its own, for ever. */
 	struct redis_link *link;
 	const struct member *member;
-	const struct cluster_key *key;
+	const struct secret_keys *keys;
 };
 
 struct ticket_keeper *ticket_keeper_new(const struct ticket_keeper_options *options);

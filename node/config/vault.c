@@ -1,0 +1,24 @@
+#include "config/vault.h"
+
+#include "skein/proto/base/alloc.h"
+#include "skein/proto/base/check.h"
+
+#include <sys/mman.h>
+
+void *vault_alloc(size_t size)
+{
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	CHECK(pages != MAP_FAILED);
+	CHECK(madvise(pages, size, MADV_DONTDUMP) == 0);
+	(void)mlock(pages, size);
+	return pages;
+}
+
+void vault_free(void *ptr, size_t size)
+{
+	if (!ptr)
+		return;
+	mem_wipe(ptr, size);
+	CHECK(munmap(ptr, size) == 0);
+}
