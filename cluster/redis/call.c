@@ -103,6 +103,13 @@ void call_policy_key(struct call *call, const char *kind)
 	call_key(call, kind, SPAN_LIT(""));
 }
 
+void call_secrets_key(struct call *call, const char *kind)
+{
+	call->base =
+		join(call, span_of_str(redis_link_prefix(call->link)), SPAN_LIT("{secrets}"), SPAN_LIT(""));
+	call_key(call, kind, SPAN_LIT(""));
+}
+
 void call_arg(struct call *call, struct span arg)
 {
 	put(call, arg.ptr ? arg : SPAN_LIT(""));

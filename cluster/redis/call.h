@@ -43,6 +43,9 @@ void call_meta_key(struct call *call, const char *kind, struct span name);
 /* "<prefix>{policy}<name>". */
 void call_policy_key(struct call *call, const char *kind);
 
+/* "<prefix>{secrets}<kind>". */
+void call_secrets_key(struct call *call, const char *kind);
+
 /* Borrowed until call_send(). */
 void call_arg(struct call *call, struct span arg);
 void call_arg_u64(struct call *call, uint64_t value);

@@ -53,3 +53,7 @@ register('policy_put', policy.put, ALLOW_OOM)
 register('policy_restore', policy.restore, ALLOW_OOM)
 register('policy_get', policy.get, READ)
 register('policy_history', policy.history, READ)
+
+register('secret_put', secret.put, ALLOW_OOM)
+register('secret_remove', secret.remove, ALLOW_OOM)
+register('secret_list', secret.list, READ)
