@@ -82,6 +82,24 @@ static const struct command commands[] = {
 		"  --certificate TEXT   subject of its certificate; --sha256 HEX its fingerprint\n"
 		"  --file FILE          by this policy instead of the current one\n",
 		cmd_explain },
+	{ "key new", "FILE", "make a key for the cluster's secrets",
+		"32 random bytes into a new file, for cluster.key_file of each node and for --key-file.\n",
+		cmd_key_new },
+	{ "secret set", "NAME [--file FILE]", "keep a secret in the cluster, sealed with its key",
+		"Needs --key-file. The secret is read from standard input, without showing it on a "
+		"terminal; one line end at its\n"
+		"end is no part of it. It is never an argument.\n"
+		"  --file FILE  read it from there\n",
+		cmd_secret_set },
+	{ "secret list", "", "names of secrets, who set them and by which key they are sealed", "",
+		cmd_secret_list },
+	{ "secret remove", "NAME...", "forget secrets", "", cmd_secret_remove },
+	{ "secret rotate", "--new-key FILE", "seal all secrets with another key",
+		"Give each node a key file with the new key on its first line and the old one on its second "
+		"before. What was\n"
+		"stopped halfway may be run again.\n"
+		"  --new-key FILE  the key to seal with; --key-file is the one that opens\n",
+		cmd_secret_rotate },
 };
 
 static bool is_first_word(const char *words, const char *word)

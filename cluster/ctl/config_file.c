@@ -92,6 +92,7 @@ bool config_file_read(const char *path, struct ctl_options *options, struct buf 
 		struct section root = { &document, yaml_document_get_root_node(&document) };
 
 		read_redis(child(root, "redis"), options);
+		fill(&options->key_file, child(root, "cluster"), "key_file", &options->arena);
 		yaml_document_delete(&document);
 	}
 	report_fini(&report);

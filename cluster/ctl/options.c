@@ -24,6 +24,7 @@ const char options_help[] =
 	"                              the certificate to show, and its key (PEM)\n"
 	"  --tls-name NAME             what Redis' certificate must name; otherwise its host\n"
 	"  --prefix TEXT               of all keys in Redis (skein:)\n"
+	"  --key-file FILE             the cluster's key, for secrets\n"
 	"  --json                      print JSON; also after the command\n"
 	"  --help, --version\n";
 
@@ -38,6 +39,7 @@ enum {
 	OPT_KEY,
 	OPT_NAME,
 	OPT_PREFIX,
+	OPT_KEY_FILE,
 	OPT_JSON,
 	OPT_HELP,
 	OPT_VERSION
@@ -54,6 +56,7 @@ static const struct option long_options[] = {
 	{ "tls-key", required_argument, NULL, OPT_KEY },
 	{ "tls-name", required_argument, NULL, OPT_NAME },
 	{ "prefix", required_argument, NULL, OPT_PREFIX },
+	{ "key-file", required_argument, NULL, OPT_KEY_FILE },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -79,6 +82,8 @@ static const char **text_option(struct ctl_options *options, int option)
 		return &options->tls.server_name;
 	case OPT_PREFIX:
 		return &options->prefix;
+	case OPT_KEY_FILE:
+		return &options->key_file;
 	default:
 		return NULL;
 	}
