@@ -1,6 +1,7 @@
 #include "run/node.h"
 
 #include "access/policy_watch.h"
+#include "access/secret_watch.h"
 #include "admin/admin.h"
 #include "config/cluster_key.h"
 #include "config/secret.h"
@@ -60,6 +61,8 @@ struct node {
 	struct member *member;
 	struct ticket_keeper *ticket_keeper;
 	struct secret_keys *cluster_keys; /* NULL: none */
+	struct secrets *secrets;
+	struct secret_watch *secret_watch; /* NULL: no Redis, or no key */
 	char host[HOST_LEN_MAX], cluster_id[40], load[256], address[300], admin_address[300];
 	struct loop_timer member_timer, start_timer, disk_timer, leave_timer;
 	uint64_t asserted_epoch[WORKERS_MAX];
@@ -294,6 +297,20 @@ static void keep_ticket_keys(struct node *node)
 	node->ticket_keeper = ticket_keeper_new(&options);
 }
 
+static void watch_secrets(struct node *node)
+{
+	const struct secret_watch_options options = {
+		.loop = &node->loop,
+		.log = node->log,
+		.link = redis_conn_link(node->redis),
+		.keys = node->cluster_keys,
+		.secrets = node->secrets,
+	};
+
+	if (node->cluster_keys)
+		node->secret_watch = secret_watch_new(&options);
+}
+
 static void join_cluster(struct node *node)
 {
 	static const struct redis_conn_callbacks callbacks = { on_redis_ready, on_redis_lost };
@@ -305,6 +322,7 @@ static void join_cluster(struct node *node)
 	node->redis = redis_conn_new(&node->loop, &options, &callbacks, node);
 	make_member(node);
 	policy_watch_follow(node->policy_watch, redis_conn_link(node->redis));
+	watch_secrets(node);
 	health_require_redis(node->health, node->settings->redundancy == REDUNDANCY_REQUIRED);
 	loop_timer_set(&node->loop, &node->member_timer, 0);
 }
@@ -747,6 +765,15 @@ static void prepare(struct node *node)
 		node->worker_count = WORKERS_MAX;
 }
 
+static void open_secrets(struct node *node)
+{
+	bool stands_alone = !node->settings->redis.address.host[0];
+
+	node->secrets = secrets_new(stands_alone         ? SECRETS_STANDALONE
+				    : node->cluster_keys ? SECRETS_AWAITED
+							 : SECRETS_NO_KEY);
+}
+
 static enum err build(struct node *node, struct buf *why)
 {
 	enum err err = open_log(node, why);
@@ -757,6 +784,8 @@ static enum err build(struct node *node, struct buf *why)
 		err = read_password(node, why);
 	if (!err)
 		err = read_cluster_key(node, why);
+	if (!err)
+		open_secrets(node);
 	if (!err)
 		err = spool_open(node->settings->node.spool, &node->spool, why);
 	if (!err)
@@ -805,6 +834,7 @@ static void tear_down(struct node *node)
 	}
 	if (node->redis)
 		redis_conn_free(&node->redis);
+	secret_watch_free(&node->secret_watch);
 	if (node->ticket_keeper)
 		ticket_keeper_free(&node->ticket_keeper);
 	if (node->member)
@@ -829,6 +859,7 @@ static void tear_down(struct node *node)
 	health_free(&node->health);
 	metrics_free(&node->metrics);
 	secret_free(&node->redis_password);
+	secrets_free(&node->secrets);
 	cluster_key_free(&node->cluster_keys);
 	for (size_t i = 0; i < node->older_count; i++)
 		settings_free(&node->older[i]);
