@@ -7,6 +7,7 @@
 
 #include "io/listener.h"
 #include "io/stream.h"
+#include "loop_until.h"
 #include "skein/proto/base/alloc.h"
 
 #include <errno.h>
@@ -14,27 +15,6 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define GIVE_UP_MS 20000
-
-/* Turns the loop until the condition holds. */
-#define RUN_UNTIL(loop, condition)                                                                           \
-	do {                                                                                                 \
-		uint64_t give_up_ms_ = loop_boottime_ms() + GIVE_UP_MS;                                      \
-		while (!(condition)) {                                                                       \
-			if (loop_boottime_ms() > give_up_ms_)                                                \
-				fail_msg("gave up waiting for: %s", #condition);                             \
-			uv_run(&(loop)->uv, UV_RUN_NOWAIT);                                                  \
-			usleep(20);                                                                          \
-		}                                                                                            \
-	} while (0)
-
-/* Lets everything happen that can happen without waiting. */
-static inline void settle(struct loop *loop)
-{
-	for (unsigned i = 0; i < 20; i++)
-		uv_run(&loop->uv, UV_RUN_NOWAIT);
-}
 
 struct endpoint;
 typedef void endpoint_fn(struct endpoint *endpoint);
@@ -204,8 +184,8 @@ static inline int raw_listen(struct sockaddr_in *name_out)
 }
 
 /*
- * A connected pair of TCP sockets; both block. The first takes little that it does not read: how much a kernel
- * would take of its own accord grows with the machine.
+ * A connected pair of TCP sockets; both block. The first takes little that it does not read: how much a
+ * kernel would take of its own accord grows with the machine.
  */
 static inline void raw_pair(int fds_out[2])
 {
