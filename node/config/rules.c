@@ -186,6 +186,123 @@ static void check_redis(const struct settings *settings, struct report *report)
 		report_error_at(report, "redis.wait_replicas", "needs redis.address");
 }
 
+static bool has_backend(const struct settings *settings, enum auth_backend backend)
+{
+	for (size_t i = 0; i < settings->auth.backends.count; i++)
+		if (strcmp(settings->auth.backends.items[i], auth_backend_names[backend]) == 0)
+			return true;
+	return false;
+}
+
+static bool is_backend(const char *name)
+{
+	for (size_t i = 0; i < AUTH_BACKEND_COUNT; i++)
+		if (strcmp(name, auth_backend_names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool is_any_listener_tls(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->listeners.count; i++)
+		if (settings->listeners.items[i].tls != LISTENER_TLS_NONE)
+			return true;
+	return false;
+}
+
+static void check_backends(const struct settings *settings, struct report *report)
+{
+	const struct text_list *list = &settings->auth.backends;
+
+	for (size_t i = 0; i < list->count; i++) {
+		if (!is_backend(list->items[i]))
+			report_error_at(report, "auth.backends",
+				"%s is not one of ldap, file, winbind, kerberos",
+				report_quote(span_of_str(list->items[i])).text);
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(list->items[i], list->items[k]) == 0)
+				report_error_at(report, "auth.backends", "%s is there twice", list->items[i]);
+	}
+	if (list->count && !is_any_listener_tls(settings))
+		report_warning_at(
+			report, "auth.backends", "has no effect: no listener has TLS, and AUTH needs it");
+}
+
+static void check_mechanisms(const struct settings *settings, struct report *report)
+{
+	static const enum auth_backend needs[SASL_MECHANISM_COUNT] = {
+		[SASL_SCRAM_SHA_256_PLUS] = AUTH_FILE,
+		[SASL_SCRAM_SHA_256] = AUTH_FILE,
+		[SASL_GSSAPI] = AUTH_KERBEROS,
+		[SASL_NTLM] = AUTH_WINBIND,
+		[SASL_LOGIN] = AUTH_LDAP, /* or AUTH_FILE */
+		[SASL_PLAIN] = AUTH_LDAP,
+	};
+
+	for (size_t i = 0; i < settings->auth.mechanisms.count; i++) {
+		struct span name = span_of_str(settings->auth.mechanisms.items[i]);
+		enum sasl_mechanism mechanism;
+
+		if (!sasl_mechanism_find(name, &mechanism))
+			report_error_at(report, "auth.mechanisms", "%s is not one that this node knows",
+				report_quote(name).text);
+		else if (!has_backend(settings, needs[mechanism]) &&
+			 (needs[mechanism] != AUTH_LDAP || !has_backend(settings, AUTH_FILE)))
+			report_error_at(report, "auth.mechanisms", "%s needs %s in auth.backends",
+				settings->auth.mechanisms.items[i], auth_backend_names[needs[mechanism]]);
+	}
+}
+
+static void require_given(
+	struct report *report, const char *value, const char *path, enum auth_backend backend)
+{
+	if (!*value)
+		report_error_at(
+			report, path, "is missing: auth.backends has %s", auth_backend_names[backend]);
+}
+
+static void check_ldap(const struct settings *settings, struct report *report)
+{
+	const char *scheme = settings->auth.ldap.start_tls ? "ldap://" : "ldaps://";
+
+	require_given(
+		report, settings->auth.ldap.servers.count ? "some" : "", "auth.ldap.servers", AUTH_LDAP);
+	require_given(report, settings->auth.ldap.ca, "auth.ldap.ca", AUTH_LDAP);
+	require_given(report, settings->auth.ldap.bind_dn, "auth.ldap.bind_dn", AUTH_LDAP);
+	require_given(report, settings->auth.ldap.password_file, "auth.ldap.password_file", AUTH_LDAP);
+	require_given(report, settings->auth.ldap.base, "auth.ldap.base", AUTH_LDAP);
+	require_given(report, settings->auth.ldap.realm, "auth.ldap.realm", AUTH_LDAP);
+	/* A bind without TLS has sent the password before it is refused. */
+	for (size_t i = 0; i < settings->auth.ldap.servers.count; i++) {
+		struct span uri = span_of_str(settings->auth.ldap.servers.items[i]);
+
+		if (!span_starts_with(uri, span_of_str(scheme)) || uri.len == strlen(scheme) ||
+			span_find(uri, ' ') < uri.len)
+			report_error_at(report, "auth.ldap.servers",
+				"%s is not a URI such as %sdc1.example.com%s", report_quote(uri).text, scheme,
+				settings->auth.ldap.start_tls ? "" : "; ldap:// needs auth.ldap.start_tls");
+	}
+	require_at_most(report, settings->auth.ldap.timeout_ms, settings->auth.timeout_ms,
+		"auth.ldap.timeout", "auth.timeout");
+}
+
+static void check_auth(const struct settings *settings, struct report *report)
+{
+	bool has_ldap = has_backend(settings, AUTH_LDAP);
+
+	check_backends(settings, report);
+	check_mechanisms(settings, report);
+	if (has_ldap)
+		check_ldap(settings, report);
+	if (has_backend(settings, AUTH_FILE))
+		require_given(report, settings->auth.file.path, "auth.file.path", AUTH_FILE);
+	if (has_backend(settings, AUTH_KERBEROS))
+		require_given(report, settings->auth.kerberos.keytab, "auth.kerberos.keytab", AUTH_KERBEROS);
+	/* Both say who somebody is; whether he may is in the directory. */
+	if (!has_ldap && (has_backend(settings, AUTH_WINBIND) || has_backend(settings, AUTH_KERBEROS)))
+		report_error_at(report, "auth.backends", "winbind and kerberos need ldap too");
+}
+
 void settings_check_rules(const struct settings *settings, struct report *report)
 {
 	check_counts(settings, report);
@@ -197,6 +314,7 @@ void settings_check_rules(const struct settings *settings, struct report *report
 	check_durations(settings, report);
 	check_sizes(settings, report);
 	check_redis(settings, report);
+	check_auth(settings, report);
 }
 
 static void check_file(

@@ -27,6 +27,8 @@
 #define PATH                       .type = SETTING_PATH, .max = 1024
 #define FILE_TO_READ               PATH, .file = SETTING_FILE_READABLE
 #define SECRET                     PATH, .file = SETTING_FILE_SECRET
+#define TEXT(high)                 .type = SETTING_TEXT, .max = (high)
+#define STRINGS(high)              .type = SETTING_STRINGS, .max = (high)
 #define BOOL                       .type = SETTING_BOOL
 #define INTEGER(low, high)         .type = SETTING_INTEGER, .min = (low), .max = (high)
 #define SIZE(low, high)            .type = SETTING_SIZE, .min = (low), .max = (high)
@@ -72,6 +74,17 @@ static const char *const redundancy_names[] = {
 static const char *const bare_newline_names[] = {
 	[BARE_NEWLINE_REFUSE] = "refuse",
 	[BARE_NEWLINE_NORMALISE] = "normalise",
+};
+const char *const auth_backend_names[AUTH_BACKEND_COUNT] = {
+	[AUTH_LDAP] = "ldap",
+	[AUTH_FILE] = "file",
+	[AUTH_WINBIND] = "winbind",
+	[AUTH_KERBEROS] = "kerberos",
+};
+static const char *const channel_binding_names[] = {
+	[SASL_BINDING_OFF] = "off",
+	[SASL_BINDING_ACCEPT] = "accept",
+	[SASL_BINDING_REQUIRE] = "require",
 };
 static const char *const log_format_names[] = { [LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json" };
 static const char *const log_level_names[] = {
@@ -295,6 +308,58 @@ static const struct setting_row rows[] = {
 	{ "smtp.utf8", "true", BOOL, AT(smtp.utf8), RELOADABLE, .help = "Offer SMTPUTF8." },
 	{ "smtp.chunking", "true", BOOL, AT(smtp.chunking), RELOADABLE, .help = "Offer CHUNKING (BDAT)." },
 
+	{ "auth.backends", "", STRINGS(4), AT(auth.backends),
+		.help = "Who knows users: ldap, file, winbind, kerberos. Passwords are asked about in this "
+			"order." },
+	{ "auth.mechanisms", "", STRINGS(8), AT(auth.mechanisms),
+		.help = "What is offered, as in [PLAIN, LOGIN]. Not set: all that the back ends can do." },
+	{ "auth.channel_binding", "accept", ENUM(channel_binding_names), AT(auth.channel_binding),
+		.help = "accept refuses a wrong one; require also none; off: TLS ends before this node." },
+	{ "auth.timeout", "10s", DURATION(500 * MS, 1 * MINUTES), AT(auth.timeout_ms), RELOADABLE,
+		.help = "A back end that does not answer for this long: the client hears 454." },
+	{ "auth.cache.password", "2m", DURATION(0, 1 * HOURS), AT(auth.cache.password_ttl_ms), RELOADABLE,
+		.help = "How long a password that was right is not asked about again. 0s: not at all." },
+	{ "auth.cache.identity", "1m", DURATION(1 * SECONDS, 1 * HOURS), AT(auth.cache.identity_ttl_ms),
+		RELOADABLE, .help = "How long groups, addresses and state of an account count as known." },
+	{ "auth.cache.wrong", "1m", DURATION(0, 1 * HOURS), AT(auth.cache.wrong_ttl_ms), RELOADABLE,
+		.help = "How long the same wrong password is refused without asking, so that it locks no "
+			"account." },
+	{ "auth.cache.entries", "10000", INTEGER(100, 1000000), AT(auth.cache.entries), RELOADABLE,
+		.help = "How many of each are remembered." },
+	{ "auth.ldap.servers", "", STRINGS(16), AT(auth.ldap.servers),
+		.help = "URIs of domain controllers, in order of preference: ldaps://dc1.example.com." },
+	{ "auth.ldap.start_tls", "false", BOOL, AT(auth.ldap.start_tls),
+		.help = "Servers are ldap:// and TLS begins with StartTLS. Nothing goes in clear." },
+	{ "auth.ldap.ca", "", FILE_TO_READ, AT(auth.ldap.ca),
+		.help = "PEM file with the authorities that servers' certificates come from." },
+	{ "auth.ldap.bind_dn", "", TEXT(512), AT(auth.ldap.bind_dn), .help = "The account that searches." },
+	{ "auth.ldap.password_file", "", SECRET, AT(auth.ldap.password_file),
+		.help = "File that holds its password and nothing else." },
+	{ "auth.ldap.base", "", TEXT(512), AT(auth.ldap.base),
+		.help = "Where users and groups are: DC=example,DC=com." },
+	{ "auth.ldap.domain", "", NAME(15), AT(auth.ldap.domain),
+		.help = "NetBIOS name of the domain, as clients write it before a backslash." },
+	{ "auth.ldap.realm", "", DOMAIN, AT(auth.ldap.realm),
+		.help = "DNS name of the domain. Users are known as account@realm." },
+	{ "auth.ldap.timeout", "3s", DURATION(100 * MS, 1 * MINUTES), AT(auth.ldap.timeout_ms),
+		.help = "Connection, handshake and each answer of one server; then the next is tried." },
+	{ "auth.ldap.threads", "4", INTEGER(1, 64), AT(auth.ldap.threads),
+		.help = "Questions to the directory at once, each with connections of its own." },
+	{ "auth.ldap.queue", "200", INTEGER(1, 100000), AT(auth.ldap.queue),
+		.help = "Questions that may wait; more are answered 454." },
+	{ "auth.file.path", "", SECRET, AT(auth.file.path),
+		.help = "File of local users, read again when it changes." },
+	{ "auth.file.threads", "2", INTEGER(1, 64), AT(auth.file.threads),
+		.help = "Password hashes that are computed at once; for Kerberos tickets, too." },
+	{ "auth.file.queue", "200", INTEGER(1, 100000), AT(auth.file.queue),
+		.help = "How many may wait; more are answered 454." },
+	{ "auth.winbind.threads", "2", INTEGER(1, 64), AT(auth.winbind.threads),
+		.help = "NTLM checks at once: not more than smb.conf's winbind max domain connections." },
+	{ "auth.winbind.queue", "100", INTEGER(1, 100000), AT(auth.winbind.queue),
+		.help = "How many may wait; more are answered 454." },
+	{ "auth.kerberos.keytab", "", SECRET, AT(auth.kerberos.keytab),
+		.help = "Keys of smtp/ and SMTPSVC/, and of nothing else." },
+
 	{ "admin.listen", "", LISTEN, AT(admin.listen),
 		.help = "HTTP for health and metrics, without authentication. Not set: none." },
 
@@ -330,6 +395,12 @@ static const struct setting_group groups[] = {
 	{ "memory", "What messages may take." },
 	{ "journal", "This node's own copy of every message that it is responsible for." },
 	{ "smtp", "What is offered and allowed." },
+	{ "auth", "How clients prove who they are. AUTH is offered under TLS only." },
+	{ "auth.cache", "What was found out a moment ago. Only a keyed hash of a password is kept." },
+	{ "auth.ldap", "Active Directory." },
+	{ "auth.file", "Users of this relay alone." },
+	{ "auth.winbind", "NTLM, through the winbindd of this machine, which is joined to the domain." },
+	{ "auth.kerberos", "GSSAPI: Kerberos tickets." },
 	{ "admin", "For balancers and monitoring." },
 	{ "log", "What the node tells." },
 	{ "drain", "Clean shutdown." },

@@ -11,6 +11,7 @@
 #include "io/tls.h"
 #include "skein/cluster/schema/cidr.h"
 #include "skein/cluster/schema/table.h"
+#include "skein/proto/auth/sasl.h"
 #include "skein/proto/base/arena.h"
 #include "track/log.h"
 
@@ -30,6 +31,10 @@ enum listener_tls_minimum {
 };
 enum redundancy { REDUNDANCY_PREFERRED, REDUNDANCY_REQUIRED };
 enum bare_newline { BARE_NEWLINE_REFUSE, BARE_NEWLINE_NORMALISE };
+
+/* What can tell who a client is. */
+enum auth_backend { AUTH_LDAP, AUTH_FILE, AUTH_WINBIND, AUTH_KERBEROS, AUTH_BACKEND_COUNT };
+extern const char *const auth_backend_names[AUTH_BACKEND_COUNT];
 
 struct listener_settings {
 	const char *name; /* "smtp-1", "smtp-2", ... where the operator gave none */
@@ -182,6 +187,36 @@ struct settings {
 		bool utf8;
 		bool chunking;
 	} smtp;
+
+	struct {
+		struct text_list backends;   /* names, in the order in which passwords are asked about */
+		struct text_list mechanisms; /* empty: all that the back ends can do */
+		enum sasl_binding channel_binding;
+		uint64_t timeout_ms; /* of a question to a back end */
+		struct {
+			uint64_t password_ttl_ms, identity_ttl_ms, wrong_ttl_ms;
+			uint64_t entries; /* of each kind */
+		} cache;
+		struct {
+			struct text_list servers; /* URIs, in order of preference */
+			bool start_tls;
+			const char *ca;
+			const char *bind_dn, *password_file;
+			const char *base, *domain, *realm;
+			uint64_t timeout_ms; /* of a step at one server */
+			uint64_t threads, queue;
+		} ldap;
+		struct {
+			const char *path;
+			uint64_t threads, queue;
+		} file;
+		struct {
+			uint64_t threads, queue;
+		} winbind;
+		struct {
+			const char *keytab;
+		} kerberos;
+	} auth;
 
 	struct {
 		struct endpoint listen; /* host "": no admin HTTP */

@@ -241,6 +241,47 @@ static void rules_over_several_settings_point_where_one_was_given(void **state)
 		expect_report(rows[i].text, rows[i].wanted);
 }
 
+#define WITH_TLS                                                                                             \
+	"listeners: [{address: '127.0.0.1:2525', tls: starttls}]\n"                                          \
+	"route: {next_hops: [{host: mail.example}]}\ntls: {certificate: /c, key: /k}\n"
+
+static void what_authentication_needs_is_told(void **state)
+{
+	static const struct {
+		const char *text, *wanted;
+	} rows[] = {
+		{ WITH_TLS "auth: {backends: [ldpa]}\n",
+			"node.yaml:4:18: $.auth.backends: \"ldpa\" is not one of ldap, file, winbind, "
+			"kerberos\n" },
+		{ WITH_TLS "auth: {mechanisms: [PLAIN, FOO]}\n",
+			"node.yaml:4:20: $.auth.mechanisms: PLAIN needs ldap in auth.backends\n"
+			"node.yaml:4:20: $.auth.mechanisms: \"FOO\" is not one that this node knows\n" },
+		{ WITH_TLS "auth: {backends: [file], mechanisms: [plain, NTLM], file: {path: /u}}\n",
+			"node.yaml:4:38: $.auth.mechanisms: NTLM needs winbind in auth.backends\n" },
+		{ WITH_TLS "auth: {backends: [file, file]}\n",
+			"node.yaml:4:18: $.auth.backends: file is there twice\n"
+			"node.yaml: $.auth.file.path: is missing: auth.backends has file\n" },
+		{ WITH_TLS "auth: {backends: [kerberos, winbind]}\n",
+			"node.yaml: $.auth.kerberos.keytab: is missing: auth.backends has kerberos\n"
+			"node.yaml:4:18: $.auth.backends: winbind and kerberos need ldap too\n" },
+		{ WITH_TLS "auth: {backends: ldap, ldap: {servers: ['ldap://a', 'ldaps://b', 'ldaps://'], "
+			   "ca: /c, timeout: 20s}}\n",
+			"node.yaml: $.auth.ldap.bind_dn: is missing: auth.backends has ldap\n"
+			"node.yaml: $.auth.ldap.password_file: is missing: auth.backends has ldap\n"
+			"node.yaml: $.auth.ldap.base: is missing: auth.backends has ldap\n"
+			"node.yaml: $.auth.ldap.realm: is missing: auth.backends has ldap\n"
+			"node.yaml:4:40: $.auth.ldap.servers: \"ldap://a\" is not a URI such as "
+			"ldaps://dc1.example.com; ldap:// needs auth.ldap.start_tls\n"
+			"node.yaml:4:40: $.auth.ldap.servers: \"ldaps://\" is not a URI such as "
+			"ldaps://dc1.example.com; ldap:// needs auth.ldap.start_tls\n"
+			"node.yaml:4:96: $.auth.ldap.timeout: must not be larger than auth.timeout\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		expect_report(rows[i].text, rows[i].wanted);
+}
+
 static void what_is_allowed_but_doubtful_is_a_warning(void **state)
 {
 	static const struct {
@@ -260,6 +301,9 @@ static void what_is_allowed_but_doubtful_is_a_warning(void **state)
 			"node.yaml:1:50: $.listeners[0].client_ca: warning: has no effect: "
 			"client_certificate is "
 			"none\n" },
+		{ BASE "auth: {backends: [file], file: {path: /u}}\n",
+			"node.yaml:3:18: $.auth.backends: warning: has no effect: no listener has TLS, and "
+			"AUTH needs it\n" },
 		{ BASE "redis: {tls: {ca: /c}}\n",
 			"node.yaml: $.redis.tls: warning: has no effect: redis.tls.enabled is false\n" },
 	};
@@ -455,6 +499,7 @@ int main(void)
 		cmocka_unit_test(all_errors_come_in_one_run_each_with_its_place),
 		cmocka_unit_test(what_is_not_one_plain_yaml_document_is_refused),
 		cmocka_unit_test(rules_over_several_settings_point_where_one_was_given),
+		cmocka_unit_test(what_authentication_needs_is_told),
 		cmocka_unit_test(what_is_allowed_but_doubtful_is_a_warning),
 		cmocka_unit_test(a_key_far_from_all_gets_no_suggestion_and_cannot_harm_a_terminal),
 		cmocka_unit_test(lists_and_mappings_have_a_greatest_size),

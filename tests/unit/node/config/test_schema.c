@@ -8,11 +8,6 @@
 #include <ctype.h>
 #include <stdio.h>
 
-static bool is_list(const struct setting_row *row)
-{
-	return row->type == SETTING_NETWORKS || row->type == SETTING_SECTIONS;
-}
-
 /* Reads one value into a zeroed field; the arena keeps its text. */
 static bool parse(const struct setting_row *row, const char *text, void *field, struct arena *arena)
 {
@@ -67,7 +62,7 @@ static void check_preset(const struct setting_table *table, const struct setting
 	uint64_t field[2];
 
 	(void)table;
-	if (is_list(row)) {
+	if (schema_is_list(row)) {
 		assert_string_equal(row->preset, "");
 	} else if (row->preset) {
 		if (!parse(row, row->preset, field, &arena))
@@ -131,7 +126,7 @@ static void check_text_bound(const struct setting_table *table, const struct set
 	char text[4096];
 
 	(void)table;
-	if (is_list(row)) {
+	if (schema_is_list(row)) {
 		assert_true(row->max > 0 && row->max <= 1024);
 		return;
 	}
@@ -164,6 +159,10 @@ static const char *other_value(const struct setting_row *row, char out[40])
 	case SETTING_LISTEN:
 	case SETTING_ENDPOINT:
 		return "127.0.0.1:4711";
+	case SETTING_STRINGS:
+		return strcmp(row->path, "auth.backends") == 0     ? "['file']"
+		       : strcmp(row->path, "auth.mechanisms") == 0 ? "['PLAIN']"
+								   : "['other']";
 	case SETTING_NETWORKS:
 		return "['10.1.0.0/16', '2001:db8::/32']";
 	case SETTING_DOMAIN:
@@ -202,51 +201,56 @@ static void append_nested(struct buf *out, const char *path, const char *value, 
 	buf_append_byte(out, '\n');
 }
 
-/* Rows that a rule ties to another, with what makes the other value legal. */
-static const char *companion_of(const char *path)
+struct companion {
+	const char *path, *text;
+};
+
+/* What makes the other value of a row legal that a rule ties to others; up to two. */
+static const struct companion *companions_of(const char *path)
 {
 	static const struct {
-		const char *path, *text;
+		const char *path;
+		struct companion with[2];
 	} rows[] = {
-		{ "tls.certificate", "tls.key=/k" },
-		{ "tls.key", "tls.certificate=/c" },
-		{ "redis.tls.certificate", "redis.tls.key=/k" },
-		{ "redis.tls.key", "redis.tls.certificate=/c" },
-		{ "redis.user", "redis.password_file=/p" },
-		{ "redis.wait_replicas", "redis.address=127.0.0.1:6379" },
-		{ "redundancy", "redis.address=127.0.0.1:6379" },
+		{ "tls.certificate", { { "tls.key", "/k" } } },
+		{ "tls.key", { { "tls.certificate", "/c" } } },
+		{ "redis.tls.certificate", { { "redis.tls.key", "/k" } } },
+		{ "redis.tls.key", { { "redis.tls.certificate", "/c" } } },
+		{ "redis.user", { { "redis.password_file", "/p" } } },
+		{ "redis.wait_replicas", { { "redis.address", "127.0.0.1:6379" } } },
+		{ "redundancy", { { "redis.address", "127.0.0.1:6379" } } },
+		{ "auth.backends", { { "auth.file.path", "/u" } } },
+		{ "auth.mechanisms", { { "auth.backends", "[file]" }, { "auth.file.path", "/u" } } },
 	};
+	static const struct companion none[2];
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		if (strcmp(rows[i].path, path) == 0)
-			return rows[i].text;
-	return NULL;
+			return rows[i].with;
+	return none;
 }
 
 /* The base, the row, and what the row needs, as one file. */
 static struct settings *load_row(const struct setting_row *row, const char *value, struct report *report)
 {
-	const char *companion = companion_of(row->path);
+	const struct companion *companions = companions_of(row->path);
 	struct load_input input = { .file = "test.yaml" };
-	struct setting_override overrides[] = {
+	struct setting_override overrides[4] = {
 		{ OVERRIDE_TEXT, "--listen", "listeners", "[{address: '127.0.0.1:2525'}]" },
 		{ OVERRIDE_TEXT, "--next-hop", "route.next_hops", "[{host: mail.example}]" },
-		{ OVERRIDE_TEXT, "--set", NULL, NULL },
 	};
 	struct buf text = { 0 };
 	struct settings *settings;
-	char path[64];
+	size_t count = 2;
 
-	if (companion) {
-		snprintf(path, sizeof(path), "%.*s", (int)strcspn(companion, "="), companion);
-		overrides[2].path = path;
-		overrides[2].text = strchr(companion, '=') + 1;
-	}
+	for (size_t i = 0; i < 2 && companions[i].path; i++)
+		overrides[count++] = (struct setting_override){ OVERRIDE_TEXT, "--set", companions[i].path,
+			companions[i].text };
 	if (value)
-		append_nested(&text, row->path, value, !is_list(row));
+		append_nested(&text, row->path, value, !schema_is_list(row));
 	input.text = buf_span(&text);
 	input.overrides = overrides;
-	input.override_count = companion ? 3 : 2;
+	input.override_count = count;
 	settings = settings_load(&input, report);
 	buf_fini(&text);
 	return settings;
@@ -321,9 +325,11 @@ static void every_setting_refuses_what_is_no_value_of_its_kind(void **state)
 			struct buf text = { 0 };
 			struct load_input input = { .file = "test.yaml" };
 			struct settings *settings;
-			bool may_be_empty = !is_list(row) && row->preset && !*row->preset && k == 2;
+			bool may_be_empty = !schema_is_list(row) && row->preset && !*row->preset && k == 2;
 			bool may_be_anything =
-				(row->type == SETTING_PATH || row->type == SETTING_STRING) && k == 3;
+				(row->type == SETTING_PATH || row->type == SETTING_STRING ||
+					row->type == SETTING_TEXT || row->type == SETTING_STRINGS) &&
+				k == 3;
 
 			buf_append_str(&text, "# The second line is at fault.\n");
 			append_nested(&text, row->path, wrong[k], false);
@@ -331,7 +337,7 @@ static void every_setting_refuses_what_is_no_value_of_its_kind(void **state)
 			settings = settings_load(&input, &report);
 			assert_null(settings);
 			/* Errors of the rules have no line: the row's own is there or not. */
-			if (!may_be_empty && !may_be_anything && !(is_list(row) && k == 4) &&
+			if (!may_be_empty && !may_be_anything && !(schema_is_list(row) && k == 4) &&
 				!memmem(buf_span(&report.text).ptr, buf_len(&report.text),
 					"test.yaml:2:", 12))
 				fail_msg("%s takes %s: %.*s", row->path, wrong[k],
