@@ -7,7 +7,7 @@
  *
  * What may run where:
  *
- *     kerberos_step() _wrap() _unwrap()   0.05 ms and no network: a loop may, a pool thread too. The keys are
+ *     kerberos_step() _wrap() _unwrap()   0.1 ms and no network: a loop may, a pool thread too. The keys are
  *                                         in memory; the library's replay cache is a small file that is
  *                                         locked and written, never synchronised (/var/tmp/krb5_UID.rcache2,
  *                                         another place with KRB5RCACHEDIR)
