@@ -19,6 +19,11 @@ struct compile {
 
 static void compile(struct policy *policy, const struct policy_text *text, struct report *report);
 
+struct text_list policy_groups(const struct policy *policy)
+{
+	return policy->groups;
+}
+
 struct policy *policy_parse(struct span text, const char *source, struct report *report)
 {
 	struct policy *policy = mem_zalloc(sizeof(*policy));
@@ -232,6 +237,31 @@ static void compile_rule(struct compile *c, size_t number)
 	check_need(c, text);
 }
 
+static void collect_groups(struct policy *policy, const struct policy_text *text)
+{
+	struct table seen = { .count = 0 };
+	const char **items;
+	size_t count = 0;
+
+	for (size_t i = 0; i < text->clients.count; i++)
+		count += text->clients.items[i].match.group.count;
+	items = count ? arena_alloc(&policy->arena, count * sizeof(*items)) : NULL;
+	for (size_t i = 0; i < text->clients.count; i++) {
+		const struct text_list *groups = &text->clients.items[i].match.group;
+
+		for (size_t k = 0; k < groups->count; k++) {
+			struct span name = span_of_str(groups->items[k]);
+
+			if (table_get(&seen, name))
+				continue;
+			table_put(&seen, name, (void *)(uintptr_t)groups->items[k]);
+			items[policy->groups.count++] = arena_strdup(&policy->arena, name);
+		}
+	}
+	policy->groups.items = items;
+	table_fini(&seen);
+}
+
 static void check_names(const struct policy_text *text, struct report *report)
 {
 	struct table seen = { .count = 0 };
@@ -298,6 +328,7 @@ static void compile(struct policy *policy, const struct policy_text *text, struc
 	/* Networks that were not understood would only lead astray. */
 	if (report->errors > errors)
 		return;
+	collect_groups(policy, text);
 	build_tree(policy, report);
 	policy_check_shadows(policy, report);
 }

@@ -88,6 +88,7 @@ struct policy {
 	const struct limit_rule **global_limits;
 	size_t global_count;
 	struct policy_abuse abuse;
+	struct text_list groups; /* that rules ask about, each once */
 };
 
 /* limits.c. Reports at "limits.<name>". */

@@ -56,6 +56,8 @@ void policy_slot_set(struct policy_slot *slot, struct policy_snapshot *snapshot)
 	old = slot->current;
 	slot->current = snapshot;
 	pthread_mutex_unlock(&slot->lock);
+	if (slot->on_change)
+		slot->on_change(slot->arg, snapshot->policy);
 	policy_snapshot_unref(&old);
 }
 

@@ -26,6 +26,9 @@ struct policy_slot {
 	pthread_mutex_t lock;
 	struct policy_snapshot *current; /* never NULL once set */
 	_Atomic uint64_t refused;        /* a newer version that this node cannot run; 0: none */
+	/* Told of each policy that is put in, by the thread that does it. NULL: nobody wants to know. */
+	void (*on_change)(void *arg, const struct policy *policy);
+	void *arg;
 };
 
 void policy_slot_init(struct policy_slot *slot);

@@ -317,6 +317,9 @@ static const struct setting_row rows[] = {
 		.help = "accept refuses a wrong one; require also none; off: TLS ends before this node." },
 	{ "auth.timeout", "10s", DURATION(500 * MS, 1 * MINUTES), AT(auth.timeout_ms), RELOADABLE,
 		.help = "A back end that does not answer for this long: the client hears 454." },
+	{ "auth.session_age", "5m", DURATION(0, 1 * DAYS), AT(auth.session_age_ms), RELOADABLE,
+		.help = "Whoever authenticated longer ago has to connect again (421) for the next "
+			"message. 0s: never." },
 	{ "auth.cache.password", "2m", DURATION(0, 1 * HOURS), AT(auth.cache.password_ttl_ms), RELOADABLE,
 		.help = "How long a password that was right is not asked about again. 0s: not at all." },
 	{ "auth.cache.identity", "1m", DURATION(1 * SECONDS, 1 * HOURS), AT(auth.cache.identity_ttl_ms),

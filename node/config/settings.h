@@ -192,6 +192,7 @@ struct settings {
 		struct text_list backends;   /* names, in the order in which passwords are asked about */
 		struct text_list mechanisms; /* empty: all that the back ends can do */
 		enum sasl_binding channel_binding;
+		uint64_t session_age_ms;
 		uint64_t timeout_ms; /* of a question to a back end */
 		struct {
 			uint64_t password_ttl_ms, identity_ttl_ms, wrong_ttl_ms;

@@ -14,6 +14,8 @@ static void fill_options(struct smtp_server_options *options, const struct setti
 	options->hostname = span_of_str(settings->node.hostname);
 	if (listener->tls == LISTENER_TLS_STARTTLS && has_tls)
 		options->extensions |= SMTP_EXT_STARTTLS;
+	if (settings->auth.backends.count)
+		options->extensions |= SMTP_EXT_AUTH;
 	if (!settings->smtp.utf8)
 		options->extensions &= ~(unsigned)SMTP_EXT_SMTPUTF8;
 	if (!settings->smtp.chunking)

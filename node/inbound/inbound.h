@@ -6,6 +6,7 @@
 
 #include "access/policy_slot.h"
 #include "admin/health.h"
+#include "auth/authenticator.h"
 #include "config/settings.h"
 #include "custody/budget.h"
 #include "custody/custody.h"
@@ -42,6 +43,7 @@ struct inbound {
 	struct health *health;
 	struct admission *admission;
 	struct policy_slot *policy;
+	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *tls; /* one for each of settings->listeners */
 	struct log *log;
 	struct meter *meter;

@@ -1,5 +1,6 @@
 #include "inbound/session_internal.h"
 
+#include "inbound/session_auth.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/wire/proxy_header.h"
 
@@ -40,6 +41,17 @@ void session_decide_later(struct session *session, const struct smtp_reply *repl
 	struct span none = { 0 };
 
 	session_decide(session, reply);
+	pump(session, &none);
+	if (session->stream)
+		stream_resume(session->stream);
+}
+
+void session_challenge(struct session *session, struct span challenge)
+{
+	struct span none = { 0 };
+
+	smtp_server_challenge(session->server, &session->inbound->scratch, challenge);
+	flush(session);
 	pump(session, &none);
 	if (session->stream)
 		stream_resume(session->stream);
@@ -119,8 +131,9 @@ static void on_helo(struct session *session, const struct smtp_event_data *data)
 	mem_free(session->visitor.helo);
 	session->visitor.helo = mem_strndup(data->helo.name.ptr,
 		data->helo.name.len < ENVELOPE_NAME_MAX ? data->helo.name.len : ENVELOPE_NAME_MAX);
-	session->protocol =
-		(uint8_t)((session->protocol & PROTOCOL_TLS) | (data->helo.extended ? PROTOCOL_EXTENDED : 0));
+	session->protocol = (uint8_t)((session->protocol & ~PROTOCOL_EXTENDED) |
+				      (data->helo.extended ? PROTOCOL_EXTENDED : 0));
+	session_auth_offer(session);
 	session_decide(session, NULL);
 }
 
@@ -140,6 +153,8 @@ static void on_starttls(struct session *session)
 
 static void on_event(struct session *session, enum smtp_event event, const struct smtp_event_data *data)
 {
+	if (event != SMTP_EVENT_AUTH_RESPONSE)
+		session_auth_give_up(session);
 	switch (event) {
 	case SMTP_EVENT_NONE:
 		break;
@@ -165,8 +180,10 @@ static void on_event(struct session *session, enum smtp_event event, const struc
 		on_starttls(session);
 		break;
 	case SMTP_EVENT_AUTH:
+		session_on_auth(session, data);
+		break;
 	case SMTP_EVENT_AUTH_RESPONSE:
-		session_decide(session, smtp_reply_get(SMTP_REPLY_AUTH_UNAVAILABLE));
+		session_on_auth_response(session, data);
 		break;
 	case SMTP_EVENT_RESET:
 		session_on_reset(session, data);
@@ -186,15 +203,28 @@ static bool is_paused(const struct session *session)
 	return session->phase != SESSION_SPEAKING || list_is_linked(&session->stall);
 }
 
+/* A password was in there, and the buffer lives on. */
+static void wipe_consumed(struct span before, struct span after)
+{
+	if (after.ptr > before.ptr)
+		explicit_bzero((void *)(uintptr_t)before.ptr, (size_t)(after.ptr - before.ptr));
+}
+
 static void pump(struct session *session, struct span *in)
 {
 	struct smtp_event_data data;
 	enum smtp_event event;
 
-	while ((event = smtp_server_next(session->server, in, &session->inbound->scratch, &data)) !=
-		SMTP_EVENT_NONE) {
+	for (;;) {
+		struct span before = *in;
+
+		event = smtp_server_next(session->server, in, &session->inbound->scratch, &data);
+		if (event == SMTP_EVENT_NONE)
+			break;
 		flush(session);
 		on_event(session, event, &data);
+		if (event == SMTP_EVENT_AUTH || event == SMTP_EVENT_AUTH_RESPONSE)
+			wipe_consumed(before, *in);
 		if (is_paused(session))
 			break;
 	}
@@ -254,6 +284,8 @@ static unsigned may_learn(const struct session *session)
 void session_ask_policy(struct session *session)
 {
 	session->visitor.later = may_learn(session);
+	if (session_auth_may_come(session))
+		session->visitor.later |= POLICY_LATER_AUTH;
 	visitor_ask(&session->visitor, session->inbound->policy);
 }
 
@@ -384,6 +416,7 @@ static void on_close(void *arg, enum err why, const char *text)
 	inbound->session_count--;
 	meter_add(inbound->meter, METRIC_CONNECTIONS_OPEN, -1);
 	smtp_server_free(&session->server);
+	session_auth_free(session);
 	visitor_fini(&session->visitor);
 	mem_free(session);
 }

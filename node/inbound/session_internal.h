@@ -28,6 +28,7 @@ struct session {
 	uint8_t protocol; /* set of enum envelope_protocol */
 	struct address client;
 	struct visitor visitor;
+	struct session_auth *auth; /* NULL: no TLS, or nobody to ask */
 	uint64_t number, messages;
 	uint64_t stalled_at_ms;
 	struct loop_timer timer;
@@ -37,6 +38,8 @@ struct session {
 void session_decide(struct session *session, const struct smtp_reply *reply);
 /* The same when the answer came later: the machine goes on with what the client has sent meanwhile. */
 void session_decide_later(struct session *session, const struct smtp_reply *reply);
+/* An AUTH goes on: the third answer. Later, as the one above. */
+void session_challenge(struct session *session, struct span challenge);
 /* Answers with a refusal, which is logged and counted; `about` is what was refused. */
 void session_reject(struct session *session, const char *step, enum smtp_reply_id id, struct span about);
 

@@ -1,3 +1,4 @@
+#include "inbound/session_auth.h"
 #include "inbound/session_internal.h"
 
 #include "skein/proto/base/alloc.h"
@@ -126,6 +127,8 @@ void session_on_mail(struct session *session, const struct smtp_event_data *data
 {
 	enum smtp_reply_id refusal = session_unready_reply(session);
 
+	if (!refusal && session_auth_is_stale(session))
+		refusal = SMTP_REPLY_AUTH_STALE;
 	if (!refusal)
 		refusal = policy_objection(session, data);
 	if (refusal == SMTP_REPLY_SENDER_NOT_ALLOWED) {

@@ -3,6 +3,7 @@
 #include "access/policy_watch.h"
 #include "access/secret_watch.h"
 #include "admin/admin.h"
+#include "auth/authenticator.h"
 #include "config/cluster_key.h"
 #include "config/secret.h"
 #include "io/redis_conn.h"
@@ -15,6 +16,7 @@
 #include "skein/proto/base/alloc.h"
 
 #include <errno.h>
+#include <openssl/hmac.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,7 @@ enum {
 	BALANCER_MS = 2000, /* the time a balancer gets to see that we are leaving */
 	DISK_LOOK_MS = 2000,
 	HOST_LEN_MAX = 128,
+	SALT_KEY_LEN = 32,
 	EXIT_FAILED = 1,
 };
 
@@ -49,7 +52,8 @@ struct node {
 	struct budget budget;
 	struct admission *admission;
 	struct policy_slot policy;
-	struct policy_watch *policy_watch; /* NULL: standalone */
+	struct policy_watch *policy_watch;   /* NULL: standalone */
+	struct authenticator *authenticator; /* NULL: no auth.backends */
 	struct server_tls server_tls;
 	struct tls_slot redis_tls;
 	struct tls_context *hop_tls;
@@ -488,37 +492,55 @@ static void on_setting_changed(void *arg, const char *path, bool is_applied)
 }
 
 /*
- * What holds without a document, or the document of a node that stands alone. Where the cluster's policy
- * runs, settings have no say.
+ * What holds without a document, or the document of a node that stands alone. NULL: `why` has what is wrong
+ * with it.
  */
-static enum err set_policy_of_settings(struct node *node, const struct settings *settings, struct buf *why)
+static struct policy *read_policy_of_settings(const struct settings *settings, struct buf *why)
 {
-	const struct policy_version from_settings = { 0, 0 };
 	struct report report = { 0 };
 	struct policy *policy = settings_load_policy(settings, &report);
-	enum err err = report.errors ? ERR_INVALID : ERR_OK;
+	bool is_wrong = report.errors > 0;
 
-	buf_append(why, report.errors ? buf_span(&report.text) : SPAN_LIT(""));
+	buf_append(why, is_wrong ? buf_span(&report.text) : SPAN_LIT(""));
 	report_fini(&report);
-	if (err || policy_slot_version(&node->policy)) {
-		policy_free(&policy);
-		return err;
-	}
-	if (!policy)
+	if (!is_wrong && !policy)
 		policy = policy_of_networks(&settings->relay.allow);
-	policy_slot_set(&node->policy, policy_snapshot_new(policy, from_settings));
-	return ERR_OK;
+	return policy;
+}
+
+/* Moves the policy in. Where the cluster's policy runs, settings have no say. */
+static void set_policy_of_settings(struct node *node, struct policy *policy)
+{
+	const struct policy_version from_settings = { 0, 0 };
+
+	if (policy_slot_version(&node->policy))
+		policy_free(&policy);
+	else
+		policy_slot_set(&node->policy, policy_snapshot_new(policy, from_settings));
+}
+
+static void on_policy_changed(void *arg, const struct policy *policy)
+{
+	struct node *node = arg;
+
+	if (node->authenticator)
+		authenticator_set_groups(node->authenticator, policy_groups(policy));
 }
 
 static enum err open_policy(struct node *node, struct buf *why)
 {
 	const struct policy_watch_options options = { &node->loop, node->log, &node->policy,
 		spool_dir(node->spool) };
-	enum err err = set_policy_of_settings(node, node->settings, why);
+	struct policy *policy = read_policy_of_settings(node->settings, why);
 
-	if (!err && node->settings->redis.address.host[0])
+	if (!policy)
+		return ERR_INVALID;
+	node->policy.on_change = on_policy_changed;
+	node->policy.arg = node;
+	set_policy_of_settings(node, policy);
+	if (node->settings->redis.address.host[0])
 		node->policy_watch = policy_watch_new(&options);
-	return err;
+	return ERR_OK;
 }
 
 static void apply_settings(struct node *node, struct settings *loaded)
@@ -531,6 +553,8 @@ static void apply_settings(struct node *node, struct settings *loaded)
 	ticket_keeper_set_lifetime(node->ticket_keeper, loaded->tls.ticket_lifetime_ms);
 	for (unsigned i = 0; i < node->worker_count; i++)
 		worker_reload(node->workers[i], loaded);
+	if (node->authenticator)
+		authenticator_reload(node->authenticator, loaded);
 	log_event(node->log, LOG_INFO, "reloaded", LOG_END);
 }
 
@@ -540,16 +564,20 @@ static void on_reload(uv_signal_t *handle, int number)
 	struct report report = { 0 };
 	struct buf why = { 0 };
 	struct settings *loaded;
+	struct policy *policy;
 
 	(void)number;
 	log_writer_reopen(node->log_writer);
 	loaded = node->older_count < SETTINGS_MAX ? options_load(node->options, &report) : NULL;
-	if (loaded && (server_tls_load(&node->server_tls, loaded, &node->settings->listeners, &why) ||
-			      set_policy_of_settings(node, loaded, &why)))
+	policy = loaded ? read_policy_of_settings(loaded, &why) : NULL;
+	if (loaded &&
+		(!policy || server_tls_load(&node->server_tls, loaded, &node->settings->listeners, &why)))
 		settings_free(&loaded);
 	if (loaded) {
 		apply_settings(node, loaded);
+		set_policy_of_settings(node, policy);
 	} else {
+		policy_free(&policy);
 		log_event(node->log, LOG_ERROR, "reload-failed",
 			LOG_SPAN("why", buf_len(&why) ? buf_span(&why) : buf_span(&report.text)),
 			LOG_STR("then", "the running settings stay"), LOG_END);
@@ -682,6 +710,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.budget = &node->budget,
 		.admission = node->admission,
 		.policy = &node->policy,
+		.authenticator = node->authenticator,
 		.server_tls = node->server_tls.slots,
 		.redis_tls = &node->redis_tls,
 		.hop_tls = node->hop_tls,
@@ -774,6 +803,49 @@ static void open_secrets(struct node *node)
 							 : SECRETS_NO_KEY);
 }
 
+/*
+ * SCRAM's false salts must be the same on all nodes: they are made from the cluster's key, or on a node that
+ * has none from the spool's identity, which no client is told.
+ */
+static void derive_salt_key(const struct node *node, unsigned char key_out[SALT_KEY_LEN])
+{
+	static const char label[] = "skein scram salt";
+	struct span from = node->cluster_keys
+				   ? span_of((const char *)node->cluster_keys->current.bytes, SECRET_KEY_LEN)
+				   : span_of_str(spool_uuid(node->spool));
+	unsigned len = 0;
+
+	CHECK(HMAC(EVP_sha256(), from.ptr, (int)from.len, (const unsigned char *)label, sizeof(label) - 1,
+		key_out, &len));
+	CHECK(len == SALT_KEY_LEN);
+}
+
+static enum err make_authenticator(struct node *node, struct buf *why)
+{
+	const char *path = node->settings->auth.ldap.password_file;
+	unsigned char salt_key[SALT_KEY_LEN];
+	char *password = NULL;
+	struct authenticator_options options = {
+		.settings = node->settings,
+		.log = node->log_writer,
+	};
+
+	if (!node->settings->auth.backends.count)
+		return ERR_OK;
+	if (path[0] && secret_read(path, &password)) {
+		buf_printf(why, "auth.ldap.password_file: %s: cannot be read as one line\n", path);
+		return ERR_INVALID;
+	}
+	forgo_core_dumps();
+	derive_salt_key(node, salt_key);
+	options.scram_salt_key = span_of((const char *)salt_key, sizeof(salt_key));
+	options.ldap_password = password;
+	node->authenticator = authenticator_new(&options);
+	secret_free(&password);
+	mem_wipe(salt_key, sizeof(salt_key));
+	return ERR_OK;
+}
+
 static enum err build(struct node *node, struct buf *why)
 {
 	enum err err = open_log(node, why);
@@ -789,9 +861,13 @@ static enum err build(struct node *node, struct buf *why)
 	if (!err)
 		err = spool_open(node->settings->node.spool, &node->spool, why);
 	if (!err)
+		err = make_authenticator(node, why);
+	if (!err)
 		err = open_policy(node, why);
 	if (!err)
 		err = build_workers(node, why);
+	if (!err && node->authenticator)
+		authenticator_start(node->authenticator, &node->loop);
 	if (!err)
 		err = start_workers(node, why);
 	if (!err)
@@ -821,6 +897,8 @@ static void run(struct node *node)
 
 static void tear_down(struct node *node)
 {
+	bool is_log_free = true; /* no thread that hangs in a back end still has it */
+
 	admin_stop(&node->admin);
 	for (unsigned i = 0; i < node->worker_count; i++) {
 		if (node->workers[i])
@@ -840,13 +918,15 @@ static void tear_down(struct node *node)
 	if (node->member)
 		member_free(&node->member);
 	policy_watch_free(&node->policy_watch);
+	if (node->authenticator)
+		is_log_free = authenticator_free(&node->authenticator);
 	loop_timer_cancel(&node->loop, &node->member_timer);
 	loop_timer_cancel(&node->loop, &node->start_timer);
 	loop_timer_cancel(&node->loop, &node->disk_timer);
 	loop_timer_cancel(&node->loop, &node->leave_timer);
 	stream_abort_all(&node->loop);
 	loop_fini(&node->loop);
-	if (node->log_writer)
+	if (node->log_writer && is_log_free)
 		log_writer_free(&node->log_writer);
 	if (node->spool)
 		spool_close(&node->spool);

@@ -489,6 +489,7 @@ static void fill_inbound(struct worker *worker)
 		.health = worker->shared.health,
 		.admission = worker->shared.admission,
 		.policy = worker->shared.policy,
+		.authenticator = worker->shared.authenticator,
 		.tls = worker->shared.server_tls,
 		.log = worker->log,
 		.meter = worker->meter,

@@ -11,6 +11,7 @@
 
 #include "access/policy_slot.h"
 #include "admin/health.h"
+#include "auth/authenticator.h"
 #include "config/settings.h"
 #include "custody/budget.h"
 #include "custody/spool.h"
@@ -44,6 +45,7 @@ struct worker_shared {
 	struct budget *budget;
 	struct admission *admission;
 	struct policy_slot *policy;
+	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *server_tls; /* one per listener */
 	struct tls_slot *redis_tls;
 	struct tls_context *hop_tls;

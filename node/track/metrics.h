@@ -17,6 +17,7 @@ enum metric {
 	METRIC_CONNECTIONS_OPEN,    /* gauge */
 	METRIC_CONNECTIONS,         /* total */
 	METRIC_CONNECTIONS_REFUSED, /* by enum refused_reason */
+	METRIC_AUTHENTICATIONS,     /* by enum auth_result */
 	METRIC_MESSAGES_ACCEPTED,
 	METRIC_MESSAGES_REJECTED, /* by enum reject_class */
 	METRIC_BYTES_ACCEPTED,
@@ -62,6 +63,7 @@ enum refused_reason {
 	REFUSED_PROXY_HEADER,
 	REFUSED_TLS,
 };
+enum auth_result { AUTH_RESULT_ACCEPTED, AUTH_RESULT_REFUSED, AUTH_RESULT_UNAVAILABLE };
 enum reject_class { REJECT_TEMPORARY, REJECT_PERMANENT };
 enum queue_state {
 	QUEUE_ACTIVE,  /* owned by this node and being delivered, or next in line */

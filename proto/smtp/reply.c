@@ -29,6 +29,8 @@ static const struct smtp_reply replies[SMTP_REPLY_COUNT] = {
 	[SMTP_REPLY_DID_NOT_WAIT] = REPLY(421, "4.5.0", "Commands were sent without waiting for a reply"),
 	[SMTP_REPLY_TOO_MANY_FAILURES] = REPLY(421, "4.7.0", "Too many failed logins, try again later"),
 
+	[SMTP_REPLY_AUTH_STALE] = REPLY(421, "4.7.0", "Authenticated too long ago, connect again"),
+
 	[SMTP_REPLY_UNKNOWN_COMMAND] = REPLY(500, "5.5.2", "Unknown command"),
 	[SMTP_REPLY_NOT_IMPLEMENTED] = REPLY(502, "5.5.1", "Command not implemented"),
 	[SMTP_REPLY_LINE_TOO_LONG] = REPLY(500, "5.5.2", "Line too long"),

@@ -103,7 +103,8 @@ class Node(Part):
         folder = cluster.folder / name
         self.spool = folder / "spool"
         self.settings_file = folder / "skeind.yaml"
-        command = [str(cluster.build / "bin" / "skeind"), "--config", str(self.settings_file)]
+        command = [*cluster.record.get("wrapper", ()), str(cluster.build / "bin" / "skeind"), "--config",
+                   str(self.settings_file)]
         super().__init__(cluster, name, command, lambda: admin.is_ready(self.admin), folder)
 
     @property
@@ -219,8 +220,9 @@ class Cluster:
 
     # --- making and ending it
 
-    def up(self, nodes=3, redis=True, balancer=True, settings=None, environment=None):
-        """Starts everything and waits until it is ready. `settings` is laid over each node's settings file."""
+    def up(self, nodes=3, redis=True, balancer=True, settings=None, environment=None, wrapper=()):
+        """Starts everything and waits until it is ready. `settings` is laid over each node's settings file; `wrapper`
+        is a command that runs another one, in front of each node's."""
         if self.record:
             raise Failed(f"there is a cluster in {self.folder} already: deploy/local --dir {self.folder} down")
         build = build_folder()
@@ -229,7 +231,7 @@ class Cluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.environment = environment or {}
         self.record = {"build": str(build), "settings": settings or {}, "processes": {}, "nodes": [], "lb": None,
-                       "redis": None}
+                       "redis": None, "wrapper": list(wrapper)}
         self.record["sink"], *rest = self._addresses(1 + redis + balancer)
         if redis:
             self.record["redis"] = rest.pop()

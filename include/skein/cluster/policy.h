@@ -13,6 +13,7 @@
 #include "skein/cluster/limit.h"
 #include "skein/cluster/schema/cidr.h"
 #include "skein/cluster/schema/report.h"
+#include "skein/cluster/schema/table.h"
 
 struct policy;
 struct sockaddr;
@@ -68,6 +69,8 @@ size_t policy_rule_count(const struct policy *policy);
 const struct policy_rule *policy_rule(const struct policy *policy, size_t number);
 /* The networks of a rule, lists written out. Borrowed from the policy. */
 struct cidr_list policy_rule_networks(const struct policy *policy, size_t number);
+/* The groups that rules ask about, as they are written there, each once. Borrowed from the policy. */
+struct text_list policy_groups(const struct policy *policy);
 /* All limits, used or not. */
 const struct limit_rule *policy_limits(const struct policy *policy, size_t *count_out);
 
