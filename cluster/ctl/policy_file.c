@@ -1,13 +1,11 @@
 #include "policy_file.h"
 
+#include "operator.h"
 #include "screen.h"
 
 #include <errno.h>
-#include <pwd.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 void policy_file_fini(struct policy_file *file)
 {
@@ -100,21 +98,6 @@ struct policy *policy_file_check(const struct policy_file *file, const char *sou
 	return policy;
 }
 
-/* Behind sudo it is still known who. */
-static void print_author(struct buf *out)
-{
-	const char *user = getenv("SUDO_USER");
-	const struct passwd *entry = user && *user ? NULL : getpwuid(getuid());
-	char host[128] = "";
-
-	if (!user || !*user)
-		user = getenv("USER");
-	if ((!user || !*user) && entry)
-		user = entry->pw_name;
-	gethostname(host, sizeof(host) - 1);
-	buf_printf(out, "%.120s@%s", user && *user ? user : "unknown", *host ? host : "unknown");
-}
-
 struct put_answer {
 	uint64_t expected;
 	struct policy_version version;
@@ -154,16 +137,15 @@ enum ctl_exit policy_file_put(struct session *session, const struct policy_chang
 {
 	struct put_answer answer = { .expected = change->expected };
 	struct policy_put args = { .expected = change->expected, .text = change->text };
-	struct buf author = { 0 };
+	char author[OPERATOR_MAX + 1];
 	enum ctl_exit exit;
 
 	if (change->comment && strlen(change->comment) > POLICY_COMMENT_MAX) {
 		session_complain("-m: more than %d bytes", POLICY_COMMENT_MAX);
 		return CTL_USAGE;
 	}
-	print_author(&author);
-	args.author = span_take(buf_span(&author),
-		buf_len(&author) < POLICY_AUTHOR_MAX ? buf_len(&author) : POLICY_AUTHOR_MAX);
+	operator_name(author);
+	args.author = span_of_str(author);
 	args.comment = span_of_str(change->comment);
 	(void)policy_put(session->link, &args, session_now_ms(), on_put, &answer);
 	exit = session_finish(session);
@@ -171,7 +153,6 @@ enum ctl_exit policy_file_put(struct session *session, const struct policy_chang
 		exit = answer.exit;
 	if (!exit)
 		print_put(session, &answer, args.author);
-	buf_fini(&author);
 	return exit;
 }
 

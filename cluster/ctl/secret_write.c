@@ -1,21 +1,8 @@
 #include "secret_write.h"
 
-#include <pwd.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "operator.h"
+
 #include <sys/random.h>
-#include <unistd.h>
-
-/* "ann@host"; whoever works as root through sudo goes by his own name. */
-static void describe_author(char *out, size_t size)
-{
-	const char *name = getenv("SUDO_USER");
-	const struct passwd *user = name ? NULL : getpwuid(getuid());
-	char host[128] = "";
-
-	(void)gethostname(host, sizeof(host) - 1);
-	snprintf(out, size, "%.100s@%.100s", name ? name : user ? user->pw_name : "?", host);
-}
 
 static void on_change(void *arg, const struct outcome *outcome, const struct secret_note *note)
 {
@@ -37,12 +24,12 @@ enum ctl_exit secret_write(struct session *session, const struct secret_key *key
 	uint64_t expected, struct span text, struct secret_written *written_out)
 {
 	unsigned char nonce[SECRET_NONCE_LEN];
-	char author[SECRET_AUTHOR_MAX];
+	char author[OPERATOR_MAX + 1];
 	struct buf sealed = { 0 };
 	struct secret_put args = { .name = name, .expected = expected };
 	enum ctl_exit exit;
 
-	describe_author(author, sizeof(author));
+	operator_name(author);
 	CHECK(getrandom(nonce, sizeof(nonce), 0) == (ssize_t)sizeof(nonce));
 	secret_seal(key, nonce, secret_store_label(name), text, &sealed);
 	args.author = span_of_str(author);
