@@ -66,6 +66,13 @@ void call_in_shard(struct call *call, unsigned shard)
 	call->base = join(call, call->base, SPAN_LIT("}:"), SPAN_LIT(""));
 }
 
+void call_in_room(struct call *call, const char *room)
+{
+	call->base =
+		join(call, span_of_str(redis_link_prefix(call->link)), SPAN_LIT("{"), span_of_str(room));
+	call->base = join(call, call->base, SPAN_LIT("}"), SPAN_LIT(""));
+}
+
 void call_shard_keys(struct call *call, unsigned shard)
 {
 	call_in_shard(call, shard);

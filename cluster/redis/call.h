@@ -37,6 +37,8 @@ void call_shard_keys(struct call *call, unsigned shard);
 /* "<base><kind><name>", for a plain command or a key of a function; keys come before arguments. */
 void call_key(struct call *call, const char *kind, struct span name);
 void call_piece_key(struct call *call, struct span id_text, unsigned index);
+/* The tag of what belongs to no shard and has a slot of its own: "<prefix>{<room>}". */
+void call_in_room(struct call *call, const char *room);
 /* "<prefix>{meta}<name>". */
 void call_meta_key(struct call *call, const char *kind, struct span name);
 

@@ -57,3 +57,8 @@ register('policy_history', policy.history, READ)
 register('secret_put', secret.put, ALLOW_OOM)
 register('secret_remove', secret.remove, ALLOW_OOM)
 register('secret_list', secret.list, READ)
+
+-- On a full Redis these are refused, and the node's share decides.
+register('take', limit.take, BRINGS)
+register('refund', limit.refund, BRINGS)
+register('peek', limit.peek, READ)

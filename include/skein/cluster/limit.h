@@ -9,8 +9,8 @@
  * `burst` may come at once. Times are rounded down to a microsecond, which lets a limit of R takes per second
  * through R + R x R / 1,000,000 times at most.
  *
- * A take that is larger than the burst is let in when nothing at all is owed, and what it owes is paid back in
- * full: a message of 1000 recipients under a burst of 100 has to wait for quiet, not for ever.
+ * A take that is larger than the burst is let in when nothing at all is owed, and what it owes is paid back
+ * in full: a message of 1000 recipients under a burst of 100 has to wait for quiet, not for ever.
  */
 #ifndef SKEIN_CLUSTER_LIMIT_H
 #define SKEIN_CLUSTER_LIMIT_H
@@ -26,7 +26,8 @@ enum {
 /* A period, a debt: more than a century is a wrong number, and Redis counts exactly up to 2^53. */
 #define LIMIT_TIME_US_MAX 3000000000000000u
 
-/* What a rule counts by: one counter for each client, each sender domain... LIMIT_PER_CLUSTER: one for all. */
+/* What a rule counts by: one counter for each client, each sender domain... LIMIT_PER_CLUSTER: one for all.
+ */
 enum limit_key {
 	LIMIT_PER_CLIENT, /* an IPv6 client is its /64 */
 	LIMIT_PER_USER,
