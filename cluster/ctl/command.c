@@ -82,6 +82,12 @@ static const struct command commands[] = {
 		"  --certificate TEXT   subject of its certificate; --sha256 HEX its fingerprint\n"
 		"  --file FILE          by this policy instead of the current one\n",
 		cmd_explain },
+	{ "ban add", "ADDRESS|NETWORK [--for 1h] [-m WHY]", "refuse connections from there, for a time",
+		"  --for TIME  90s, 30m, 1h, 2d, up to 365 days (1h)\n"
+		"  -m WHY      for who looks at the list\n",
+		cmd_ban_add },
+	{ "ban list", "", "who is banned, for how long, by whom and why", "", cmd_ban_list },
+	{ "ban remove", "ADDRESS|NETWORK", "end a ban now", "", cmd_ban_remove },
 	{ "key new", "FILE", "make a key for the cluster's secrets",
 		"32 random bytes into a new file, for cluster.key_file of each node and for --key-file.\n",
 		cmd_key_new },

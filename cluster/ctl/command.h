@@ -46,5 +46,8 @@ enum ctl_exit cmd_secret_set(struct ctl_options *options, int argc, char **argv)
 enum ctl_exit cmd_secret_list(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_secret_remove(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_secret_rotate(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_ban_add(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_ban_list(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_ban_remove(struct ctl_options *options, int argc, char **argv);
 
 #endif
