@@ -69,3 +69,5 @@ register('failed', abuse.failed, BRINGS)
 register('ban', abuse.ban, ALLOW_OOM)
 register('unban', abuse.unban, ALLOW_OOM)
 register('bans', abuse.bans, READ)
+
+register('places', clients.places, BRINGS)
