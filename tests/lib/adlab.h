@@ -1,7 +1,8 @@
 /*
- * adlab: an Active Directory domain of its own for one test program. The lab is a folder beside the checkout,
- * ../shared/lab/ad; its README tells the users. A program that has it in its main() runs twice: first to
- * start the lab, then inside of it, where ADLAB_URI and the others are set and libwbclient finds winbindd.
+ * adlab: an Active Directory domain for a test program: that of ctest's fixture where ADLAB_STATE says so,
+ * otherwise one of its own. The lab is a folder beside the checkout, ../shared/lab/ad; its README tells the
+ * users. A program that has it in its main() runs twice: first to start the lab, then inside of it, where
+ * ADLAB_URI and the others are set and libwbclient finds winbindd. Tests leave the domain as it was.
  */
 #ifndef TESTS_LIB_ADLAB_H
 #define TESTS_LIB_ADLAB_H

@@ -17,7 +17,7 @@
 #include <signal.h>
 #include <sys/random.h>
 
-enum { TIMEOUT_MS = 6000, STEP_MS = 2500 };
+enum { TIMEOUT_MS = 10000, STEP_MS = 4000 };
 
 struct lab {
 	struct loop loop;
