@@ -28,7 +28,7 @@ void ownership_enter(struct ownership *ownership, struct holding *holding, enum 
 	ownership->counts[next]++;
 	holding->state = next;
 	if (next == HOLDING_LOCAL)
-		holding->epoch = 0; /* Redis knows nothing of it after all */
+		holding->epoch = holding->offered_epoch = 0; /* Redis knows nothing of it after all */
 }
 
 struct ownership *ownership_new(
@@ -274,21 +274,26 @@ void ownership_link_lost(struct ownership *ownership, uint64_t now_ms)
 }
 
 /*
- * The lease that was good until now is withdrawn: Redis is another one. What was offered under it and not
- * answered has the turn that the answer would have told, if there was one: nobody else can have owned it
- * meanwhile. Without it an adopt in the grace would make it nobody's, and somebody's while we are in its
- * window (protocol.md, finding 25).
+ * Offered under the present epoch, which was good until now, and not answered: nobody else can have owned it
+ * meanwhile, so it has the turn that the answer would have told, if there was one. Without it an adopt in a
+ * grace would make it nobody's, and somebody's while we are in its window (protocol.md, finding 25).
+ */
+static void vouch(const struct ownership *ownership, struct holding *holding)
+{
+	if (holding->state == HOLDING_OFFERED && !holding->turn &&
+		holding->offered_epoch == ownership->lease.epoch)
+		holding->turn = FIRST_TURN;
+}
+
+/* Redis is another one: the epoch ends, and what was offered under it is vouched for while that can be said.
  */
 static void vouch_for_offered(struct ownership *ownership)
 {
 	struct holding *holding;
 	size_t cursor = 0;
 
-	while (ownership->counts[HOLDING_OFFERED] && (holding = table_next(&ownership->holdings, &cursor))) {
-		if (holding->state == HOLDING_OFFERED && !holding->turn &&
-			holding->epoch == ownership->lease.epoch)
-			holding->turn = FIRST_TURN;
-	}
+	while (ownership->counts[HOLDING_OFFERED] && (holding = table_next(&ownership->holdings, &cursor)))
+		vouch(ownership, holding);
 }
 
 void ownership_set_lease(struct ownership *ownership, const struct lease *lease, uint64_t now_ms)
@@ -428,7 +433,7 @@ bool ownership_offer(struct ownership *ownership, struct holding *holding, uint6
 	call = begin_call(ownership, holding, CALL_ACCEPT);
 	if (!never_sent(call, queue_accept(ownership->link, &args, now_ms, on_accepted, call)))
 		return false;
-	holding->epoch = ownership->lease.epoch;
+	holding->epoch = holding->offered_epoch = ownership->lease.epoch;
 	ownership_enter(ownership, holding, HOLDING_OFFERED);
 	return true;
 }
@@ -490,6 +495,9 @@ bool ownership_adopt(struct ownership *ownership, struct holding *holding)
 	};
 	struct own_call *call;
 
+	/* The connection broke, no more: the epoch lives. */
+	vouch(ownership, holding);
+	args.turn = holding->turn;
 	ownership->owner.describe(ownership->owner.ctx, holding, &message);
 	call = begin_call(ownership, holding, CALL_ADOPT);
 	if (!never_sent(call, queue_adopt(ownership->link, &args, ownership->now_ms, on_adopted, call)))
@@ -511,6 +519,7 @@ bool ownership_publish(struct ownership *ownership, struct holding *holding, uin
 	holding->turn = 0;
 	if (!ownership_adopt(ownership, holding))
 		return false;
+	holding->offered_epoch = ownership->lease.epoch;
 	ownership_enter(ownership, holding, HOLDING_OFFERED);
 	/* It counts in no round: a round only waits for those it began with. */
 	ownership->adopting++;
@@ -718,7 +727,9 @@ bool ownership_bounce(struct ownership *ownership, struct holding *holding, stru
 		return false;
 	dsn->call = CALL_BOUNCE;
 	dsn->epoch = ownership->lease.epoch;
-	if (dsn->state == HOLDING_LOCAL)
+	if (dsn->state == HOLDING_LOCAL) {
+		dsn->offered_epoch = ownership->lease.epoch;
 		ownership_enter(ownership, dsn, HOLDING_OFFERED);
+	}
 	return true;
 }

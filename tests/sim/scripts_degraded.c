@@ -61,6 +61,32 @@ static void offered_when_redis_is_lost(struct world *world, struct happening *ha
 	}
 }
 
+/* The same by a broken connection alone, while the grace after Redis' start goes on. */
+static void offered_in_the_grace(struct world *world, struct happening *happening)
+{
+	struct script *script = &world->script;
+
+	switch (script->step) {
+	case 0:
+		if (happening->kind == SAW_SECOND && world->agenda.now_us >= 2 * SECOND_US) {
+			world->hop_latency_us = 25 * SECOND_US;
+			script_send(world, &world->nodes[0], 1, NULL, 0);
+		}
+		break;
+	case 1:
+		/* Sent at once: the mail is not known yet. */
+		if (happening->kind == SAW_SENT && strcmp(happening->command->name, "accept") == 0) {
+			happening->action = ACTION_LOSE;
+			script_next(world);
+		}
+		break;
+	case 2:
+		/* It has no room for more. */
+		script_keep_from_claiming(happening, script->from);
+		break;
+	}
+}
+
 static void check_unpublished(struct world *world, const struct happening *happening)
 {
 	const struct mail *mail = world->script.mail;
@@ -148,6 +174,10 @@ const struct scenario degraded_scenarios[] = {
 		.script = offered_when_redis_is_lost,
 		.steps_of_script = 2,
 		.seconds = 80 },
+	{ .name = "finding_25_offered_in_the_grace",
+		.about = "... also when only the connection broke",
+		.script = offered_in_the_grace,
+		.steps_of_script = 2 },
 	{ .name = "finding_26_publish_after_the_attempt",
 		.about = "what only a node knows is published when the attempt is over",
 		.script = publish_after_the_attempt,

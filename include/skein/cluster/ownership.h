@@ -49,6 +49,7 @@ struct holding {
 	bool is_keep_due;       /* Redis may lack it: a keep is to be answered yet */
 	unsigned char pins;     /* the machine is at work on it further up the stack */
 	uint64_t turn, epoch;   /* of our ownership */
+	uint64_t offered_epoch; /* under which it was first offered; 0: it was not, it came from elsewhere */
 	struct list queue;      /* in the machine's list of those to assert */
 };
 
