@@ -275,6 +275,9 @@ static void note_given(struct world *world, const struct happening *happening)
 	}
 }
 
+/* Argument of bounce: the report's id. */
+enum { BOUNCED_DSN = 4 };
+
 static void note_command(struct world *world, const struct happening *happening)
 {
 	const struct command *command = happening->command;
@@ -283,6 +286,9 @@ static void note_command(struct world *world, const struct happening *happening)
 
 	if (!command->arg_count)
 		return;
+	if (strcmp(command->name, "bounce") == 0 &&
+		(mail = mail_find_text(world, command->args[BOUNCED_DSN])))
+		mail->was_written = true;
 	if (strcmp(command->name, "adopt") == 0 || strcmp(command->name, "keep") == 0 ||
 		strcmp(command->name, "accept") == 0)
 		at = 1;
