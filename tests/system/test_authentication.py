@@ -75,7 +75,7 @@ def test_each_state_of_an_account_gets_its_answer(domain, relay, tmp_path, mecha
     name = f"ADLAB\\{user}" if mechanism == "NTLM" else user
     code, tag, said = curl(domain, relay, tmp_path, mechanism, name, password)
     assert code == wanted, said
-    lines = [line for line in log_of(relay)[before:].splitlines() if "authenticat" in line]
+    lines = until(lambda: [line for line in log_of(relay)[before:].splitlines() if "authenticat" in line], 10, "the log line")
     assert len(lines) == 1, lines
     if wanted == ACCEPTED:
         until_arrived(relay, tag)
