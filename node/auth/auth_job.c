@@ -78,18 +78,18 @@ static void read_files(struct auth_job *job, struct auth_thread *thread)
 		job->err = ERR_IO;
 }
 
-void auth_job_run(void *data, void *arg, uint64_t deadline_ms)
+void auth_job_run(void *data, void *arg, const struct pool_turn *turn)
 {
 	struct auth_job *job = data;
 	struct auth_thread *thread = arg;
 
 	switch (job->kind) {
 	case AUTH_JOB_LDAP_PASSWORD:
-		directory_check_password(
-			thread->directory, job->login, job->password, deadline_ms, &job->judgement);
+		directory_check_password(thread->directory, job->login, job->password, turn, &job->judgement);
 		break;
 	case AUTH_JOB_LDAP_LOOK_UP:
-		directory_look_up(thread->directory, job->key, job->login, deadline_ms, &job->judgement);
+		directory_look_up(
+			thread->directory, job->key, job->login, turn->deadline_ms, &job->judgement);
 		break;
 	case AUTH_JOB_FILE_PASSWORD:
 		local_users_check_password(
@@ -103,14 +103,14 @@ void auth_job_run(void *data, void *arg, uint64_t deadline_ms)
 			thread->backends->users, thread->log, job->login, &job->judgement, &job->scram);
 		break;
 	case AUTH_JOB_NTLM:
-		winbind_check_ntlm(thread->winbind, &job->ntlm, &job->ntlm_result);
+		winbind_check_ntlm(thread->winbind, &job->ntlm, turn, &job->ntlm_result);
 		job->has_ntlm_result = true;
 		break;
 	case AUTH_JOB_KERBEROS:
 		kerberos_step(job->context, &job->ask, thread->log, &job->kerberos_result);
 		break;
 	case AUTH_JOB_LDAP_LOCKOUT:
-		job->err = directory_read_lockout(thread->directory, deadline_ms, &job->lockout);
+		job->err = directory_read_lockout(thread->directory, turn->deadline_ms, &job->lockout);
 		break;
 	case AUTH_JOB_WINBIND_NAMES:
 		job->err = winbind_read_names(thread->winbind, &job->names);

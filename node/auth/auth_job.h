@@ -69,7 +69,7 @@ struct auth_job *auth_job_new(enum auth_job_kind kind);
 const char *auth_job_text(struct auth_job *job, struct span text);
 struct span auth_job_bytes(struct auth_job *job, struct span bytes);
 /* For pool_work. */
-void auth_job_run(void *job, void *thread, uint64_t deadline_ms);
+void auth_job_run(void *job, void *thread, const struct pool_turn *turn);
 /* Wipes all that is secret. */
 void auth_job_free(void *job);
 

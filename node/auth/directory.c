@@ -14,8 +14,10 @@ enum { GROUPS_RETRY_MS = 60000 };
 /* One login or look-up, for one server after the other until one answers. */
 struct inquiry {
 	struct ldap_query query; /* that finds the account */
-	const char *password;    /* NULL: proved already */
-	struct arena arena;      /* begins anew with each server */
+	const char *password;    /* NULL: proved already, as is `turn` */
+	const struct pool_turn *turn;
+	bool may_have_counted; /* by a server that did not answer */
+	struct arena arena;    /* begins anew with each server */
 	struct judgement *judgement;
 };
 
@@ -48,11 +50,11 @@ void directory_free(struct directory **directory)
 }
 
 void directory_check_password(struct directory_thread *thread, const char *login, const char *password,
-	uint64_t deadline_ms, struct judgement *judgement_out)
+	const struct pool_turn *turn, struct judgement *judgement_out)
 {
 	const struct directory_options *options = &thread->directory->options;
 	struct buf filter = { 0 };
-	struct inquiry inquiry = { .password = password, .judgement = judgement_out };
+	struct inquiry inquiry = { .password = password, .turn = turn, .judgement = judgement_out };
 
 	judgement_set(judgement_out, VERDICT_REFUSED_PASSWORD, "no-such-user", NULL);
 	if (*password && login_filter(span_of_str(login), &options->domain, &filter)) {
@@ -60,8 +62,10 @@ void directory_check_password(struct directory_thread *thread, const char *login
 		inquiry.query = (struct ldap_query){ options->base, buf_span(&filter).ptr, LDAP_SCOPE_SUBTREE,
 			account_attributes, 2, options->timeout_ms };
 		judgement_set(judgement_out, VERDICT_CANNOT_SAY, "directory-unavailable", NULL);
-		if (!directory_ask(thread, deadline_ms, answer_inquiry, &inquiry))
+		if (!directory_ask(thread, turn->deadline_ms, answer_inquiry, &inquiry))
 			judgement_set(judgement_out, VERDICT_CANNOT_SAY, "directory-unavailable", NULL);
+		judgement_out->may_have_counted =
+			judgement_out->verdict == VERDICT_CANNOT_SAY && inquiry.may_have_counted;
 	}
 	arena_fini(&inquiry.arena);
 	buf_fini(&filter);
@@ -368,18 +372,34 @@ static void judge_refusal(const struct directory *directory, const struct accoun
 static int refuse_unknown(struct directory_thread *thread, struct directory_server *server,
 	struct inquiry *inquiry, int count, bool *is_final)
 {
-	unsigned data;
+	struct directory_bind bind = { .password = inquiry->password };
 	struct buf dn = { 0 };
 	int rc = LDAP_SUCCESS;
 
 	buf_printf(&dn, "CN=no-such-user,%s%c", thread->directory->options.base, '\0');
+	bind.dn = buf_span(&dn).ptr;
 	if (inquiry->password)
-		rc = directory_bind_user(
-			thread, server, buf_span(&dn).ptr, inquiry->password, &data, is_final);
+		rc = directory_bind_user(thread, server, &bind, is_final);
 	buf_fini(&dn);
 	judgement_set(inquiry->judgement, VERDICT_REFUSED_PASSWORD, count ? "ambiguous-name" : "no-such-user",
 		NULL);
 	return ldap_conn_is_trouble(rc) ? rc : LDAP_SUCCESS;
+}
+
+static int prove_password(struct directory_thread *thread, struct directory_server *server,
+	struct inquiry *inquiry, const struct account_entry *account, bool *is_final)
+{
+	struct directory_bind bind = { account->dn, inquiry->password, inquiry->turn, 0, false };
+	int rc = directory_bind_user(thread, server, &bind, is_final);
+
+	inquiry->may_have_counted |= bind.is_unanswered;
+	if (rc == LDAP_SUCCESS) {
+		inquiry->may_have_counted = false;
+		pool_settle(inquiry->turn);
+	}
+	if (rc == LDAP_INVALID_CREDENTIALS)
+		judge_refusal(thread->directory, account, bind.data, inquiry->judgement);
+	return rc;
 }
 
 static int answer_inquiry(
@@ -388,7 +408,6 @@ static int answer_inquiry(
 	struct inquiry *inquiry = arg;
 	struct account_entry account;
 	struct identity *identity;
-	unsigned data = 0;
 	int count, rc;
 
 	arena_reset(&inquiry->arena);
@@ -398,9 +417,9 @@ static int answer_inquiry(
 	if (count != 1)
 		return refuse_unknown(thread, server, inquiry, count, is_final);
 	if (inquiry->password)
-		rc = directory_bind_user(thread, server, account.dn, inquiry->password, &data, is_final);
-	if (rc == LDAP_INVALID_CREDENTIALS)
-		judge_refusal(thread->directory, &account, data, inquiry->judgement);
+		rc = prove_password(thread, server, inquiry, &account, is_final);
+	if (rc == LDAP_USER_CANCELLED) /* says nothing of the server */
+		return LDAP_SUCCESS;
 	if (rc != LDAP_SUCCESS)
 		return rc;
 	rc = read_identity(thread, server->service, &account, &inquiry->arena, &identity);

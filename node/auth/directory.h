@@ -18,6 +18,7 @@
 struct log;
 struct directory;
 struct directory_thread;
+struct pool_turn;
 
 /* Texts are borrowed for as long as the directory lives. */
 struct directory_options {
@@ -41,9 +42,12 @@ void directory_set_groups(struct directory *directory, struct text_list names);
 struct directory_thread *directory_thread_new(struct directory *directory, struct log *log);
 void directory_thread_free(struct directory_thread **thread);
 
-/* Names and passwords without NUL. No server is asked after `deadline_ms`, on pool_now_ms()'s clock. */
+/*
+ * Names and passwords without NUL. No server is asked after the turn's deadline, and none is told the
+ * password once the job was given up.
+ */
 void directory_check_password(struct directory_thread *thread, const char *login, const char *password,
-	uint64_t deadline_ms, struct judgement *judgement_out);
+	const struct pool_turn *turn, struct judgement *judgement_out);
 
 enum directory_key { DIRECTORY_BY_SID, DIRECTORY_BY_ACCOUNT, DIRECTORY_BY_LOGIN };
 

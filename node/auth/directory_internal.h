@@ -40,8 +40,19 @@ typedef int directory_question_fn(
 /* False: no server answered in time. */
 bool directory_ask(struct directory_thread *thread, uint64_t deadline_ms, directory_question_fn *question,
 	void *arg) WARN_UNUSED;
-/* A bind on the user connection, opened when it is not. `is_final`: the outcome is not known. */
-int directory_bind_user(struct directory_thread *thread, struct directory_server *server, const char *dn,
-	const char *password, unsigned *data_out, bool *is_final) WARN_UNUSED;
+
+struct directory_bind {
+	const char *dn, *password;
+	const struct pool_turn *turn; /* to be committed to it; NULL: this is no account */
+	unsigned data;                /* what comes with a refusal */
+	bool is_unanswered;           /* it was sent, and its outcome is not known */
+};
+
+/*
+ * On the user connection, opened when it is not. LDAP_USER_CANCELLED: not sent, as the turn is over.
+ * `is_final`: another server must not be asked.
+ */
+int directory_bind_user(struct directory_thread *thread, struct directory_server *server,
+	struct directory_bind *bind, bool *is_final) WARN_UNUSED;
 
 #endif

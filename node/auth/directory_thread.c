@@ -111,25 +111,37 @@ bool directory_ask(
 	return false;
 }
 
+/* What the library says itself, and not the server, is no answer. */
+static int bind_once(struct directory_server *server, struct directory_bind *bind)
+{
+	int rc;
+
+	if (bind->turn && !pool_commit(bind->turn))
+		return LDAP_USER_CANCELLED;
+	rc = ldap_conn_bind(server->user, bind->dn, bind->password, &bind->data);
+	bind->is_unanswered |= LDAP_API_ERROR(rc);
+	return rc;
+}
+
 /*
  * A bind that was sent and not answered may have counted as a wrong password: it is sent to no other server.
- * On a connection that was closed while it was idle nothing was sent.
+ * On a connection that was closed while it was idle nothing was sent, most likely.
  */
-int directory_bind_user(struct directory_thread *thread, struct directory_server *server, const char *dn,
-	const char *password, unsigned *data_out, bool *is_final)
+int directory_bind_user(struct directory_thread *thread, struct directory_server *server,
+	struct directory_bind *bind, bool *is_final)
 {
 	bool was_open = server->user != NULL;
 	int rc = was_open ? LDAP_SUCCESS : open_conn(thread->directory, server->uri, &server->user);
 
 	if (rc != LDAP_SUCCESS)
 		return rc;
-	rc = ldap_conn_bind(server->user, dn, password, data_out);
+	rc = bind_once(server, bind);
 	if (rc == LDAP_SERVER_DOWN && was_open) {
 		ldap_conn_close(&server->user);
 		rc = open_conn(thread->directory, server->uri, &server->user);
 		if (rc != LDAP_SUCCESS)
 			return rc;
-		rc = ldap_conn_bind(server->user, dn, password, data_out);
+		rc = bind_once(server, bind);
 	}
 	*is_final = ldap_conn_is_trouble(rc);
 	return rc;

@@ -56,6 +56,8 @@ struct judgement {
 	enum verdict verdict;
 	const char *why; /* a constant word for the log: "wrong-password"; never for the client */
 	uint32_t code;   /* the back end's own: an error's data at LDAP, an NT status; 0: none */
+	/* CANNOT_SAY: the domain may have got the question, and counted a wrong password. */
+	bool may_have_counted;
 	struct identity
 		*identity; /* counted; NULL where the account is not known. May be set with a refusal */
 };

@@ -146,6 +146,7 @@ static void finish(struct login *login)
 			    .step = steps[judgement->verdict],
 			    .user = user_of(login),
 			    .counts = judgement->verdict == VERDICT_REFUSED_PASSWORD,
+			    .may_have_counted = judgement->may_have_counted,
 			    .why = judgement->why,
 			    .code = judgement->code,
 			    .identity = is_accepted ? judgement->identity : NULL,
@@ -239,10 +240,13 @@ static bool take_judgement(struct login *login, enum err err, struct auth_job *j
 		job->judgement.identity = NULL;
 		return true;
 	}
-	*to = (struct judgement){ .verdict = VERDICT_CANNOT_SAY,
-		.why = err == ERR_TIMEOUT ? "backend-slow"
-		       : err == ERR_BUSY  ? "backend-hangs"
-					  : "backend-busy" };
+	*to = (struct judgement){
+		.verdict = VERDICT_CANNOT_SAY,
+		.why = err == ERR_FULL   ? "backend-busy"
+		       : err == ERR_BUSY ? "backend-hangs"
+					 : "backend-slow",
+		.may_have_counted = err == ERR_UNKNOWN,
+	};
 	return false;
 }
 
@@ -358,10 +362,18 @@ static bool is_unknown_user(const struct judgement *judgement)
 	return judgement->verdict == VERDICT_REFUSED_PASSWORD && strcmp(judgement->why, "no-such-user") == 0;
 }
 
+/* A domain, that is: a file locks nobody out. */
+static bool may_have_counted(const struct judgement *judgement)
+{
+	return judgement->may_have_counted || (judgement->verdict == VERDICT_REFUSED_PASSWORD &&
+						      judgement->identity && !is_local(judgement->identity));
+}
+
 /* After a back end that could not say, another may only accept: the user may be the first one's. */
 static void merge(struct judgement *into, struct judgement *next)
 {
 	if (into->why && into->verdict == VERDICT_CANNOT_SAY && next->verdict != VERDICT_ACCEPTED) {
+		into->may_have_counted |= may_have_counted(next);
 		judgement_fini(next);
 		return;
 	}

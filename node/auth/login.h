@@ -42,6 +42,7 @@ struct login_event {
 	 */
 	const char *user;
 	bool counts;               /* REFUSED: as a wrong password */
+	bool may_have_counted;     /* UNAVAILABLE: the domain may have counted a wrong password */
 	const char *why;           /* at the end: a constant word or phrase for the log */
 	uint32_t code;             /* the back end's own, see struct judgement */
 	struct identity *identity; /* ACCEPTED; to be kept with identity_ref() */

@@ -16,9 +16,9 @@ struct pool_job {
 	struct pool_asker asker;
 	struct loop_timer timer;
 	struct loop_msg msg;
-	uint64_t deadline_ms;
-	enum job_stage stage; /* under the pool's lock, as is_abandoned */
-	bool is_abandoned;
+	struct pool_turn turn;
+	enum job_stage stage; /* under the pool's lock, as the two below */
+	bool is_abandoned, is_committed;
 };
 
 struct pool {
@@ -169,7 +169,7 @@ enum err pool_post(struct pool *pool, const struct pool_work *work, const struct
 	}
 	job = mem_zalloc(sizeof(*job));
 	*job = (struct pool_job){ .pool = pool, .work = *work, .asker = *asker };
-	job->deadline_ms = pool_now_ms() + asker->timeout_ms;
+	job->turn = (struct pool_turn){ pool_now_ms() + asker->timeout_ms, job };
 	loop_timer_init(&job->timer, job_on_timer, job);
 	loop_msg_init(&job->msg, job_on_message, job);
 	loop_timer_set(asker->loop, &job->timer, asker->timeout_ms);
@@ -182,7 +182,7 @@ enum err pool_post(struct pool *pool, const struct pool_work *work, const struct
 }
 
 /* False: its result is on the way already. */
-static bool abandon(struct pool_job *job)
+static bool abandon(struct pool_job *job, bool *was_committed_out)
 {
 	struct pool *pool = job->pool;
 	bool was_queued;
@@ -198,6 +198,7 @@ static bool abandon(struct pool_job *job)
 		pool->queued--;
 	}
 	job->is_abandoned = true;
+	*was_committed_out = job->is_committed;
 	pthread_mutex_unlock(&pool->lock);
 	if (was_queued)
 		job_free(job);
@@ -208,20 +209,22 @@ static void job_on_timer(void *arg)
 {
 	struct pool_job *job = arg;
 	struct pool_asker asker = job->asker;
+	bool was_committed;
 
-	if (abandon(job))
-		asker.done(asker.arg, ERR_TIMEOUT, NULL);
+	if (abandon(job, &was_committed))
+		asker.done(asker.arg, was_committed ? ERR_UNKNOWN : ERR_TIMEOUT, NULL);
 }
 
 void pool_cancel(struct pool_job **job_ptr)
 {
 	struct pool_job *job = *job_ptr;
+	bool was_committed;
 
 	if (!job)
 		return;
 	*job_ptr = NULL;
 	loop_timer_cancel(job->asker.loop, &job->timer);
-	if (!abandon(job))
+	if (!abandon(job, &was_committed))
 		job->is_abandoned = true; /* the message comes to this thread */
 }
 
@@ -250,10 +253,32 @@ static struct pool_job *take_job(struct pool *pool, size_t index)
 		list_remove(&job->link);
 		pool->queued--;
 		job->stage = JOB_RUNNING;
-		pool->busy_until_ms[index] = job->deadline_ms;
+		pool->busy_until_ms[index] = job->turn.deadline_ms;
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return job;
+}
+
+bool pool_commit(const struct pool_turn *turn)
+{
+	struct pool_job *job = turn->job;
+	bool is_wanted;
+
+	if (!job)
+		return true;
+	pthread_mutex_lock(&job->pool->lock);
+	is_wanted = job->is_committed = !job->is_abandoned;
+	pthread_mutex_unlock(&job->pool->lock);
+	return is_wanted;
+}
+
+void pool_settle(const struct pool_turn *turn)
+{
+	if (!turn->job)
+		return;
+	pthread_mutex_lock(&turn->job->pool->lock);
+	turn->job->is_committed = false;
+	pthread_mutex_unlock(&turn->job->pool->lock);
 }
 
 /* Posts under the lock: once a loop has abandoned its jobs no thread touches it any more. */
@@ -296,7 +321,7 @@ static void *run_thread(void *arg)
 
 	mem_free(arg);
 	while ((job = take_job(pool, self.index))) {
-		job->work.run(job->work.data, thread, job->deadline_ms);
+		job->work.run(job->work.data, thread, &job->turn);
 		give_back(pool, self.index, job);
 	}
 	if (options->thread_free)

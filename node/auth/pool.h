@@ -33,15 +33,24 @@ struct pool_options {
 	void *arg;
 };
 
+/* A thread's turn at a job. */
+struct pool_turn {
+	uint64_t deadline_ms; /* on pool_now_ms()'s clock: nobody waits after it */
+	struct pool_job *job; /* NULL, in tests: nobody gives it up */
+};
+
 struct pool_work {
-	/* In a thread of the pool. `deadline_ms` is on pool_now_ms()'s clock: nobody waits after it. */
-	void (*run)(void *data, void *thread, uint64_t deadline_ms);
+	/* In a thread of the pool. */
+	void (*run)(void *data, void *thread, const struct pool_turn *turn);
 	/* Once, in any thread, after `done` or in its place. Wipes secrets. */
 	void (*free)(void *data);
 	void *data;
 };
 
-/* ERR_OK: `data` is what `run` worked on, borrowed. ERR_TIMEOUT: no answer; `data` is NULL. */
+/*
+ * ERR_OK: `data` is what `run` worked on, borrowed; otherwise it is NULL. ERR_TIMEOUT: no answer, and nothing
+ * was done that counts. ERR_UNKNOWN: no answer, and a thread had pool_commit()ted itself.
+ */
 typedef void pool_done_fn(void *arg, enum err err, void *data);
 
 struct pool_asker {
@@ -66,6 +75,13 @@ enum err pool_post(struct pool *pool, const struct pool_work *work, const struct
 	struct pool_job **job_out) WARN_UNUSED;
 /* In the thread that posted: `done` is not called. Sets the pointer to NULL; NULL is fine. */
 void pool_cancel(struct pool_job **job);
+
+/*
+ * For `run`, before something that cannot be taken back. False: the job was given up, so leave it. From here
+ * to pool_settle(), which says that its outcome is known, whoever gives up hears ERR_UNKNOWN.
+ */
+bool pool_commit(const struct pool_turn *turn) WARN_UNUSED;
+void pool_settle(const struct pool_turn *turn);
 
 /* Monotonic. */
 uint64_t pool_now_ms(void);

@@ -1,5 +1,6 @@
 #include "auth/winbind.h"
 
+#include "auth/pool.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/base/check.h"
 #include "skein/proto/base/utf8.h"
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <wbclient.h>
 
-enum { NTLMV1_LEN = 24 };
+enum { NTLMV1_LEN = 24, AT_ONCE_MS = 1000 };
 
 struct winbind_thread {
 	struct wbcContext *context;
@@ -36,6 +37,15 @@ static const struct status_row {
 	{ 0xc0000224, VERDICT_REFUSED_STATE, NULL, ACCOUNT_MUST_CHANGE },
 	{ 0xc0000234, VERDICT_REFUSED_STATE, NULL, ACCOUNT_LOCKED },
 	{ STATUS_NTLM_BLOCKED, VERDICT_REFUSED_STATE, "ntlm-blocked", ACCOUNT_OK },
+};
+
+/* No domain controller got the question. With any other trouble one may have. */
+static const uint32_t unreached[] = {
+	0xc000005e, /* NO_LOGON_SERVERS */
+	0xc00000da, /* CANT_ACCESS_DOMAIN_INFO */
+	0xc0000233, /* DOMAIN_CONTROLLER_NOT_FOUND */
+	0xc0000236, /* CONNECTION_REFUSED */
+	0xc000023d, /* HOST_UNREACHABLE */
 };
 
 struct winbind_thread *winbind_thread_new(struct log *log)
@@ -128,6 +138,14 @@ static const char *why_of(const struct status_row *row)
 	return row->why ? row->why : account_state_why(row->state);
 }
 
+static bool is_reached(uint32_t status)
+{
+	for (size_t i = 0; i < ARRAY_LEN(unreached); i++)
+		if (unreached[i] == status)
+			return false;
+	return true;
+}
+
 /* "No domain controller" is an error of authentication too: only the status tells. */
 static void judge_status(
 	struct winbind_thread *thread, const struct wbcAuthErrorInfo *error, struct judgement *judgement)
@@ -139,6 +157,8 @@ static void judge_status(
 		if (status_rows[i].status == error->nt_status)
 			judgement_set(judgement, status_rows[i].verdict, why_of(&status_rows[i]), NULL);
 	judgement->code = error->nt_status;
+	judgement->may_have_counted =
+		judgement->verdict == VERDICT_CANNOT_SAY && is_reached(error->nt_status);
 	snprintf(status, sizeof(status), "%08x", error->nt_status);
 	if (error->nt_status == STATUS_NTLM_BLOCKED)
 		log_event(thread->log, LOG_ERROR, "winbind-ntlm-blocked", LOG_STR("status", status),
@@ -157,32 +177,52 @@ static void note_unavailable(struct winbind_thread *thread, wbcErr rc)
 	log_event(thread->log, LOG_WARN, "winbind-unavailable", LOG_STR("error", text), LOG_END);
 }
 
-void winbind_check_ntlm(
-	struct winbind_thread *thread, const struct winbind_ntlm *ntlm, struct winbind_result *result_out)
+/* One that lives and hangs up at once has not let us in. */
+static bool may_have_taken(struct winbind_thread *thread, uint64_t asked_at_ms)
+{
+	return pool_now_ms() - asked_at_ms >= AT_ONCE_MS || !winbind_is_there(thread);
+}
+
+/*
+ * ACCEPTED or refused, or CANNOT_SAY. The library says the same of a winbindd that does not let us in and of
+ * one that took the question and gave no answer: only time tells.
+ */
+static void judge(
+	struct winbind_thread *thread, const struct winbind_ntlm *ntlm, struct winbind_result *result)
 {
 	struct wbcAuthUserInfo *info = NULL;
 	struct wbcAuthErrorInfo *error = NULL;
-	struct judgement *judgement = &result_out->judgement;
-	wbcErr rc;
+	uint64_t asked_at_ms = pool_now_ms();
+	wbcErr rc = ask(thread->context, ntlm, &info, &error);
 
-	CHECK(ntlm->nt.len > NTLMV1_LEN);
-	memset(result_out, 0, sizeof(*result_out));
-	judgement_set(judgement, VERDICT_REFUSED_PASSWORD, "no-such-user", NULL);
-	if (!are_names_short(ntlm))
-		return;
-	rc = ask(thread->context, ntlm, &info, &error);
 	if (rc == WBC_ERR_SUCCESS) {
-		take_account(info, result_out);
+		take_account(info, result);
 		mem_wipe(info->user_session_key, sizeof(info->user_session_key));
 		mem_wipe(info->lm_session_key, sizeof(info->lm_session_key));
 	} else if (rc == WBC_ERR_AUTH_ERROR && error) {
-		judge_status(thread, error, judgement);
+		judge_status(thread, error, &result->judgement);
 	} else {
-		judgement_set(judgement, VERDICT_CANNOT_SAY, "winbind-unavailable", NULL);
 		note_unavailable(thread, rc);
+		result->judgement.may_have_counted = may_have_taken(thread, asked_at_ms);
 	}
 	wbcFreeMemory(info);
 	wbcFreeMemory(error);
+}
+
+void winbind_check_ntlm(struct winbind_thread *thread, const struct winbind_ntlm *ntlm,
+	const struct pool_turn *turn, struct winbind_result *result_out)
+{
+	struct judgement *judgement = &result_out->judgement;
+
+	CHECK(ntlm->nt.len > NTLMV1_LEN);
+	memset(result_out, 0, sizeof(*result_out));
+	judgement_set(judgement, VERDICT_CANNOT_SAY, "winbind-unavailable", NULL);
+	if (!are_names_short(ntlm))
+		judgement_set(judgement, VERDICT_REFUSED_PASSWORD, "no-such-user", NULL);
+	else if (!winbind_is_there(thread))
+		note_unavailable(thread, WBC_ERR_WINBIND_NOT_AVAILABLE);
+	else if (pool_commit(turn))
+		judge(thread, ntlm, result_out);
 }
 
 void winbind_result_fini(struct winbind_result *result)

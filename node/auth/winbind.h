@@ -17,6 +17,7 @@
 
 struct log;
 struct winbind_thread;
+struct pool_turn;
 
 enum {
 	WINBIND_CHALLENGE_LEN = 8,
@@ -53,9 +54,12 @@ struct winbind_result {
 	size_t token_count;
 };
 
-/* `result_out` need not be set before. It is always filled, and ended with winbind_result_fini(). */
-void winbind_check_ntlm(
-	struct winbind_thread *thread, const struct winbind_ntlm *ntlm, struct winbind_result *result_out);
+/*
+ * `result_out` need not be set before. It is always filled, and ended with winbind_result_fini(). The domain
+ * is not asked once the job of the turn was given up.
+ */
+void winbind_check_ntlm(struct winbind_thread *thread, const struct winbind_ntlm *ntlm,
+	const struct pool_turn *turn, struct winbind_result *result_out);
 /* Wipes the key. */
 void winbind_result_fini(struct winbind_result *result);
 

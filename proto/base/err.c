@@ -25,6 +25,8 @@ const char *err_text(enum err err)
 		return "in use by another";
 	case ERR_TLS:
 		return "TLS failed";
+	case ERR_UNKNOWN:
+		return "outcome unknown";
 	}
 	return "unknown error";
 }

@@ -17,6 +17,7 @@ enum err {
 	ERR_NOT_FOUND = -8,
 	ERR_BUSY = -9, /* held by somebody else */
 	ERR_TLS = -10,
+	ERR_UNKNOWN = -11, /* it may have happened or not: no answer came */
 };
 
 /* A short constant phrase, such as "timed out". */

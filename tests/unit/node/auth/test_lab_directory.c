@@ -8,6 +8,7 @@
 #include "auth/pool.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/base/span.h"
+#include "tcp_relay.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -17,7 +18,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 2500, DEADLINE_MS = 20000 };
+enum { TIMEOUT_MS = 2500, SHORT_MS = 500, DEADLINE_MS = 20000 };
 
 #define RELAY_USERS "smtp-relay-users"
 
@@ -79,8 +80,9 @@ static int tear_down(void **state)
 static struct judgement check(struct lab *lab, const char *login, const char *password)
 {
 	struct judgement judgement = { 0 };
+	struct pool_turn turn = { pool_now_ms() + DEADLINE_MS, NULL };
 
-	directory_check_password(lab->thread, login, password, pool_now_ms() + DEADLINE_MS, &judgement);
+	directory_check_password(lab->thread, login, password, &turn, &judgement);
 	return judgement;
 }
 
@@ -95,6 +97,8 @@ static void expect(struct lab *lab, const char *login, const char *password, enu
 		fail_msg("%s: is not %s", login, user);
 	if (!user && judgement.identity)
 		fail_msg("%s: is %s", login, judgement.identity->user);
+	if (judgement.may_have_counted)
+		fail_msg("%s: may have counted", login);
 	judgement_fini(&judgement);
 }
 
@@ -313,6 +317,47 @@ static void servers_that_fail_are_passed_over_and_remembered(void **state)
 	close(fd);
 }
 
+/* The first connection searches, the second one binds. */
+static void what_was_not_answered_may_have_counted_if_it_was_a_bind(void **state)
+{
+	static const struct {
+		const char *user;
+		unsigned connection;
+		enum relay_fault fault;
+		bool may_have_counted;
+	} rows[] = {
+		{ "alice", 0, RELAY_SWALLOW, false },
+		{ "alice", 0, RELAY_CUT, false },
+		{ "alice", 1, RELAY_SWALLOW, true },
+		{ "alice", 1, RELAY_CUT, true },
+		{ "nobody", 1, RELAY_SWALLOW, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct tcp_relay *relay = tcp_relay_new(adlab_get("ADLAB_ADDR"), 636);
+		char uri[64];
+		const char *const servers[] = { uri };
+		struct directory_options options = options_of(servers, 1);
+		struct judgement judgement;
+		struct lab lab;
+
+		snprintf(uri, sizeof(uri), "ldaps://%s:%u", adlab_get("ADLAB_ADDR"), tcp_relay_port(relay));
+		options.timeout_ms = SHORT_MS;
+		lab = lab_start(&options);
+		expect(&lab, "alice", ADLAB_PASSWORD, VERDICT_ACCEPTED, "accepted", "alice@adlab.test");
+		tcp_relay_set_fault(relay, rows[i].connection, rows[i].fault);
+		judgement = check(&lab, rows[i].user, "wrong");
+		if (judgement.verdict != VERDICT_CANNOT_SAY ||
+			judgement.may_have_counted != rows[i].may_have_counted)
+			fail_msg("row %zu: verdict %d, may have counted: %d", i, judgement.verdict,
+				judgement.may_have_counted);
+		judgement_fini(&judgement);
+		lab_stop(&lab);
+		tcp_relay_free(&relay);
+	}
+}
+
 static void a_wrong_certificate_and_a_wrong_service_password_are_our_trouble(void **state)
 {
 	const char *const servers[] = { adlab_get("ADLAB_URI") };
@@ -403,6 +448,7 @@ static int run(void)
 		cmocka_unit_test(who_is_known_by_other_means_is_judged_by_state),
 		cmocka_unit_test(the_domains_rule_for_wrong_passwords_is_read),
 		cmocka_unit_test(servers_that_fail_are_passed_over_and_remembered),
+		cmocka_unit_test(what_was_not_answered_may_have_counted_if_it_was_a_bind),
 		cmocka_unit_test(a_wrong_certificate_and_a_wrong_service_password_are_our_trouble),
 		cmocka_unit_test(start_tls_works_too),
 		cmocka_unit_test(a_locked_account_is_told_from_a_wrong_password),

@@ -12,12 +12,13 @@
 #include "scratch_dir.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/base/codec.h"
+#include "tcp_relay.h"
 #include "user_store.h"
 
 #include <signal.h>
 #include <sys/random.h>
 
-enum { TIMEOUT_MS = 10000, STEP_MS = 4000 };
+enum { TIMEOUT_MS = 10000, STEP_MS = 4000, SHORT_MS = 500, SHORT_STEP_MS = 1000 };
 
 struct lab {
 	struct loop loop;
@@ -26,6 +27,8 @@ struct lab {
 	struct scratch_dir dir, users, secret;
 	struct authenticator *authenticator;
 	struct login *login;
+	/* Before the domain controller, for a single thread and short times; NULL: not there. */
+	struct tcp_relay *relay;
 	/* Of the last event; spans and texts are copies. */
 	struct login_event event;
 	struct buf challenge;
@@ -57,25 +60,31 @@ static struct settings *load_settings(struct lab *lab, const char *backends)
 	struct report report = { 0 };
 	struct buf text = { 0 };
 	struct settings *settings;
+	char uri[64];
 
+	snprintf(uri, sizeof(uri), "ldaps://%s:%u", adlab_get("ADLAB_ADDR"),
+		lab->relay ? tcp_relay_port(lab->relay) : 636);
 	buf_printf(&text,
 		"listeners: [{address: '127.0.0.1:2525', tls: starttls}]\ntls: {certificate: /c, key: /k}\n"
 		"route: {next_hops: [{host: mail.example}]}\nauth:\n  backends: %s\n  timeout: %dms\n"
 		"  file: {path: '%s', threads: 2}\n  kerberos: {keytab: '%s'}\n"
 		"  ldap:\n  %s: ['%s']\n",
-		backends, TIMEOUT_MS, lab->users.path, adlab_get("ADLAB_KEYTAB"), "  servers",
-		adlab_get("ADLAB_URI"));
+		backends, TIMEOUT_MS, lab->users.path, adlab_get("ADLAB_KEYTAB"), "  servers", uri);
 	append_setting(&text, "  ca", adlab_get("ADLAB_CA"));
 	append_setting(&text, "  bind_dn", adlab_get("ADLAB_BIND_DN"));
 	append_setting(&text, "  password_file", lab->secret.path);
 	append_setting(&text, "  base", adlab_get("ADLAB_BASE"));
 	append_setting(&text, "  domain", "ADLAB");
 	append_setting(&text, "  realm", "adlab.test");
-	buf_printf(&text, "    timeout: %dms\n", STEP_MS);
+	buf_printf(&text, "    timeout: %dms\n    threads: %d\n", lab->relay ? SHORT_STEP_MS : STEP_MS,
+		lab->relay ? 1 : 4);
 	settings =
 		settings_load(&(struct load_input){ .file = "lab.yaml", .text = buf_span(&text) }, &report);
 	if (!settings)
 		fail_msg("%.*s", SPAN_ARGS(buf_span(&report.text)));
+	/* The settings do not allow that a single step takes longer than everything. */
+	if (lab->relay)
+		settings->auth.timeout_ms = SHORT_MS;
 	report_fini(&report);
 	buf_fini(&text);
 	return settings;
@@ -136,6 +145,7 @@ static int tear_down(void **state)
 		stop_dc(lab, false);
 	login_free(&lab->login);
 	authenticator_free(&lab->authenticator);
+	tcp_relay_free(&lab->relay);
 	settle(&lab->loop);
 	loop_fini(&lab->loop);
 	buf_fini(&lab->challenge);
@@ -315,6 +325,50 @@ static void a_directory_that_hangs_is_told_in_time_and_stops_no_loop(void **stat
 	do
 		plain(lab, "", "carol", ADLAB_PASSWORD);
 	while (lab->event.step == LOGIN_UNAVAILABLE && uv_hrtime() / 1000000 - start_ms < 30000);
+	expect(lab, LOGIN_ACCEPTED, "accepted", false);
+}
+
+/* The first connection searches, the second one binds. */
+static void who_waits_in_vain_hears_whether_it_may_have_counted(void **state)
+{
+	struct lab *lab = *state;
+
+	lab->relay = tcp_relay_new(adlab_get("ADLAB_ADDR"), 636);
+	start(lab, "[ldap]");
+	plain(lab, "", "bob", ADLAB_PASSWORD);
+	expect(lab, LOGIN_ACCEPTED, "accepted", false);
+	tcp_relay_set_fault(lab->relay, 1, RELAY_SWALLOW);
+	plain(lab, "", "alice", "wrong");
+	expect(lab, LOGIN_UNAVAILABLE, "backend-slow", false);
+	assert_true(lab->event.may_have_counted);
+	/* The only thread hangs, and nobody is asked. */
+	plain(lab, "", "alice", "wrong");
+	expect(lab, LOGIN_UNAVAILABLE, "backend-hangs", false);
+	assert_false(lab->event.may_have_counted);
+	tcp_relay_set_fault(lab->relay, 0, RELAY_SWALLOW);
+	do
+		plain(lab, "", "alice", "wrong");
+	while (strcmp(lab->event.why, "backend-hangs") == 0);
+	assert_int_equal(lab->event.step, LOGIN_UNAVAILABLE);
+	assert_false(lab->event.may_have_counted);
+}
+
+static void what_one_back_end_counted_is_told_though_another_cannot_say(void **state)
+{
+	struct lab *lab = *state;
+	FILE *file = fopen(lab->users.path, "w");
+
+	assert_non_null(file);
+	fputs("no: [users\n", file);
+	fclose(file);
+	start(lab, "[file, ldap]");
+	plain(lab, "", "bob", "wrong");
+	expect(lab, LOGIN_UNAVAILABLE, "users-file-bad", false);
+	assert_true(lab->event.may_have_counted);
+	plain(lab, "", "nobody", "wrong");
+	expect(lab, LOGIN_UNAVAILABLE, "users-file-bad", false);
+	assert_false(lab->event.may_have_counted);
+	plain(lab, "", "bob", ADLAB_PASSWORD);
 	expect(lab, LOGIN_ACCEPTED, "accepted", false);
 }
 
@@ -567,6 +621,10 @@ static int run(void)
 		cmocka_unit_test_setup_teardown(what_the_cache_knows_asks_nobody, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			local_users_come_in_the_order_of_the_settings, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			who_waits_in_vain_hears_whether_it_may_have_counted, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_one_back_end_counted_is_told_though_another_cannot_say, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			who_had_too_many_wrong_passwords_is_not_asked_about, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

@@ -44,7 +44,7 @@ static struct winbind_result check(struct winbind_thread *thread, const char *do
 	memcpy(ntlm.challenge, client.challenge, sizeof(ntlm.challenge));
 	ntlm.nt = buf_span(&response);
 	memset(&result, 0x5a, sizeof(result));
-	winbind_check_ntlm(thread, &ntlm, &result);
+	winbind_check_ntlm(thread, &ntlm, &(struct pool_turn){ 0, NULL }, &result);
 	buf_fini(&response);
 	return result;
 }
@@ -61,6 +61,7 @@ static void expect(struct winbind_thread *thread, const char *domain, const char
 	assert_int_equal(result.sid[0] != '\0', is_accepted);
 	assert_int_equal(result.token_count > 0, is_accepted);
 	assert_null(result.judgement.identity);
+	assert_false(result.judgement.may_have_counted);
 	winbind_result_fini(&result);
 }
 
@@ -270,6 +271,20 @@ static void without_winbindd_nobody_can_say(void **state)
 	expect_recovery(*state);
 }
 
+static void who_may_not_ask_winbindd_has_asked_nothing(void **state)
+{
+	struct winbind_thread *thread = winbind_thread_new(NULL);
+
+	(void)state;
+	assert_int_equal(setegid(65534), 0);
+	assert_int_equal(seteuid(65534), 0);
+	assert_true(winbind_is_there(thread));
+	expect(thread, "ADLAB", "alice", "wrong", "winbind-unavailable", 0);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(setegid(0), 0);
+	winbind_thread_free(&thread);
+}
+
 static void without_a_domain_controller_nobody_can_say(void **state)
 {
 	struct winbind_result result;
@@ -297,6 +312,7 @@ static void a_domain_controller_that_hangs_is_given_up(void **state)
 	result = check(*state, "ADLAB", "alice", ADLAB_PASSWORD, NULL);
 	adlab_signal_dc(SIGCONT);
 	assert_int_equal(result.judgement.verdict, VERDICT_CANNOT_SAY);
+	assert_true(result.judgement.may_have_counted);
 	assert_true(pool_now_ms() - start_ms < HANG_MAX_MS);
 	winbind_result_fini(&result);
 	expect_recovery(*state);
@@ -314,6 +330,7 @@ static int run(void)
 		cmocka_unit_test(threads_do_not_disturb_each_other),
 		cmocka_unit_test(a_locked_account_is_told_from_a_wrong_password),
 		cmocka_unit_test(without_winbindd_nobody_can_say),
+		cmocka_unit_test(who_may_not_ask_winbindd_has_asked_nothing),
 		cmocka_unit_test(without_a_domain_controller_nobody_can_say),
 		cmocka_unit_test(a_domain_controller_that_hangs_is_given_up),
 	};

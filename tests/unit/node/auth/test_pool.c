@@ -13,7 +13,7 @@ struct lab {
 	struct loop loop;
 	struct pool *pool;
 	pthread_mutex_t gate; /* held: jobs hang */
-	atomic_uint running, freed, threads_ended, finis;
+	atomic_uint running, freed, left, threads_ended, finis;
 };
 
 struct answer {
@@ -23,23 +23,34 @@ struct answer {
 	struct pool_job *job;
 };
 
+/* What it does around the gate. */
+enum commitment { NOTHING, COMMITS, COMMITS_AND_SETTLES, COMMITS_BEHIND };
+
 struct question {
 	struct lab *lab;
 	bool hangs;
+	enum commitment commitment;
 	int value;
 };
 
-static void run_question(void *data, void *thread, uint64_t deadline_ms)
+static void run_question(void *data, void *thread, const struct pool_turn *turn)
 {
 	struct question *question = data;
+	enum commitment commitment = question->commitment;
 
 	assert_ptr_equal(thread, question->lab);
-	assert_true(deadline_ms > 0);
+	assert_true(turn->deadline_ms > 0);
+	if (commitment == COMMITS || commitment == COMMITS_AND_SETTLES)
+		assert_true(pool_commit(turn));
+	if (commitment == COMMITS_AND_SETTLES)
+		pool_settle(turn);
 	atomic_fetch_add(&question->lab->running, 1);
 	if (question->hangs) {
 		pthread_mutex_lock(&question->lab->gate);
 		pthread_mutex_unlock(&question->lab->gate);
 	}
+	if (commitment == COMMITS_BEHIND && !pool_commit(turn))
+		atomic_fetch_add(&question->lab->left, 1);
 	question->value *= 2;
 }
 
@@ -61,16 +72,22 @@ static void on_answer(void *arg, enum err err, void *data)
 	answer->job = NULL;
 }
 
-static enum err ask(struct lab *lab, bool hangs, uint64_t timeout_ms, struct answer *answer)
+static enum err ask_committed(
+	struct lab *lab, bool hangs, enum commitment commitment, uint64_t timeout_ms, struct answer *answer)
 {
 	struct question *question = mem_zalloc(sizeof(*question));
 	struct pool_work work = { run_question, free_question, question };
 	struct pool_asker asker = { &lab->loop, timeout_ms, on_answer, answer };
 
-	*question = (struct question){ lab, hangs, 21 };
+	*question = (struct question){ lab, hangs, commitment, 21 };
 	*answer = (struct answer){ 0 };
 	uv_update_time(&lab->loop.uv);
 	return pool_post(lab->pool, &work, &asker, &answer->job);
+}
+
+static enum err ask(struct lab *lab, bool hangs, uint64_t timeout_ms, struct answer *answer)
+{
+	return ask_committed(lab, hangs, NOTHING, timeout_ms, answer);
 }
 
 static void *new_thread(void *arg)
@@ -159,6 +176,55 @@ static void a_job_that_waits_is_given_up_at_its_deadline_too(void **state)
 	pthread_mutex_unlock(&lab->gate);
 	RUN_UNTIL(&lab->loop, hanging[0].calls && hanging[1].calls);
 	assert_int_equal(hanging[0].value, 42);
+}
+
+static void what_was_done_by_then_is_told_and_the_rest_is_left(void **state)
+{
+	static const struct {
+		enum commitment commitment;
+		enum err err;
+		unsigned left;
+	} rows[] = {
+		{ NOTHING, ERR_TIMEOUT, 0 },
+		{ COMMITS, ERR_UNKNOWN, 0 },
+		{ COMMITS_AND_SETTLES, ERR_TIMEOUT, 0 },
+		{ COMMITS_BEHIND, ERR_TIMEOUT, 1 },
+	};
+	struct lab *lab = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct answer answer;
+
+		lab->running = lab->freed = lab->left = 0;
+		pthread_mutex_lock(&lab->gate);
+		assert_int_equal(ask_committed(lab, true, rows[i].commitment, SHORT_MS, &answer), ERR_OK);
+		while (!lab->running)
+			usleep(100);
+		RUN_UNTIL(&lab->loop, answer.calls);
+		assert_int_equal(answer.err, rows[i].err);
+		pthread_mutex_unlock(&lab->gate);
+		RUN_UNTIL(&lab->loop, lab->freed == 1);
+		assert_int_equal(lab->left, rows[i].left);
+		/* In time it is an answer like any other. */
+		assert_int_equal(ask_committed(lab, false, rows[i].commitment, LONG_MS, &answer), ERR_OK);
+		RUN_UNTIL(&lab->loop, answer.calls);
+		assert_int_equal(answer.value, 42);
+	}
+}
+
+static void a_job_that_was_cancelled_is_left(void **state)
+{
+	struct lab *lab = *state;
+	struct answer answer;
+
+	pthread_mutex_lock(&lab->gate);
+	assert_int_equal(ask_committed(lab, true, COMMITS_BEHIND, LONG_MS, &answer), ERR_OK);
+	while (!lab->running)
+		usleep(100);
+	pool_cancel(&answer.job);
+	pthread_mutex_unlock(&lab->gate);
+	RUN_UNTIL(&lab->loop, lab->freed == 1);
+	assert_int_equal(lab->left, 1);
 }
 
 static void more_than_the_queue_holds_is_refused_at_once(void **state)
@@ -256,6 +322,9 @@ int main(void)
 			tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_job_that_waits_is_given_up_at_its_deadline_too, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_was_done_by_then_is_told_and_the_rest_is_left, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_job_that_was_cancelled_is_left, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			more_than_the_queue_holds_is_refused_at_once, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
