@@ -86,11 +86,6 @@ void client_counts_set_self(struct client_counts *counts, const struct incarnati
 	shared_lock_release(&counts->lock);
 }
 
-static struct network client_of(const struct network *address)
-{
-	return network_is_v4(address) ? *address : network_widen(address, 64);
-}
-
 static struct client *find(const struct client_counts *counts, const struct network *network)
 {
 	return table_get(&counts->clients, network_key(network));
@@ -129,7 +124,7 @@ static uint64_t places_of(const struct client_counts *counts, const struct clien
 bool client_counts_enter(
 	struct client_counts *counts, const struct network *address, uint64_t limit, uint64_t now_ms)
 {
-	struct network network = client_of(address);
+	struct network network = network_client(address);
 	struct client *client;
 	bool is_let_in;
 
@@ -148,7 +143,7 @@ bool client_counts_enter(
 
 void client_counts_leave(struct client_counts *counts, const struct network *address)
 {
-	struct network network = client_of(address);
+	struct network network = network_client(address);
 	struct client *client;
 
 	shared_lock_take(&counts->lock);

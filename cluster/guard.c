@@ -462,6 +462,15 @@ static void count_unknown(struct guard_call *call)
 	}
 }
 
+/* What is no guess takes as long as the first one. */
+static uint64_t first_delay_ms(struct guard *guard, const struct network *address, uint32_t random)
+{
+	bool is_exempt;
+	struct abuse_rules rules = rules_of(guard, address, &is_exempt);
+
+	return abuse_delay_ms(&rules, 1, random);
+}
+
 bool guard_end(struct guard *guard, struct redis_link *link, struct guard_attempt *attempt,
 	enum guard_end end, uint32_t random, uint64_t now_ms, guard_result_fn *fn, void *arg,
 	struct guard_result *result_out)
@@ -478,6 +487,8 @@ bool guard_end(struct guard *guard, struct redis_link *link, struct guard_attemp
 		call->random = random;
 		return fail(guard, call, result_out);
 	}
+	if (end == GUARD_REFUSED)
+		result_out->delay_ms = first_delay_ms(guard, &attempt->address, random);
 	if (!attempt->token[0])
 		return true;
 	if (end == GUARD_UNKNOWN) {

@@ -103,11 +103,13 @@ static void on_taken(void *arg, const struct outcome *outcome, size_t refused, u
 		if (outcome_is_ok(outcome) && !call->is_wanted)
 			give_back(call);
 	} else if (outcome->kind == OUTCOME_NOT) {
+		limiter->stats.by_redis++;
 		limiter->stats.refused++;
 		verdict.rule = call->takes[refused].rule;
 		verdict.wait_us = wait_us;
 		answer(call, &verdict);
 	} else if (outcome_is_ok(outcome)) {
+		limiter->stats.by_redis++;
 		verdict.is_let_in = true;
 		answer(call, &verdict);
 	} else {

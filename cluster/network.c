@@ -35,6 +35,11 @@ bool network_contains(const struct network *wide, const struct network *narrow)
 	return memcmp(&widened, wide, sizeof(widened)) == 0;
 }
 
+struct network network_client(const struct network *address)
+{
+	return network_is_v4(address) ? *address : network_widen(address, 64);
+}
+
 struct network network_neighbours(const struct network *address)
 {
 	return network_widen(address, network_is_v4(address) ? NETWORK_V4 + 24 : 64);
@@ -43,6 +48,30 @@ struct network network_neighbours(const struct network *address)
 struct span network_key(const struct network *network)
 {
 	return span_of((const char *)network, sizeof(*network));
+}
+
+struct network network_of_cidr(const struct cidr *cidr)
+{
+	struct network network = { .prefix = cidr->prefix };
+
+	if (cidr->is_v6) {
+		memcpy(network.bytes, cidr->bytes, sizeof(network.bytes));
+		return network;
+	}
+	network.prefix = (unsigned char)(NETWORK_V4 + cidr->prefix);
+	network.bytes[10] = network.bytes[11] = 0xff;
+	memcpy(network.bytes + V4_START, cidr->bytes, 4);
+	return network;
+}
+
+bool network_of_address(const struct sockaddr *address, struct network *network_out)
+{
+	struct cidr cidr;
+
+	if (!cidr_of_address(address, &cidr))
+		return false;
+	*network_out = network_of_cidr(&cidr);
+	return true;
 }
 
 static bool parse_address(struct span text, struct network *network)

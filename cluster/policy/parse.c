@@ -310,6 +310,10 @@ static void compile_abuse(struct policy *policy, const struct policy_text *text,
 		.ban_ms = text->abuse.ban_ms,
 		.exempt = policy_compile_networks(policy, text, text->abuse.exempt, "abuse.exempt", report),
 	};
+	if (policy->abuse.exempt.count > POLICY_EXEMPT_MAX)
+		report_error_at(report, "abuse.exempt",
+			"has %zu networks, lists written out; at most %d may be: take wider ones",
+			policy->abuse.exempt.count, POLICY_EXEMPT_MAX);
 }
 
 static void compile(struct policy *policy, const struct policy_text *text, struct report *report)

@@ -80,6 +80,7 @@ bool guard_begin(struct guard *guard, struct redis_link *link, struct guard_atte
 enum guard_end {
 	GUARD_PROVEN,
 	GUARD_FAILED,    /* wrong password, unknown user, stopped */
+	GUARD_REFUSED,   /* not over a password: a disabled account. Counts for nobody, but takes its time */
 	GUARD_UNKNOWN,   /* asked, and no answer came: the account counts it, nobody is punished */
 	GUARD_NOT_ASKED, /* the directory, after all */
 };

@@ -41,6 +41,7 @@ struct limiter_stats {
 	uint64_t asked;      /* of Redis */
 	uint64_t late;       /* of these, without an answer in time */
 	uint64_t failed;     /* of these, answered with an error or cut off */
+	uint64_t by_redis;   /* of these, decided there */
 	uint64_t by_share;   /* decided here */
 	uint64_t refused;    /* by either */
 	uint64_t given_back; /* late answers that were taken back */

@@ -5,8 +5,7 @@
 #ifndef SKEIN_CLUSTER_NETWORK_H
 #define SKEIN_CLUSTER_NETWORK_H
 
-#include "skein/proto/base/check.h"
-#include "skein/proto/base/span.h"
+#include "skein/cluster/schema/cidr.h"
 
 struct network {
 	unsigned char bytes[16]; /* zero beyond the prefix */
@@ -21,10 +20,16 @@ WARN_UNUSED bool network_parse(struct span text, struct network *network_out);
 /* NUL-terminated; a single address has no prefix. Reads as network_parse() takes it. */
 void network_format(const struct network *network, char text[NETWORK_TEXT_LEN + 1]);
 
+struct network network_of_cidr(const struct cidr *cidr);
+/* False: it is neither AF_INET nor AF_INET6. */
+WARN_UNUSED bool network_of_address(const struct sockaddr *address, struct network *network_out);
+
 /* The network of the first `prefix` bits: at most as many as it has. */
 struct network network_widen(const struct network *network, unsigned prefix);
 bool network_contains(const struct network *wide, const struct network *narrow);
 bool network_is_v4(const struct network *network);
+/* Who counts as one client: IPv4 /32, IPv6 /64. */
+struct network network_client(const struct network *address);
 /* What one customer has, and what is counted as one attacker's: IPv4 /24, IPv6 /64. */
 struct network network_neighbours(const struct network *address);
 /* For a table: borrowed from `network`. */

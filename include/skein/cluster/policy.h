@@ -22,6 +22,7 @@ enum {
 	POLICY_TEXT_MAX = 1024 * 1024, /* bytes of a document */
 	POLICY_RULES_MAX = 10000,
 	POLICY_ITEMS_MAX = 100000, /* of one list in the document */
+	POLICY_EXEMPT_MAX = 256,   /* networks of abuse.exempt */
 };
 
 /*

@@ -125,7 +125,8 @@ static void networks_are_read_and_written(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct network network;
+		struct network network, same;
+		struct cidr cidr;
 		char text[NETWORK_TEXT_LEN + 1];
 
 		if (network_parse(span_of_str(rows[i].text), &network) != (rows[i].written != NULL))
@@ -134,6 +135,9 @@ static void networks_are_read_and_written(void **state)
 			continue;
 		network_format(&network, text);
 		assert_string_equal(text, rows[i].written);
+		assert_null(cidr_parse(span_of_str(rows[i].text), &cidr));
+		same = network_of_cidr(&cidr);
+		assert_memory_equal(&same, &network, sizeof(same));
 	}
 }
 

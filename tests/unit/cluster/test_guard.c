@@ -211,6 +211,19 @@ static void an_unknown_outcome_counts_for_the_account_alone(void **state)
 	guard_free(&session.guard);
 }
 
+static void a_refusal_over_no_password_counts_for_nobody(void **state)
+{
+	struct queue_driver *q = *state;
+	struct session session = session_on(q);
+
+	for (unsigned i = 0; i < 2 * STOP; i++) {
+		assert_int_equal(begin(&session, "ann", "10.0.0.1", 0), ABUSE_ASK);
+		assert_int_equal(end(&session, GUARD_REFUSED, 0).delay_ms, rules.delay_first_ms);
+	}
+	assert_false(has_key(q, "skein:{abuse}:from:10.0.0.1"));
+	guard_free(&session.guard);
+}
+
 static void a_session_that_leaves_gives_its_attempt_back(void **state)
 {
 	struct queue_driver *q = *state;
@@ -510,6 +523,7 @@ int main(void)
 			a_stopped_account_is_answered_like_a_wrong_password, queue_driver_reset),
 		cmocka_unit_test_setup(an_attempt_without_an_end_has_failed, queue_driver_reset),
 		cmocka_unit_test_setup(an_unknown_outcome_counts_for_the_account_alone, queue_driver_reset),
+		cmocka_unit_test_setup(a_refusal_over_no_password_counts_for_nobody, queue_driver_reset),
 		cmocka_unit_test_setup(a_session_that_leaves_gives_its_attempt_back, queue_driver_reset),
 		cmocka_unit_test_setup(bans_end_and_grow_with_repetition, queue_driver_reset),
 		cmocka_unit_test_setup(exempt_networks_are_not_banned_but_accounts_stop, queue_driver_reset),
