@@ -71,7 +71,7 @@ static enum ctl_exit add(struct session *session, void *arg)
 		screen_print_json(json_pack(
 			"{s:s, s:o}", "network", ordering->text, "for_ms", json_of_u64(ordering->order.ms)));
 	else
-		printf("%s is banned for %.*s\n", ordering->text,
+		printf("%s is banned for %.*s; nodes know within a second\n", ordering->text,
 			SPAN_ARGS(buf_span(&length)));
 	buf_fini(&length);
 	return CTL_OK;
@@ -238,7 +238,7 @@ static enum ctl_exit take_off(struct session *session, void *arg)
 	if (session->is_json)
 		screen_print_json(json_pack("{s:s}", "network", ordering->text));
 	else
-		printf("%s is not banned any more\n", ordering->text);
+		printf("%s is not banned any more; nodes know within a second\n", ordering->text);
 	return CTL_OK;
 }
 

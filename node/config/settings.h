@@ -163,6 +163,9 @@ struct settings {
 		uint64_t errors;
 		uint64_t connections;
 		uint64_t connections_per_client;
+		uint64_t redis_wait_ms; /* for a decision about a limit */
+		uint64_t counters;
+		uint64_t bans;
 		uint64_t messages_per_connection;
 		uint64_t handshake_timeout_ms; /* PROXY header and TLS handshake */
 		uint64_t idle_timeout_ms;      /* between commands, and without a byte inside DATA */

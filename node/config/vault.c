@@ -4,6 +4,7 @@
 #include "skein/proto/base/check.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 void *vault_alloc(size_t size)
 {
@@ -21,4 +22,11 @@ void vault_free(void *ptr, size_t size)
 		return;
 	mem_wipe(ptr, size);
 	CHECK(munmap(ptr, size) == 0);
+}
+
+void vault_forgo_core_dumps(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
 }

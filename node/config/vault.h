@@ -12,5 +12,10 @@
 void *vault_alloc(size_t size);
 /* Wipes it; `size` as allocated. NULL is fine. */
 void vault_free(void *ptr, size_t size);
+/*
+ * What is secret passes through buffers that nobody can mark, TLS and the connection to Redis: this process
+ * leaves no core dump from now on.
+ */
+void vault_forgo_core_dumps(void);
 
 #endif

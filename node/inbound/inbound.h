@@ -5,12 +5,14 @@
 #define NODE_INBOUND_INBOUND_H
 
 #include "access/policy_slot.h"
+#include "access/throttle.h"
 #include "admin/health.h"
 #include "auth/authenticator.h"
 #include "config/settings.h"
 #include "custody/budget.h"
 #include "custody/custody.h"
-#include "inbound/admission.h"
+#include "inbound/login_guard.h"
+#include "inbound/toll.h"
 #include "io/listener.h"
 #include "io/loop.h"
 #include "io/tls.h"
@@ -41,12 +43,17 @@ struct inbound {
 	struct body_store *bodies;
 	struct budget *budget;
 	struct health *health;
-	struct admission *admission;
+	atomic_size_t *connections; /* those of all workers that were let in */
 	struct policy_slot *policy;
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
+	struct throttle *throttle;
+	struct redis_link *link; /* of this loop */
+	struct random *random;
 	struct tls_slot *tls; /* one for each of settings->listeners */
 	struct log *log;
 	struct meter *meter;
+	struct toll_gate toll_gate;
+	struct login_guard_desk guard_desk;
 	struct inbound_listener listeners[INBOUND_LISTENERS_MAX];
 	size_t listener_count;
 	struct list sessions; /* session.link */

@@ -35,26 +35,31 @@ void session_decide(struct session *session, const struct smtp_reply *reply)
 	flush(session);
 }
 
-/* A decision that came later: the machine goes on with what the client has sent meanwhile. */
-void session_decide_later(struct session *session, const struct smtp_reply *reply)
+/*
+ * After a decision that came later. The machine goes on with what the client has sent meanwhile, and wants
+ * all of that at once: by it a refused DATA is told from one whose body is under way already.
+ */
+static void go_on(struct session *session)
 {
 	struct span none = { 0 };
 
-	session_decide(session, reply);
-	pump(session, &none);
+	if (session->stream && !stream_has_unconsumed(session->stream))
+		pump(session, &none);
 	if (session->stream)
 		stream_resume(session->stream);
 }
 
+void session_decide_later(struct session *session, const struct smtp_reply *reply)
+{
+	session_decide(session, reply);
+	go_on(session);
+}
+
 void session_challenge(struct session *session, struct span challenge)
 {
-	struct span none = { 0 };
-
 	smtp_server_challenge(session->server, &session->inbound->scratch, challenge);
 	flush(session);
-	pump(session, &none);
-	if (session->stream)
-		stream_resume(session->stream);
+	go_on(session);
 }
 
 static void close_with(struct session *session, const struct smtp_reply *reply)
@@ -115,7 +120,7 @@ static struct tls_slot *tls_slot(const struct session *session)
 	return &session->inbound->tls[session->listener->index];
 }
 
-static void log_refused(struct session *session, enum refused_reason reason, const char *why)
+void session_log_refused(struct session *session, enum refused_reason reason, const char *why)
 {
 	char ip[ADDRESS_TEXT_SIZE];
 
@@ -246,30 +251,15 @@ static void greet(struct session *session, const struct smtp_reply *reply)
 	pump(session, &none);
 }
 
-static const struct smtp_reply *admit(struct session *session)
+static const struct smtp_reply *unready(struct session *session)
 {
-	const struct settings *settings = session->inbound->settings;
-	enum smtp_reply_id unready;
+	enum smtp_reply_id id =
+		session->inbound->is_draining ? SMTP_REPLY_SHUTTING_DOWN : session_unready_reply(session);
 
-	switch (admission_enter(session->inbound->admission, &session->client, settings->limits.connections,
-		settings->limits.connections_per_client)) {
-	case ADMISSION_YES:
-		break;
-	case ADMISSION_TOO_MANY:
-		log_refused(session, REFUSED_CONNECTIONS, "too many connections, see limits.connections");
-		return smtp_reply_get(SMTP_REPLY_TOO_MANY_CONNECTIONS);
-	case ADMISSION_TOO_MANY_OF_CLIENT:
-		log_refused(session, REFUSED_CONNECTIONS_PER_CLIENT,
-			"too many connections of this client, see limits.connections_per_client");
-		return smtp_reply_get(SMTP_REPLY_TOO_MANY_CONNECTIONS);
-	}
-	session->is_admitted = true;
-	unready = session_unready_reply(session);
-	if (!unready && !session->inbound->is_draining)
+	if (!id)
 		return NULL;
 	meter_add_at(session->inbound->meter, METRIC_CONNECTIONS_REFUSED, REFUSED_NOT_READY, 1);
-	return smtp_reply_get(
-		session->inbound->is_draining ? SMTP_REPLY_SHUTTING_DOWN : SMTP_REPLY_NOT_READY);
+	return smtp_reply_get(id);
 }
 
 static unsigned may_learn(const struct session *session)
@@ -292,12 +282,20 @@ void session_ask_policy(struct session *session)
 /* The client's address is known. */
 static void begin(struct session *session)
 {
-	struct tls_context *tls;
-
+	CHECK(network_of_address(&session->client.sa, &session->network));
 	session->visitor.address = &session->client.sa;
 	session->visitor.listener = listener_settings(session)->name;
-	if (listener_settings(session)->tls != LISTENER_TLS_IMPLICIT) {
-		greet(session, admit(session));
+	session_admit(session);
+}
+
+/* Whoever is turned away where TLS comes first is not worth a handshake. */
+static void start_implicit_tls(struct session *session, bool is_refused)
+{
+	struct tls_context *tls;
+
+	if (is_refused) {
+		session->phase = SESSION_CLOSING;
+		stream_close(session->stream);
 		return;
 	}
 	tls = tls_slot_get(tls_slot(session));
@@ -306,6 +304,18 @@ static void begin(struct session *session)
 	arm_timer(session);
 	stream_start_tls(session->stream, tls, NULL, STREAM_TLS_KEEP);
 	tls_context_unref(&tls);
+}
+
+void session_admitted(struct session *session, const struct smtp_reply *refusal)
+{
+	bool had_to_wait = session->phase == SESSION_ADMISSION;
+
+	if (listener_settings(session)->tls == LISTENER_TLS_IMPLICIT)
+		start_implicit_tls(session, refusal != NULL);
+	else
+		greet(session, refusal ? refusal : unready(session));
+	if (had_to_wait && session->stream)
+		stream_resume(session->stream);
 }
 
 static void take_client_address(struct session *session, const struct proxy_header *header)
@@ -330,7 +340,7 @@ static size_t read_proxy_header(struct session *session, struct span bytes)
 	case PARSE_MORE:
 		return 0;
 	case PARSE_BAD:
-		log_refused(session, REFUSED_PROXY_HEADER,
+		session_log_refused(session, REFUSED_PROXY_HEADER,
 			"no valid PROXY header, which peers in proxy_from must send: check the balancer's "
 			"send-proxy");
 		session->phase = SESSION_CLOSING;
@@ -356,6 +366,8 @@ static size_t on_data(void *arg, struct span bytes)
 		if (session->phase == SESSION_PROXY || session->phase == SESSION_HANDSHAKE)
 			return bytes.len - rest.len;
 	}
+	if (session->phase == SESSION_ADMISSION)
+		return bytes.len - rest.len;
 	if (session->phase == SESSION_CLOSING)
 		return bytes.len;
 	if (session->phase == SESSION_SPEAKING)
@@ -390,7 +402,7 @@ static void on_tls(void *arg, const struct tls_info *info)
 	session->protocol |= PROTOCOL_TLS;
 	smtp_server_tls_started(session->server);
 	if (listener_settings(session)->tls == LISTENER_TLS_IMPLICIT) {
-		greet(session, admit(session));
+		greet(session, unready(session));
 		return;
 	}
 	session->phase = SESSION_SPEAKING;
@@ -404,15 +416,14 @@ static void on_close(void *arg, enum err why, const char *text)
 
 	session->stream = NULL;
 	if (session->phase == SESSION_HANDSHAKE && why == ERR_TLS)
-		log_refused(session, REFUSED_TLS, text);
+		session_log_refused(session, REFUSED_TLS, text);
 	if (session->transaction && session->transaction->message->body)
 		body_on_resume(session->transaction->message->body, NULL, NULL);
 	session_drop_transaction(session);
 	loop_timer_cancel(inbound->loop, &session->timer);
 	list_remove(&session->link);
 	list_remove(&session->stall);
-	if (session->is_admitted)
-		admission_leave(inbound->admission, &session->client);
+	session_leave(session);
 	inbound->session_count--;
 	meter_add(inbound->meter, METRIC_CONNECTIONS_OPEN, -1);
 	smtp_server_free(&session->server);

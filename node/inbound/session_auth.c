@@ -17,6 +17,13 @@ struct session_auth {
 	enum sasl_mechanism mechanism;
 	struct identity *identity; /* who has authenticated; NULL: nobody */
 	uint64_t proved_at_ms;     /* loop clock */
+
+	/* The exchange under way. */
+	struct login_guard guard;
+	struct toll toll; /* of the limits on failed logins */
+	bool has_initial;
+	struct span initial;            /* of the machine, until it has a decision */
+	const struct smtp_reply *reply; /* NULL: 235 */
 };
 
 /* --- what is offered ---------------------------------------------------------------------------- */
@@ -123,28 +130,77 @@ static void count_end(struct session *session, enum login_step step)
 	meter_add_at(session->inbound->meter, METRIC_AUTHENTICATIONS, results[step], 1);
 }
 
+static void forget_exchange(struct session_auth *auth)
+{
+	login_free(&auth->login);
+	login_guard_cancel(&auth->guard);
+	toll_keep(&auth->toll);
+}
+
+static void on_ended(void *arg, bool is_banned)
+{
+	struct session *session = arg;
+
+	forget_exchange(session->auth);
+	session_decide_later(
+		session, is_banned ? smtp_reply_get(SMTP_REPLY_TOO_MANY_FAILURES) : session->auth->reply);
+}
+
+/* What the guard is told. */
+static enum guard_end end_of(const struct session_auth *auth, const struct login_event *event)
+{
+	bool was_stopped = auth->guard.is_begun && !auth->guard.was_let_in;
+
+	switch (event->step) {
+	case LOGIN_ACCEPTED:
+		return GUARD_PROVEN;
+	case LOGIN_REFUSED:
+		return event->counts || was_stopped ? GUARD_FAILED : GUARD_REFUSED;
+	case LOGIN_UNAVAILABLE:
+		return event->may_have_counted ? GUARD_UNKNOWN : GUARD_NOT_ASKED;
+	default:
+		return GUARD_NOT_ASKED;
+	}
+}
+
 static void finish(struct session *session, const struct login_event *event)
 {
-	const struct smtp_reply *reply = reply_of(event->step);
+	struct session_auth *auth = session->auth;
+	enum guard_end end = end_of(auth, event);
 
 	log_end(session, event);
 	count_end(session, event->step);
 	if (event->step == LOGIN_ACCEPTED)
 		accept_user(session, event);
-	login_free(&session->auth->login);
-	session_decide_later(session, reply);
+	auth->reply = reply_of(event->step);
+	if (end != GUARD_FAILED)
+		toll_give_back(&auth->toll);
+	login_guard_end(&auth->guard, &session->inbound->guard_desk, end, on_ended, session);
+}
+
+static void on_may_ask(void *arg, enum login_guard_answer answer)
+{
+	static const struct login_event crowded = { .step = LOGIN_UNAVAILABLE, .why = "too-many-at-once" };
+	struct session *session = arg;
+
+	if (answer == LOGIN_CROWDED)
+		finish(session, &crowded);
+	else
+		login_confirm(session->auth->login, answer == LOGIN_MAY_ASK);
 }
 
 static void on_login(void *arg, const struct login_event *event)
 {
 	struct session *session = arg;
+	struct session_auth *auth = session->auth;
 
 	switch (event->step) {
 	case LOGIN_CHALLENGE:
 		session_challenge(session, event->challenge);
 		break;
 	case LOGIN_CONFIRM:
-		login_confirm(session->auth->login, true);
+		login_guard_ask(&auth->guard, &session->inbound->guard_desk, span_of_str(event->user),
+			&session->network, session->inbound->settings->auth.timeout_ms, on_may_ask, session);
 		break;
 	case LOGIN_ACCEPTED:
 	case LOGIN_REFUSED:
@@ -157,7 +213,7 @@ static void on_login(void *arg, const struct login_event *event)
 
 /* --- events of the machine ---------------------------------------------------------------------- */
 
-void session_on_auth(struct session *session, const struct smtp_event_data *data)
+static void begin_login(struct session *session)
 {
 	struct session_auth *auth = session->auth;
 	unsigned char exporter[TLS_EXPORTER_LEN];
@@ -166,20 +222,89 @@ void session_on_auth(struct session *session, const struct smtp_event_data *data
 	struct login_options options = {
 		.authenticator = session->inbound->authenticator,
 		.loop = session->inbound->loop,
+		.mechanism = auth->mechanism,
 		.channel = &channel,
 		.on_event = on_login,
 		.arg = session,
 	};
 
-	CHECK(auth && !auth->login && sasl_mechanism_find(data->auth.mechanism, &auth->mechanism));
 	describe_channel(session, &arena, exporter, &channel);
 	channel.offered = auth->offered;
 	channel.filetime = (wall_clock_ms() + FILETIME_EPOCH_MS) * 10000;
 	CHECK(getrandom(channel.random, sizeof(channel.random), 0) == (ssize_t)sizeof(channel.random));
-	options.mechanism = auth->mechanism;
 	auth->login = login_new(&options);
 	arena_fini(&arena);
-	login_begin(auth->login, data->auth.has_initial, data->auth.initial);
+	login_begin(auth->login, auth->has_initial, auth->initial);
+}
+
+static struct smtp_reply too_often(
+	struct session *session, const struct toll_verdict *verdict, char text[LIMIT_TEXT_SIZE])
+{
+	char ip[ADDRESS_TEXT_SIZE];
+
+	count_end(session, LOGIN_UNAVAILABLE);
+	log_event(session->inbound->log, LOG_WARN, "authentication-limited",
+		LOG_U64("session", session->number), LOG_STR("client", session_client_ip(session, ip)),
+		LOG_STR("limit", verdict->rule->name), LOG_U64("wait_s", verdict->wait_us / 1000000),
+		LOG_END);
+	return (struct smtp_reply){ 454, "4.7.0", session_limit_text(verdict, text) };
+}
+
+static void on_limits(void *arg, const struct toll_verdict *verdict)
+{
+	struct session *session = arg;
+	char text[LIMIT_TEXT_SIZE];
+	struct smtp_reply reply;
+
+	if (verdict->is_let_in) {
+		begin_login(session);
+		return;
+	}
+	reply = too_often(session, verdict, text);
+	session_decide_later(session, &reply);
+}
+
+/* Each login is counted as a failure until it turns out to be none. */
+static bool ask_limits(struct session *session, struct toll_verdict *verdict_out)
+{
+	struct toll_limits limits;
+	struct limit_subject subject;
+
+	session_ask_policy(session);
+	limits = session_limits(session, 1u << LIMIT_AUTH_FAILURES);
+	subject = session_subject(session, NULL);
+	return toll_ask(&session->auth->toll, &session->inbound->toll_gate, &limits, &subject, on_limits,
+		session, verdict_out);
+}
+
+static bool is_banned(const struct session *session)
+{
+	return guard_banned_until(session->inbound->throttle->guard, &session->network, loop_boottime_ms()) !=
+	       0;
+}
+
+void session_on_auth(struct session *session, const struct smtp_event_data *data)
+{
+	struct session_auth *auth = session->auth;
+	struct toll_verdict verdict;
+	char text[LIMIT_TEXT_SIZE];
+	struct smtp_reply reply;
+
+	CHECK(auth && !auth->login && sasl_mechanism_find(data->auth.mechanism, &auth->mechanism));
+	if (is_banned(session)) {
+		session_decide(session, smtp_reply_get(SMTP_REPLY_TOO_MANY_FAILURES));
+		return;
+	}
+	auth->has_initial = data->auth.has_initial;
+	auth->initial = data->auth.initial;
+	if (!ask_limits(session, &verdict))
+		return;
+	if (verdict.is_let_in) {
+		begin_login(session);
+		return;
+	}
+	reply = too_often(session, &verdict, text);
+	session_decide(session, &reply);
 }
 
 void session_on_auth_response(struct session *session, const struct smtp_event_data *data)
@@ -189,8 +314,8 @@ void session_on_auth_response(struct session *session, const struct smtp_event_d
 
 void session_auth_give_up(struct session *session)
 {
-	if (session->auth && session->auth->login)
-		login_free(&session->auth->login);
+	if (session->auth)
+		forget_exchange(session->auth);
 }
 
 bool session_auth_is_stale(const struct session *session)
@@ -205,7 +330,7 @@ void session_auth_free(struct session *session)
 {
 	if (!session->auth)
 		return;
-	login_free(&session->auth->login);
+	forget_exchange(session->auth);
 	identity_unref(&session->auth->identity);
 	buf_fini(&session->auth->names);
 	mem_free(session->auth);

@@ -11,6 +11,7 @@
 
 enum session_phase {
 	SESSION_PROXY,     /* the balancer's header is awaited */
+	SESSION_ADMISSION, /* limits on connections are asked about */
 	SESSION_HANDSHAKE, /* TLS, implicit or after STARTTLS */
 	SESSION_SPEAKING,
 	SESSION_CLOSING,
@@ -24,11 +25,14 @@ struct session {
 	struct smtp_server *server;
 	struct transaction *transaction;
 	enum session_phase phase;
-	bool is_admitted; /* counted in admission */
+	bool is_admitted; /* among the node's connections, */
+	bool is_counted;  /* and among the connections of its client in the cluster */
 	uint8_t protocol; /* set of enum envelope_protocol */
 	struct address client;
+	struct network network; /* the same, for what counts by it */
 	struct visitor visitor;
 	struct session_auth *auth; /* NULL: no TLS, or nobody to ask */
+	struct toll toll;          /* of the connection, then of the message under way */
 	uint64_t number, messages;
 	uint64_t stalled_at_ms;
 	struct loop_timer timer;
@@ -47,6 +51,22 @@ void session_reject(struct session *session, const char *step, enum smtp_reply_i
 const char *session_client_ip(const struct session *session, char text[ADDRESS_TEXT_SIZE]);
 /* Why no mail can be taken now, or SMTP_REPLY_NONE. */
 enum smtp_reply_id session_unready_reply(const struct session *session);
+
+/* The first thing: is the connection too many? The session goes on with session_admitted(), now or later. */
+void session_admit(struct session *session);
+/* `refusal`: said to the client, where it can hear it; NULL: it is welcome. */
+void session_admitted(struct session *session, const struct smtp_reply *refusal);
+void session_leave(struct session *session);
+/* Logs and counts a connection that is turned away. */
+void session_log_refused(struct session *session, enum refused_reason reason, const char *why);
+
+/* The limits of the last decision, for these units. */
+struct toll_limits session_limits(const struct session *session, unsigned units);
+/* What the session and the transaction under way, if any, are counted by. `arena`: for the parts. */
+struct limit_subject session_subject(const struct session *session, struct arena *arena);
+enum { LIMIT_TEXT_SIZE = LIMIT_NAME_MAX + 64 };
+/* "Limit "per-client" is reached, try again in 12 s". */
+struct span session_limit_text(const struct toll_verdict *verdict, char text[LIMIT_TEXT_SIZE]);
 
 /* Asks the policy anew: it, or what is known of the client, may have changed. */
 void session_ask_policy(struct session *session);

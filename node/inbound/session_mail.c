@@ -9,6 +9,7 @@ enum { STALL_MAX_MS = 30000 };
 
 void session_drop_transaction(struct session *session)
 {
+	toll_give_back(&session->toll);
 	transaction_free(&session->transaction);
 }
 
@@ -199,11 +200,73 @@ void session_on_rcpt(struct session *session, const struct smtp_event_data *data
 	session_decide(session, NULL);
 }
 
-void session_on_data_begin(struct session *session)
+/* True: decided, see *verdict_out. */
+static bool ask_limits(struct session *session, unsigned units, toll_fn *fn, struct toll_verdict *verdict_out)
+{
+	const struct toll_limits limits = session_limits(session, units);
+	struct arena arena = { 0 };
+	struct limit_subject subject;
+	bool is_decided;
+
+	*verdict_out = (struct toll_verdict){ .is_let_in = true };
+	if (!toll_is_due(&limits))
+		return true;
+	subject = session_subject(session, &arena);
+	is_decided = toll_ask(
+		&session->toll, &session->inbound->toll_gate, &limits, &subject, fn, session, verdict_out);
+	arena_fini(&arena);
+	return is_decided;
+}
+
+static struct smtp_reply limit_reply(const struct toll_verdict *verdict, char text[LIMIT_TEXT_SIZE])
+{
+	struct smtp_reply reply = { 450, "4.7.1", session_limit_text(verdict, text) };
+
+	if (verdict->rule->action == LIMIT_REJECT) {
+		reply.code = 550;
+		reply.enhanced = "5.7.1";
+	}
+	return reply;
+}
+
+static void begin_body(struct session *session)
 {
 	transaction_begin_body(
 		session->transaction, session->inbound->custody, loop_now_ms(session->inbound->loop));
-	session_decide(session, NULL);
+}
+
+static void on_message_limits(void *arg, const struct toll_verdict *verdict)
+{
+	struct session *session = arg;
+	char text[LIMIT_TEXT_SIZE];
+	struct smtp_reply reply;
+
+	if (verdict->is_let_in) {
+		begin_body(session);
+		session_decide_later(session, NULL);
+		return;
+	}
+	reply = limit_reply(verdict, text);
+	log_rejected(session, "limit", &reply, session->transaction->message->envelope.sender);
+	session_decide_later(session, &reply);
+}
+
+/* The machine tells of a refused DATA by RESET, which drops the transaction. */
+void session_on_data_begin(struct session *session)
+{
+	struct toll_verdict verdict;
+	char text[LIMIT_TEXT_SIZE];
+	struct smtp_reply reply;
+
+	if (!ask_limits(session, 1u << LIMIT_MESSAGES | 1u << LIMIT_RECIPIENTS, on_message_limits, &verdict))
+		return;
+	if (verdict.is_let_in) {
+		begin_body(session);
+		session_decide(session, NULL);
+		return;
+	}
+	reply = limit_reply(&verdict, text);
+	reject_with(session, "limit", &reply, session->transaction->message->envelope.sender);
 }
 
 static void on_resumed(void *arg)
@@ -265,6 +328,7 @@ static void on_verdict(void *arg, enum custody_verdict verdict)
 	switch (verdict) {
 	case CUSTODY_TAKEN:
 		log_accepted(session, message);
+		toll_keep(&session->toll);
 		say_queued(session, message);
 		break;
 	case CUSTODY_FULL:
@@ -276,6 +340,7 @@ static void on_verdict(void *arg, enum custody_verdict verdict)
 	case CUSTODY_UNKNOWN:
 		/* RFC 5321 4.5.4.1: without an answer the client tries again; a duplicate is better than a
 		 * lie. */
+		toll_keep(&session->toll);
 		smtp_server_close(session->server, &session->inbound->scratch, NULL);
 		stream_abort(session->stream);
 		break;
@@ -304,9 +369,34 @@ static void on_sealed(void *arg, enum err err)
 	session_decide_later(session, smtp_reply_get(SMTP_REPLY_NO_MEMORY));
 }
 
+static void seal(struct session *session)
+{
+	struct body *body = session->transaction->message->body;
+
+	if (body_seal(body, on_sealed, session))
+		on_sealed(session, body_error(body));
+}
+
+static void on_byte_limits(void *arg, const struct toll_verdict *verdict)
+{
+	struct session *session = arg;
+	char text[LIMIT_TEXT_SIZE];
+	struct smtp_reply reply;
+
+	if (verdict->is_let_in) {
+		seal(session);
+		return;
+	}
+	reply = limit_reply(verdict, text);
+	log_rejected(session, "limit", &reply, session->transaction->message->envelope.sender);
+	session_drop_transaction(session);
+	session_decide_later(session, &reply);
+}
+
 void session_on_message_end(struct session *session, const struct smtp_event_data *data)
 {
 	struct transaction *transaction = session->transaction;
+	struct toll_verdict verdict;
 	enum smtp_reply_id refusal = transaction_end_body(transaction, session->inbound->settings, data);
 	uint64_t size_max = visitor_size_max(&session->visitor);
 
@@ -317,8 +407,9 @@ void session_on_message_end(struct session *session, const struct smtp_event_dat
 		session_drop_transaction(session);
 		return;
 	}
-	if (body_seal(transaction->message->body, on_sealed, session))
-		on_sealed(session, body_error(transaction->message->body));
+	if (!ask_limits(session, 1u << LIMIT_BYTES, on_byte_limits, &verdict))
+		return;
+	on_byte_limits(session, &verdict);
 }
 
 void session_on_reset(struct session *session, const struct smtp_event_data *data)

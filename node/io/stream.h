@@ -77,6 +77,9 @@ void stream_pause(struct stream *stream);
 /* Reads again, and offers what was left unconsumed at the end of this turn. Allowed without a pause. */
 void stream_resume(struct stream *stream);
 
+/* Bytes were offered and not consumed: they are offered again after stream_resume(). */
+bool stream_has_unconsumed(const struct stream *stream);
+
 /* Copies. Everything written in one turn leaves together at its end. */
 void stream_write(struct stream *stream, struct span bytes);
 /*

@@ -95,6 +95,11 @@ void stream_resume(struct stream *stream)
 		loop_defer(stream->loop, &stream->turn);
 }
 
+bool stream_has_unconsumed(const struct stream *stream)
+{
+	return buf_len(&stream->in) > 0;
+}
+
 static void stream_on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf_out)
 {
 	struct stream *stream = CONTAINER_OF(handle, struct stream, tcp);

@@ -1,13 +1,11 @@
 #include "run/node.h"
 
-#include "access/policy_watch.h"
-#include "access/secret_watch.h"
 #include "admin/admin.h"
-#include "auth/authenticator.h"
-#include "config/cluster_key.h"
 #include "config/secret.h"
+#include "config/vault.h"
 #include "io/redis_conn.h"
 #include "io/stream.h"
+#include "run/access.h"
 #include "run/redistribute.h"
 #include "run/server_tls.h"
 #include "run/ticket_keeper.h"
@@ -16,7 +14,6 @@
 #include "skein/proto/base/alloc.h"
 
 #include <errno.h>
-#include <openssl/hmac.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +28,6 @@ enum {
 	BALANCER_MS = 2000, /* the time a balancer gets to see that we are leaving */
 	DISK_LOOK_MS = 2000,
 	HOST_LEN_MAX = 128,
-	SALT_KEY_LEN = 32,
 	EXIT_FAILED = 1,
 };
 
@@ -50,10 +46,8 @@ struct node {
 	struct admin *admin;
 	struct spool *spool;
 	struct budget budget;
-	struct admission *admission;
-	struct policy_slot policy;
-	struct policy_watch *policy_watch;   /* NULL: standalone */
-	struct authenticator *authenticator; /* NULL: no auth.backends */
+	atomic_size_t connections; /* SMTP clients that were let in */
+	struct access access;
 	struct server_tls server_tls;
 	struct tls_slot redis_tls;
 	struct tls_context *hop_tls;
@@ -64,9 +58,6 @@ struct node {
 	struct redis_conn *redis; /* NULL: standalone */
 	struct member *member;
 	struct ticket_keeper *ticket_keeper;
-	struct secret_keys *cluster_keys; /* NULL: none */
-	struct secrets *secrets;
-	struct secret_watch *secret_watch; /* NULL: no Redis, or no key */
 	char host[HOST_LEN_MAX], cluster_id[40], load[256], address[300], admin_address[300];
 	struct loop_timer member_timer, start_timer, disk_timer, leave_timer;
 	uint64_t asserted_epoch[WORKERS_MAX];
@@ -99,6 +90,15 @@ static void tell_node(void *arg, loop_fn *fn, unsigned worker, uint64_t epoch, u
 
 /* --- the member --------------------------------------------------------------------------------- */
 
+static void tell_cluster(struct node *node, const struct lease *lease)
+{
+	struct incarnation self = { .epoch = lease->epoch };
+
+	CHECK(node_uuid_parse(span_of_str(spool_uuid(node->spool)), &self.node));
+	access_set_cluster(&node->access, &self, member_nodes_alive(node->member));
+	meter_set(node->meter, METRIC_NODES, member_nodes_alive(node->member));
+}
+
 static void on_member_timer(void *arg)
 {
 	struct node *node = arg;
@@ -108,10 +108,12 @@ static void on_member_timer(void *arg)
 	snprintf(node->load, sizeof(node->load),
 		"{\"messages\":%lld,\"sessions\":%zu,\"policy\":%llu,\"policy_refused\":%llu}",
 		(long long)metrics_sum(node->metrics, METRIC_QUEUE, QUEUE_ACTIVE),
-		admission_count(node->admission), (unsigned long long)policy_slot_version(&node->policy),
-		(unsigned long long)atomic_load(&node->policy.refused));
+		atomic_load(&node->connections),
+		(unsigned long long)policy_slot_version(&node->access.policy),
+		(unsigned long long)atomic_load(&node->access.policy.refused));
 	member_set_load(node->member, node->load);
 	next_ms = member_tick(node->member, now_ms);
+	tell_cluster(node, lease);
 	if (next_ms != UINT64_MAX)
 		wait_ms = next_ms > now_ms ? next_ms - now_ms : 0;
 	meter_set(node->meter, METRIC_LEASE_REMAINING,
@@ -222,6 +224,7 @@ static void on_redis_lost(void *arg, const char *why)
 	meter_set(node->meter, METRIC_REDIS_UP, 0);
 	log_event(node->log, LOG_WARN, "redis-down", LOG_STR("why", why), LOG_END);
 	member_link_lost(node->member, loop_boottime_ms());
+	access_link_lost(&node->access);
 }
 
 /* Copies of one spool are told apart by the machine they run on. */
@@ -295,24 +298,10 @@ static void keep_ticket_keys(struct node *node)
 		.lifetime_ms = node->settings->tls.ticket_lifetime_ms,
 		.link = node->redis ? redis_conn_link(node->redis) : NULL,
 		.member = node->member,
-		.keys = node->cluster_keys,
+		.keys = node->access.cluster_keys,
 	};
 
 	node->ticket_keeper = ticket_keeper_new(&options);
-}
-
-static void watch_secrets(struct node *node)
-{
-	const struct secret_watch_options options = {
-		.loop = &node->loop,
-		.log = node->log,
-		.link = redis_conn_link(node->redis),
-		.keys = node->cluster_keys,
-		.secrets = node->secrets,
-	};
-
-	if (node->cluster_keys)
-		node->secret_watch = secret_watch_new(&options);
 }
 
 static void join_cluster(struct node *node)
@@ -325,8 +314,6 @@ static void join_cluster(struct node *node)
 	worker_redis_options(&options, node->settings, node->redis_password, &node->redis_tls);
 	node->redis = redis_conn_new(&node->loop, &options, &callbacks, node);
 	make_member(node);
-	policy_watch_follow(node->policy_watch, redis_conn_link(node->redis));
-	watch_secrets(node);
 	health_require_redis(node->health, node->settings->redundancy == REDUNDANCY_REQUIRED);
 	loop_timer_set(&node->loop, &node->member_timer, 0);
 }
@@ -491,59 +478,7 @@ static void on_setting_changed(void *arg, const char *path, bool is_applied)
 		is_applied ? "setting-changed" : "setting-needs-restart", LOG_STR("path", path), LOG_END);
 }
 
-/*
- * What holds without a document, or the document of a node that stands alone. NULL: `why` has what is wrong
- * with it.
- */
-static struct policy *read_policy_of_settings(const struct settings *settings, struct buf *why)
-{
-	struct report report = { 0 };
-	struct policy *policy = settings_load_policy(settings, &report);
-	bool is_wrong = report.errors > 0;
-
-	buf_append(why, is_wrong ? buf_span(&report.text) : SPAN_LIT(""));
-	report_fini(&report);
-	if (!is_wrong && !policy)
-		policy = policy_of_networks(&settings->relay.allow);
-	return policy;
-}
-
-/* Moves the policy in. Where the cluster's policy runs, settings have no say. */
-static void set_policy_of_settings(struct node *node, struct policy *policy)
-{
-	const struct policy_version from_settings = { 0, 0 };
-
-	if (policy_slot_version(&node->policy))
-		policy_free(&policy);
-	else
-		policy_slot_set(&node->policy, policy_snapshot_new(policy, from_settings));
-}
-
-static void on_policy_changed(void *arg, const struct policy *policy)
-{
-	struct node *node = arg;
-
-	if (node->authenticator)
-		authenticator_set_groups(node->authenticator, policy_groups(policy));
-}
-
-static enum err open_policy(struct node *node, struct buf *why)
-{
-	const struct policy_watch_options options = { &node->loop, node->log, &node->policy,
-		spool_dir(node->spool) };
-	struct policy *policy = read_policy_of_settings(node->settings, why);
-
-	if (!policy)
-		return ERR_INVALID;
-	node->policy.on_change = on_policy_changed;
-	node->policy.arg = node;
-	set_policy_of_settings(node, policy);
-	if (node->settings->redis.address.host[0])
-		node->policy_watch = policy_watch_new(&options);
-	return ERR_OK;
-}
-
-static void apply_settings(struct node *node, struct settings *loaded)
+static void apply_settings(struct node *node, struct settings *loaded, struct policy *policy)
 {
 	settings_reload(loaded, node->settings, on_setting_changed, node);
 	node->older[node->older_count++] = node->settings;
@@ -553,8 +488,7 @@ static void apply_settings(struct node *node, struct settings *loaded)
 	ticket_keeper_set_lifetime(node->ticket_keeper, loaded->tls.ticket_lifetime_ms);
 	for (unsigned i = 0; i < node->worker_count; i++)
 		worker_reload(node->workers[i], loaded);
-	if (node->authenticator)
-		authenticator_reload(node->authenticator, loaded);
+	access_reload(&node->access, loaded, policy);
 	log_event(node->log, LOG_INFO, "reloaded", LOG_END);
 }
 
@@ -569,13 +503,12 @@ static void on_reload(uv_signal_t *handle, int number)
 	(void)number;
 	log_writer_reopen(node->log_writer);
 	loaded = node->older_count < SETTINGS_MAX ? options_load(node->options, &report) : NULL;
-	policy = loaded ? read_policy_of_settings(loaded, &why) : NULL;
+	policy = loaded ? access_read_policy(loaded, &why) : NULL;
 	if (loaded &&
 		(!policy || server_tls_load(&node->server_tls, loaded, &node->settings->listeners, &why)))
 		settings_free(&loaded);
 	if (loaded) {
-		apply_settings(node, loaded);
-		set_policy_of_settings(node, policy);
+		apply_settings(node, loaded, policy);
 	} else {
 		policy_free(&policy);
 		log_event(node->log, LOG_ERROR, "reload-failed",
@@ -663,29 +596,13 @@ static enum err read_password(struct node *node, struct buf *why)
 {
 	const char *path = node->settings->redis.password_file;
 
-	if (!path[0] || secret_read(path, &node->redis_password) == ERR_OK)
+	if (!path[0])
+		return ERR_OK;
+	vault_forgo_core_dumps();
+	if (secret_read(path, &node->redis_password) == ERR_OK)
 		return ERR_OK;
 	buf_printf(why, "redis.password_file: %s: cannot be read as one line\n", path);
 	return ERR_IO;
-}
-
-/* What is secret passes through buffers that nobody can mark: TLS, the connection to Redis. */
-static void forgo_core_dumps(void)
-{
-	const struct rlimit none = { 0, 0 };
-
-	(void)setrlimit(RLIMIT_CORE, &none);
-}
-
-static enum err read_cluster_key(struct node *node, struct buf *why)
-{
-	const char *path = node->settings->cluster.key_file;
-
-	enum err err = path[0] ? cluster_key_read(path, &node->cluster_keys, why) : ERR_OK;
-
-	if (node->cluster_keys || node->redis_password)
-		forgo_core_dumps();
-	return err;
 }
 
 static bool is_live_somewhere(void *arg, const struct msg_id *id)
@@ -708,9 +625,10 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.metrics = node->metrics,
 		.health = node->health,
 		.budget = &node->budget,
-		.admission = node->admission,
-		.policy = &node->policy,
-		.authenticator = node->authenticator,
+		.connections = &node->connections,
+		.policy = &node->access.policy,
+		.authenticator = node->access.authenticator,
+		.throttle = &node->access.throttle,
 		.server_tls = node->server_tls.slots,
 		.redis_tls = &node->redis_tls,
 		.hop_tls = node->hop_tls,
@@ -737,7 +655,7 @@ static enum err start_admin(struct node *node, struct buf *why)
 		.listen = &address,
 		.health = node->health,
 		.metrics = node->metrics,
-		.policy = &node->policy,
+		.policy = &node->access.policy,
 		.log = node->admin_log,
 		.node_name = node->settings->node.name,
 	};
@@ -768,9 +686,6 @@ static enum err start_workers(struct node *node, struct buf *why)
 
 static void prepare(struct node *node)
 {
-	uint64_t seed[2];
-
-	CHECK(getrandom(seed, sizeof(seed), 0) == (ssize_t)sizeof(seed));
 	raise_descriptor_limit();
 	CHECK(loop_init(&node->loop) == ERR_OK);
 	loop_timer_init(&node->member_timer, on_member_timer, node);
@@ -781,8 +696,7 @@ static void prepare(struct node *node)
 	node->meter = metrics_open(node->metrics);
 	node->health = health_new();
 	health_reporter_init(&node->reporter, node->health);
-	node->admission = admission_new(seed);
-	policy_slot_init(&node->policy);
+	access_init(&node->access);
 	budget_init(
 		&node->budget, node->settings->memory.budget, (unsigned)node->settings->memory.high_percent);
 	server_tls_init(&node->server_tls);
@@ -794,56 +708,18 @@ static void prepare(struct node *node)
 		node->worker_count = WORKERS_MAX;
 }
 
-static void open_secrets(struct node *node)
+static enum err open_access(struct node *node, struct buf *why)
 {
-	bool stands_alone = !node->settings->redis.address.host[0];
-
-	node->secrets = secrets_new(stands_alone         ? SECRETS_STANDALONE
-				    : node->cluster_keys ? SECRETS_AWAITED
-							 : SECRETS_NO_KEY);
-}
-
-/*
- * SCRAM's false salts must be the same on all nodes: they are made from the cluster's key, or on a node that
- * has none from the spool's identity, which no client is told.
- */
-static void derive_salt_key(const struct node *node, unsigned char key_out[SALT_KEY_LEN])
-{
-	static const char label[] = "skein scram salt";
-	struct span from = node->cluster_keys
-				   ? span_of((const char *)node->cluster_keys->current.bytes, SECRET_KEY_LEN)
-				   : span_of_str(spool_uuid(node->spool));
-	unsigned len = 0;
-
-	CHECK(HMAC(EVP_sha256(), from.ptr, (int)from.len, (const unsigned char *)label, sizeof(label) - 1,
-		key_out, &len));
-	CHECK(len == SALT_KEY_LEN);
-}
-
-static enum err make_authenticator(struct node *node, struct buf *why)
-{
-	const char *path = node->settings->auth.ldap.password_file;
-	unsigned char salt_key[SALT_KEY_LEN];
-	char *password = NULL;
-	struct authenticator_options options = {
+	const struct access_options options = {
+		.loop = &node->loop,
+		.log_writer = node->log_writer,
+		.log = node->log,
+		.meter = node->meter,
+		.spool = node->spool,
 		.settings = node->settings,
-		.log = node->log_writer,
 	};
 
-	if (!node->settings->auth.backends.count)
-		return ERR_OK;
-	if (path[0] && secret_read(path, &password)) {
-		buf_printf(why, "auth.ldap.password_file: %s: cannot be read as one line\n", path);
-		return ERR_INVALID;
-	}
-	forgo_core_dumps();
-	derive_salt_key(node, salt_key);
-	options.scram_salt_key = span_of((const char *)salt_key, sizeof(salt_key));
-	options.ldap_password = password;
-	node->authenticator = authenticator_new(&options);
-	secret_free(&password);
-	mem_wipe(salt_key, sizeof(salt_key));
-	return ERR_OK;
+	return access_open(&node->access, &options, why);
 }
 
 static enum err build(struct node *node, struct buf *why)
@@ -855,19 +731,11 @@ static enum err build(struct node *node, struct buf *why)
 	if (!err)
 		err = read_password(node, why);
 	if (!err)
-		err = read_cluster_key(node, why);
-	if (!err)
-		open_secrets(node);
-	if (!err)
 		err = spool_open(node->settings->node.spool, &node->spool, why);
 	if (!err)
-		err = make_authenticator(node, why);
-	if (!err)
-		err = open_policy(node, why);
+		err = open_access(node, why);
 	if (!err)
 		err = build_workers(node, why);
-	if (!err && node->authenticator)
-		authenticator_start(node->authenticator, &node->loop);
 	if (!err)
 		err = start_workers(node, why);
 	if (!err)
@@ -882,6 +750,7 @@ static void run(struct node *node)
 	start_signal(node, 2, SIGHUP, on_reload);
 	on_disk_timer(node);
 	join_cluster(node);
+	access_start(&node->access, node->redis ? redis_conn_link(node->redis) : NULL);
 	keep_ticket_keys(node);
 	log_event(node->log, LOG_INFO, "started", LOG_STR("version", SKEIN_VERSION),
 		LOG_STR("name", node->settings->node.name), LOG_STR("uuid", spool_uuid(node->spool)),
@@ -897,7 +766,7 @@ static void run(struct node *node)
 
 static void tear_down(struct node *node)
 {
-	bool is_log_free = true; /* no thread that hangs in a back end still has it */
+	bool is_log_free; /* no thread that hangs in a back end still has it */
 
 	admin_stop(&node->admin);
 	for (unsigned i = 0; i < node->worker_count; i++) {
@@ -910,16 +779,14 @@ static void tear_down(struct node *node)
 		worker_join(node->workers[i]);
 		worker_free(&node->workers[i]);
 	}
+	access_stop(&node->access);
 	if (node->redis)
 		redis_conn_free(&node->redis);
-	secret_watch_free(&node->secret_watch);
 	if (node->ticket_keeper)
 		ticket_keeper_free(&node->ticket_keeper);
 	if (node->member)
 		member_free(&node->member);
-	policy_watch_free(&node->policy_watch);
-	if (node->authenticator)
-		is_log_free = authenticator_free(&node->authenticator);
+	is_log_free = access_fini(&node->access);
 	loop_timer_cancel(&node->loop, &node->member_timer);
 	loop_timer_cancel(&node->loop, &node->start_timer);
 	loop_timer_cancel(&node->loop, &node->disk_timer);
@@ -934,13 +801,9 @@ static void tear_down(struct node *node)
 		tls_context_unref(&node->hop_tls);
 	server_tls_fini(&node->server_tls);
 	tls_slot_fini(&node->redis_tls);
-	admission_free(&node->admission);
-	policy_slot_fini(&node->policy);
 	health_free(&node->health);
 	metrics_free(&node->metrics);
 	secret_free(&node->redis_password);
-	secrets_free(&node->secrets);
-	cluster_key_free(&node->cluster_keys);
 	for (size_t i = 0; i < node->older_count; i++)
 		settings_free(&node->older[i]);
 	settings_free(&node->settings);

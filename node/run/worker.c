@@ -39,6 +39,7 @@ struct worker {
 	struct inbound inbound;
 	struct journal_stats seen;           /* what the metrics know of the journal, */
 	struct redis_link_stats calls_seen;  /* of Redis, */
+	struct limiter_stats limits_seen;    /* of limits, */
 	int64_t queue_seen[QUEUE_LOCAL + 1]; /* and of the queue */
 	uint64_t watch_due_us;
 
@@ -256,6 +257,19 @@ static void watch_redis(struct worker *worker)
 	*seen = *now;
 }
 
+static void watch_limits(struct worker *worker)
+{
+	const struct limiter_stats *now = limiter_stats(worker->inbound.toll_gate.limiter);
+	struct limiter_stats *seen = &worker->limits_seen;
+
+	meter_add_at(worker->meter, METRIC_LIMITS_ASKED, LIMIT_ANSWER_SHARE,
+		(int64_t)(now->by_share - seen->by_share));
+	meter_add_at(worker->meter, METRIC_LIMITS_ASKED, LIMIT_ANSWER_REDIS,
+		(int64_t)(now->by_redis - seen->by_redis));
+	meter_add(worker->meter, METRIC_LIMITS_REFUSED, (int64_t)(now->refused - seen->refused));
+	*seen = *now;
+}
+
 /* How late this timer is says how long others had to wait for the loop. */
 static void watch_lag(struct worker *worker)
 {
@@ -274,6 +288,7 @@ static void on_watch(void *arg)
 	watch_lag(worker);
 	watch_journal(worker);
 	watch_redis(worker);
+	watch_limits(worker);
 	watch_queue(worker);
 	health_set(&worker->health, HEALTH_MEMORY, level != BUDGET_FULL, "memory.budget is used up");
 	if (worker->index == 0)
@@ -487,9 +502,12 @@ static void fill_inbound(struct worker *worker)
 		.bodies = worker->bodies,
 		.budget = worker->shared.budget,
 		.health = worker->shared.health,
-		.admission = worker->shared.admission,
+		.connections = worker->shared.connections,
 		.policy = worker->shared.policy,
 		.authenticator = worker->shared.authenticator,
+		.throttle = worker->shared.throttle,
+		.link = worker->link,
+		.random = &worker->random,
 		.tls = worker->shared.server_tls,
 		.log = worker->log,
 		.meter = worker->meter,

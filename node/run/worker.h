@@ -1,6 +1,6 @@
 /*
  * worker: one thread with its own loop, listeners, sessions, journal, Redis connection and couriers. Workers
- * share nothing but what is built for it (budget, admission, health, metrics, log, certificates); settings
+ * share nothing but what is built for it (budget, throttle, health, metrics, log, certificates); settings
  * are read-only.
  *
  * Life: worker_new() replays the journal (blocking, before any thread runs), worker_start() runs the thread,
@@ -10,12 +10,12 @@
 #define NODE_RUN_WORKER_H
 
 #include "access/policy_slot.h"
+#include "access/throttle.h"
 #include "admin/health.h"
 #include "auth/authenticator.h"
 #include "config/settings.h"
 #include "custody/budget.h"
 #include "custody/spool.h"
-#include "inbound/admission.h"
 #include "io/loop.h"
 #include "io/tls.h"
 #include "skein/cluster/member.h"
@@ -43,10 +43,11 @@ struct worker_shared {
 	struct metrics *metrics;
 	struct health *health;
 	struct budget *budget;
-	struct admission *admission;
+	atomic_size_t *connections;
+	struct throttle *throttle;
 	struct policy_slot *policy;
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
-	struct tls_slot *server_tls; /* one per listener */
+	struct tls_slot *server_tls;         /* one per listener */
 	struct tls_slot *redis_tls;
 	struct tls_context *hop_tls;
 	const char *redis_password; /* NULL: none */

@@ -18,6 +18,12 @@ enum metric {
 	METRIC_CONNECTIONS,         /* total */
 	METRIC_CONNECTIONS_REFUSED, /* by enum refused_reason */
 	METRIC_AUTHENTICATIONS,     /* by enum auth_result */
+	METRIC_LOGINS_STOPPED,
+	METRIC_LOGINS_UNSHARED,
+	METRIC_BANS,
+	METRIC_BANS_KNOWN,   /* gauge */
+	METRIC_LIMITS_ASKED, /* by enum limit_answer */
+	METRIC_LIMITS_REFUSED,
 	METRIC_MESSAGES_ACCEPTED,
 	METRIC_MESSAGES_REJECTED, /* by enum reject_class */
 	METRIC_BYTES_ACCEPTED,
@@ -43,6 +49,7 @@ enum metric {
 	METRIC_DUPLICATES_SUPPRESSED,
 	METRIC_LEASE_REMAINING, /* gauge, ms */
 	METRIC_LEADER,          /* gauge, 0 or 1 */
+	METRIC_NODES,           /* gauge */
 	/* journal, Redis, process */
 	METRIC_JOURNAL_COMMIT_TIME,    /* histogram, µs; its count is the number of commits */
 	METRIC_JOURNAL_COMMIT_RECORDS, /* histogram, records in one commit */
@@ -60,15 +67,21 @@ enum refused_reason {
 	REFUSED_NOT_READY,
 	REFUSED_CONNECTIONS,
 	REFUSED_CONNECTIONS_PER_CLIENT,
+	REFUSED_LIMIT,
+	REFUSED_BANNED,
 	REFUSED_PROXY_HEADER,
 	REFUSED_TLS,
 };
 enum auth_result { AUTH_RESULT_ACCEPTED, AUTH_RESULT_REFUSED, AUTH_RESULT_UNAVAILABLE };
+enum limit_answer {
+	LIMIT_ANSWER_REDIS,
+	LIMIT_ANSWER_SHARE, /* without Redis */
+};
 enum reject_class { REJECT_TEMPORARY, REJECT_PERMANENT };
 enum queue_state {
-	QUEUE_ACTIVE,  /* owned by this node and being delivered, or next in line */
+	QUEUE_ACTIVE, /* owned by this node and being delivered, or next in line */
 	QUEUE_KEPT,   /* a copy in our journal; it waits in the cluster, or another delivers it */
-	QUEUE_LOCAL, /* known to this node's journal only */
+	QUEUE_LOCAL,  /* known to this node's journal only */
 };
 enum redis_call_outcome { REDIS_CALL_OK, REDIS_CALL_ERROR, REDIS_CALL_UNKNOWN };
 

@@ -8,14 +8,14 @@ def test_a_ban_is_listed_until_it_is_removed(cluster):
     assert cluster.text("ban", "list") == "nobody is banned\n"
     assert cluster.json("ban", "list") == []
     text = cluster.text("ban", "add", "192.0.2.7", "-m", "sends viruses")
-    assert text == "192.0.2.7 is banned for 1h\n"
+    assert text == "192.0.2.7 is banned for 1h; nodes know within a second\n"
     assert cluster.json("ban", "add", "2001:db8::/32", "--for", "2d") == {"network": "2001:db8::/32", "for_ms": 172800000}
     rows = {row["NETWORK"]: row for row in table(cluster.text("ban", "list"))}
     assert set(rows) == {"192.0.2.7", "2001:db8::/32"}
     assert rows["192.0.2.7"]["WHY"] == "sends viruses" and "@" in rows["192.0.2.7"]["BY"]
     (listed,) = [row for row in cluster.json("ban", "list") if row["network"] == "192.0.2.7"]
     assert 3590_000 < listed["left_ms"] <= 3600_000 and listed["bans"] == 1 and listed["why"] == "sends viruses"
-    assert cluster.text("ban", "remove", "192.0.2.7") == "192.0.2.7 is not banned any more\n"
+    assert cluster.text("ban", "remove", "192.0.2.7") == "192.0.2.7 is not banned any more; nodes know within a second\n"
     assert [row["network"] for row in cluster.json("ban", "list")] == ["2001:db8::/32"]
 
 
