@@ -6,7 +6,7 @@
 
 #include <sys/random.h>
 
-enum { UPKEEP_MS = 10000 };
+enum { LOCKOUT_AGE_MS = 10 * 60000, UPKEEP_MS = 10000 };
 
 static void on_upkeep(void *arg);
 
@@ -280,7 +280,7 @@ static void keep_lockout(struct authenticator *authenticator, const struct direc
 	pthread_mutex_lock(&authenticator->lock);
 	authenticator->lockout = *lockout;
 	authenticator->has_lockout = true;
-	authenticator->must_ask_lockout = false;
+	authenticator->lockout_due_ms = loop_now_ms(authenticator->loop) + LOCKOUT_AGE_MS;
 	pthread_mutex_unlock(&authenticator->lock);
 }
 
@@ -355,7 +355,7 @@ static void on_upkeep(void *arg)
 	tend(authenticator, AUTH_JOB_WINBIND_NAMES, on_names);
 	tend(authenticator, AUTH_JOB_FILES, on_files);
 	authenticator->must_read = false;
-	if (authenticator->must_ask_lockout)
+	if (loop_now_ms(authenticator->loop) >= authenticator->lockout_due_ms)
 		tend(authenticator, AUTH_JOB_LDAP_LOCKOUT, on_lockout);
 	loop_timer_set(authenticator->loop, &authenticator->timer, UPKEEP_MS);
 }
@@ -363,7 +363,8 @@ static void on_upkeep(void *arg)
 void authenticator_start(struct authenticator *authenticator, struct loop *loop)
 {
 	authenticator->loop = loop;
-	authenticator->must_read = authenticator->must_ask_lockout = true;
+	authenticator->must_read = true;
+	authenticator->lockout_due_ms = 0;
 	loop_timer_set(loop, &authenticator->timer, 0);
 }
 
@@ -374,6 +375,7 @@ void authenticator_reload(struct authenticator *authenticator, const struct sett
 	authenticator->timeout_ms = settings->auth.timeout_ms;
 	auth_cache_set_options(authenticator->cache, &options);
 	auth_cache_clear(authenticator->cache);
-	authenticator->must_read = authenticator->must_ask_lockout = true;
+	authenticator->must_read = true;
+	authenticator->lockout_due_ms = 0;
 	loop_timer_set(authenticator->loop, &authenticator->timer, 0);
 }

@@ -34,7 +34,8 @@ struct authenticator {
 	struct loop *loop;
 	struct loop_timer timer;
 	struct pool_job *upkeep[AUTH_POOL_COUNT];
-	bool must_read, must_ask_lockout;
+	bool must_read;
+	uint64_t lockout_due_ms; /* loop clock; when the rule is read again */
 };
 
 enum auth_pool auth_pool_of(enum auth_job_kind kind);

@@ -12,6 +12,7 @@ struct login {
 	struct pool_job *job;     /* on its way */
 	struct auth_job *waiting; /* for login_confirm(); owned */
 	pool_done_fn *on_done;    /* of the waiting job */
+	bool needs_domain;        /* that job does: see name_and_confirm() */
 	char *name;               /* whom the client named */
 	char *password;           /* secret */
 	size_t backend;           /* in authenticator->order */
@@ -207,12 +208,17 @@ static void post(struct login *login, struct auth_job *job, pool_done_fn *done)
 		done(login, err, NULL);
 }
 
+static void emit_confirm(struct login *login)
+{
+	emit(login, (struct login_event){ .step = LOGIN_CONFIRM, .user = user_of(login) });
+}
+
 /* The job waits until somebody says that it may be asked. */
 static void confirm(struct login *login, struct auth_job *job, pool_done_fn *done)
 {
 	login->waiting = job;
 	login->on_done = done;
-	emit(login, (struct login_event){ .step = LOGIN_CONFIRM, .user = user_of(login) });
+	emit_confirm(login);
 }
 
 void login_confirm(struct login *login, bool may_ask)
@@ -281,6 +287,56 @@ static void look_up(
 	post(login, job, done);
 }
 
+/* --- whose account it is --- */
+
+static bool is_name_known(const struct login *login)
+{
+	struct identity *known = auth_cache_find_name(
+		login->authenticator->cache, span_of_str(login->name), loop_now_ms(login->loop));
+	bool is_known = known != NULL;
+
+	identity_unref(&known);
+	return is_known;
+}
+
+static void on_named(void *arg, enum err err, void *data)
+{
+	struct login *login = arg;
+	struct judgement named = { 0 };
+
+	take_judgement(login, err, data, &named);
+	if (named.verdict == VERDICT_CANNOT_SAY && login->needs_domain) {
+		auth_job_free(login->waiting);
+		login->waiting = NULL;
+		judgement_fini(&login->judgement);
+		login->judgement = named;
+		finish(login);
+		return;
+	}
+	if (named.identity)
+		auth_cache_add_name(
+			login->authenticator->cache, span_of_str(login->name), named.identity, now_of(login));
+	judgement_fini(&named);
+	emit_confirm(login);
+}
+
+/*
+ * The domain counts wrong passwords by account, whatever name it was asked with. So must whoever confirms, or
+ * each way to write a name would have guesses of its own: the directory says first whose name it is.
+ * `needs_domain`: without its answer nothing is asked at all.
+ */
+static void name_and_confirm(struct login *login, bool needs_domain, struct auth_job *job, pool_done_fn *done)
+{
+	if (!login->authenticator->directory || is_name_known(login)) {
+		confirm(login, job, done);
+		return;
+	}
+	login->needs_domain = needs_domain;
+	login->waiting = job;
+	login->on_done = done;
+	look_up(login, false, DIRECTORY_BY_LOGIN, span_of_str(login->name), on_named);
+}
+
 static bool is_local(const struct identity *identity)
 {
 	return strcmp(identity->backend, "file") == 0;
@@ -306,6 +362,14 @@ static struct auth_job *password_job(struct login *login)
 	job->login = auth_job_text(job, span_of_str(login->name));
 	job->password = mem_strdup(login->password);
 	return job;
+}
+
+static bool asks_file(const struct login *login)
+{
+	for (size_t i = 0; i < login->authenticator->order_count; i++)
+		if (login->authenticator->order[i] != AUTH_LDAP)
+			return true;
+	return false;
 }
 
 /* The password was right a moment ago, and the account is looked at again. */
@@ -348,7 +412,7 @@ static void ask_password(struct login *login, const struct sasl_ask *question)
 		break;
 	case CACHE_UNKNOWN:
 		if (login->authenticator->order_count) {
-			confirm(login, password_job(login), on_password);
+			name_and_confirm(login, !asks_file(login), password_job(login), on_password);
 		} else {
 			judgement_set(&login->judgement, VERDICT_CANNOT_SAY, "no-backend", NULL);
 			answer_password(login);
@@ -484,7 +548,7 @@ static void ask_ntlm(struct login *login, const struct sasl_ask *question)
 		.nt = auth_job_bytes(job, question->ntlm.nt),
 	};
 	memcpy(job->ntlm.challenge, question->ntlm.challenge, sizeof(job->ntlm.challenge));
-	confirm(login, job, on_ntlm);
+	name_and_confirm(login, true, job, on_ntlm);
 }
 
 /* ---- Kerberos ---- */

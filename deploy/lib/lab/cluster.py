@@ -119,7 +119,7 @@ class Node(Part):
             "listeners": [
                 {"name": "direct", "address": self.smtp, "tls": "starttls"},
                 {"name": "implicit", "address": self.smtps, "tls": "implicit"},
-                {"name": "balanced", "address": self.proxied, "proxy_from": ["127.0.0.0/8"]},
+                {"name": "balanced", "address": self.proxied, "tls": "starttls", "proxy_from": ["127.0.0.0/8"]},
             ],
             "tls": {"certificate": str(cluster.certificate), "key": str(cluster.key)},
             "relay": {"allow": ["127.0.0.0/8"]},

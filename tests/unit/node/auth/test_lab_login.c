@@ -393,10 +393,25 @@ static void who_had_too_many_wrong_passwords_is_not_asked_about(void **state)
 
 	start(lab, "[ldap]");
 	lab->refuse_confirm = true;
-	plain(lab, "", "Alice", ADLAB_PASSWORD);
+	plain(lab, "", "Nobody", ADLAB_PASSWORD);
 	expect(lab, LOGIN_REFUSED, "too-many-wrong-passwords", false);
-	assert_string_equal(lab->user, "alice");
+	assert_string_equal(lab->user, "nobody");
 	assert_int_equal(lab->confirms, 1);
+}
+
+/* The domain counts by account: a guesser must not get new guesses with each way to write a name. */
+static void an_account_is_one_by_each_of_its_names_before_it_is_asked_about(void **state)
+{
+	static const char *const names[] = { "Bob", "ADLAB\\bob", "bob@adlab.test", "b.obrien@corp.example" };
+	struct lab *lab = *state;
+
+	start(lab, "[ldap]");
+	lab->refuse_confirm = true;
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		plain(lab, "", names[i], ADLAB_PASSWORD);
+		expect(lab, LOGIN_REFUSED, "too-many-wrong-passwords", false);
+		assert_string_equal(lab->user, "bob@adlab.test");
+	}
 }
 
 static void acting_as_another_is_refused_and_as_oneself_is_fine(void **state)
@@ -627,6 +642,8 @@ static int run(void)
 			what_one_back_end_counted_is_told_though_another_cannot_say, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			who_had_too_many_wrong_passwords_is_not_asked_about, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			an_account_is_one_by_each_of_its_names_before_it_is_asked_about, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			acting_as_another_is_refused_and_as_oneself_is_fine, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_login_that_is_freed_says_nothing_more, set_up, tear_down),
