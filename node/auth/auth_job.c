@@ -73,6 +73,8 @@ static void read_files(struct auth_job *job, struct auth_thread *thread)
 
 	if (backends->users && job->must_read)
 		job->err = local_users_load(backends->users, thread->log);
+	else if (backends->users)
+		local_users_refresh(backends->users, thread->log);
 	/* Told in the log; the old keys stay. */
 	if (backends->kerberos && kerberos_refresh(backends->kerberos, thread->log) != ERR_OK)
 		job->err = ERR_IO;

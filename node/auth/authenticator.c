@@ -94,6 +94,7 @@ static void start_other(struct authenticator *authenticator, const struct authen
 		backends->kerberos = kerberos_new(&(struct kerberos_options){
 			keep(backends, settings->auth.kerberos.keytab), keep_list(backends, realms) });
 	authenticator->kerberos = backends->kerberos;
+	authenticator->users = backends->users;
 	start_pool(authenticator, AUTH_POOL_OTHER, backends, settings->auth.file.threads,
 		settings->auth.file.queue);
 }
@@ -322,6 +323,21 @@ static void on_names(void *arg, enum err err, void *data)
 	atomic_store(&authenticator->winbind_up, is_up);
 }
 
+/*
+ * A user that was removed, or has another password, has no right to the rest of a cache's time. And once more
+ * the next time: a password may have been on its way through a hash.
+ */
+static void forget_old_users(struct authenticator *authenticator)
+{
+	unsigned generation = local_users_generation(authenticator->users);
+	bool are_new = generation != authenticator->users_generation;
+
+	if (are_new || authenticator->forgets_users_again)
+		auth_cache_clear(authenticator->cache);
+	authenticator->users_generation = generation;
+	authenticator->forgets_users_again = are_new;
+}
+
 static void on_files(void *arg, enum err err, void *data)
 {
 	struct authenticator *authenticator = arg;
@@ -329,6 +345,8 @@ static void on_files(void *arg, enum err err, void *data)
 	(void)err;
 	(void)data;
 	authenticator->upkeep[AUTH_POOL_OTHER] = NULL;
+	if (authenticator->users)
+		forget_old_users(authenticator);
 	if (authenticator->kerberos)
 		atomic_store(&authenticator->kerberos_up, kerberos_is_ready(authenticator->kerberos));
 }

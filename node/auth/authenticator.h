@@ -38,7 +38,7 @@ bool authenticator_free(struct authenticator **authenticator);
 /*
  * Begins to look after the back ends, on a timer of this loop: reads the users' file, the keytab and the
  * lock-out rule of the domain, asks winbindd for its names, and looks again every ten seconds; the rule every
- * ten minutes.
+ * ten minutes. When the users' file has changed, what is remembered of accounts is forgotten.
  */
 void authenticator_start(struct authenticator *authenticator, struct loop *loop);
 /* The thread of authenticator_start(). What is reloadable changes, and files are read again. */

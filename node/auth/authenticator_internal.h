@@ -12,6 +12,7 @@ struct authenticator {
 	struct pool *pools[AUTH_POOL_COUNT]; /* NULL: nothing to do for it */
 	/* Freed by the pools. */
 	struct directory *directory;
+	struct local_users *users;
 	struct kerberos *kerberos;
 	enum auth_backend order[AUTH_BACKEND_COUNT]; /* of those that check passwords */
 	size_t order_count;
@@ -34,6 +35,8 @@ struct authenticator {
 	struct loop *loop;
 	struct loop_timer timer;
 	struct pool_job *upkeep[AUTH_POOL_COUNT];
+	unsigned users_generation; /* of the users' file, when it was looked at last */
+	bool forgets_users_again;
 	bool must_read;
 	uint64_t lockout_due_ms; /* loop clock; when the rule is read again */
 };

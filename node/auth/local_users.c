@@ -25,6 +25,7 @@ struct local_users {
 	struct snapshot *snapshot; /* under lock; NULL: nothing was read yet */
 	struct timespec changed;   /* under lock: when the file that was read last had been changed */
 	ino_t inode;
+	atomic_uint generation;
 	char no_setting[CRYPT_GENSALT_OUTPUT_SIZE]; /* for hashing in vain */
 };
 
@@ -105,6 +106,7 @@ enum err local_users_load(struct local_users *users, struct log *log)
 	old = users->snapshot;
 	users->snapshot = snapshot;
 	pthread_mutex_unlock(&users->lock);
+	atomic_fetch_add(&users->generation, 1);
 	snapshot_unref(&old);
 	return ERR_OK;
 }
@@ -126,13 +128,23 @@ static bool is_changed(struct local_users *users)
 	return is_other;
 }
 
+void local_users_refresh(struct local_users *users, struct log *log)
+{
+	if (is_changed(users) && local_users_load(users, log) == ERR_OK)
+		log_event(log, LOG_INFO, "users-file-loaded", LOG_STR("file", users->path), LOG_END);
+}
+
+unsigned local_users_generation(const struct local_users *users)
+{
+	return atomic_load(&users->generation);
+}
+
 /* Counted; NULL when there never was a good file. */
 static struct snapshot *take_snapshot(struct local_users *users, struct log *log)
 {
 	struct snapshot *snapshot;
 
-	if (is_changed(users) && local_users_load(users, log) == ERR_OK)
-		log_event(log, LOG_INFO, "users-file-loaded", LOG_STR("file", users->path), LOG_END);
+	local_users_refresh(users, log);
 	pthread_mutex_lock(&users->lock);
 	snapshot = users->snapshot;
 	if (snapshot)

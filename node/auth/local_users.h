@@ -19,6 +19,11 @@ void local_users_free(struct local_users **users);
 /* At start and on SIGHUP. With an error the log has the line. */
 enum err local_users_load(struct local_users *users, struct log *log) WARN_UNUSED;
 
+/* Reads the file if it has changed; every call below does so first. */
+void local_users_refresh(struct local_users *users, struct log *log);
+/* How often other users have come out of the file: whoever remembers what was said of them looks at it. */
+unsigned local_users_generation(const struct local_users *users);
+
 /*
  * "no-such-user" takes as long as "wrong-password". Not the file's fault when it changes: it is looked at
  * first. CANNOT_SAY only while no file could be read since the start.

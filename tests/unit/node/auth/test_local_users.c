@@ -111,6 +111,25 @@ static void changes_are_seen_at_once(void **state)
 	buf_fini(&why);
 }
 
+static void each_other_file_is_another_generation(void **state)
+{
+	struct place *place = *state;
+	unsigned first;
+
+	add(place, "a", "one", false);
+	local_users_refresh(place->users, NULL);
+	first = local_users_generation(place->users);
+	local_users_refresh(place->users, NULL);
+	expect(place, "a", "one", VERDICT_ACCEPTED, "accepted");
+	assert_int_equal(local_users_generation(place->users), first);
+	add(place, "b", "two", false);
+	expect(place, "b", "two", VERDICT_ACCEPTED, "accepted");
+	assert_int_equal(local_users_generation(place->users), first + 1);
+	scratch_write(place->file.path, "nonsense", 8);
+	local_users_refresh(place->users, NULL);
+	assert_int_equal(local_users_generation(place->users), first + 1);
+}
+
 static void what_cannot_be_done_is_told_and_changes_nothing(void **state)
 {
 	static const char *const bad_groups[] = { "two words" };
@@ -219,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_user_logs_in_with_its_password, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(changes_are_seen_at_once, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(each_other_file_is_another_generation, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			what_cannot_be_done_is_told_and_changes_nothing, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
