@@ -93,13 +93,16 @@ static enum ctl_exit set(struct session *session, void *arg)
 
 static enum ctl_exit read_and_set(struct ctl_options *options, struct setting *setting, struct buf *why)
 {
+	static const struct secret_prompt prompt = { "secret", "Secret (is not shown): ", NULL,
+		SECRET_TEXT_MAX };
+
 	if (!options->key_file) {
 		buf_append_str(why,
 			"which key seals it? Say --key-file FILE, or --config FILE with cluster.key_file");
 		return session_usage(why);
 	}
 	if (!key_file_read(options->key_file, &setting->keys, why) ||
-		!secret_input_read(setting->file, &setting->text, why))
+		!secret_input_read(setting->file, &prompt, &setting->text, why))
 		return session_usage(why);
 	return session_run(options, set, setting);
 }

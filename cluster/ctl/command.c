@@ -106,6 +106,32 @@ static const struct command commands[] = {
 		"stopped halfway may be run again.\n"
 		"  --new-key FILE  the key to seal with; --key-file is the one that opens\n",
 		cmd_secret_rotate },
+	{ "user add", "NAME [--group GROUP]... [--address ADDRESS]... [--scram] [--file FILE]",
+		"a user of this relay alone, with a password",
+		"Into the file of users, --users-file, that nodes with the back end `file` read. The "
+		"password "
+		"is read from standard\n"
+		"input, twice and without showing it on a terminal. It is never an argument.\n"
+		"  --group GROUP      that the user is in, for the policy; may be given several times\n"
+		"  --address ADDRESS  that it may send as where the policy says `own`; may be given several "
+		"times\n"
+		"  --scram            logs in by SCRAM-SHA-256 too\n"
+		"  --file FILE        read the password from there\n",
+		cmd_user_add },
+	{ "user passwd", "NAME [--scram | --no-scram] [--file FILE]", "a new password for a user",
+		"Read as by user add. A user that logs in by SCRAM goes on to.\n"
+		"  --scram, --no-scram  change that\n"
+		"  --file FILE          read the password from there\n",
+		cmd_user_passwd },
+	{ "user set", "NAME [--group GROUP]... [--address ADDRESS]... [--disable | --enable]",
+		"change what a user is",
+		"What is said takes the place of all that was there; what is not said stays.\n"
+		"  --group GROUP, --no-groups\n"
+		"  --address ADDRESS, --no-addresses\n"
+		"  --disable, --enable  whether it may log in\n",
+		cmd_user_set },
+	{ "user list", "", "the users of the file", "", cmd_user_list },
+	{ "user remove", "NAME...", "forget users", "", cmd_user_remove },
 };
 
 static bool is_first_word(const char *words, const char *word)

@@ -25,6 +25,7 @@ const char options_help[] =
 	"  --tls-name NAME             what Redis' certificate must name; otherwise its host\n"
 	"  --prefix TEXT               of all keys in Redis (skein:)\n"
 	"  --key-file FILE             the cluster's key, for secrets\n"
+	"  --users-file FILE           the file of local users, for user\n"
 	"  --json                      print JSON; also after the command\n"
 	"  --help, --version\n";
 
@@ -40,6 +41,7 @@ enum {
 	OPT_NAME,
 	OPT_PREFIX,
 	OPT_KEY_FILE,
+	OPT_USERS_FILE,
 	OPT_JSON,
 	OPT_HELP,
 	OPT_VERSION
@@ -57,6 +59,7 @@ static const struct option long_options[] = {
 	{ "tls-name", required_argument, NULL, OPT_NAME },
 	{ "prefix", required_argument, NULL, OPT_PREFIX },
 	{ "key-file", required_argument, NULL, OPT_KEY_FILE },
+	{ "users-file", required_argument, NULL, OPT_USERS_FILE },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ "version", no_argument, NULL, OPT_VERSION },
@@ -84,6 +87,8 @@ static const char **text_option(struct ctl_options *options, int option)
 		return &options->prefix;
 	case OPT_KEY_FILE:
 		return &options->key_file;
+	case OPT_USERS_FILE:
+		return &options->users_file;
 	default:
 		return NULL;
 	}

@@ -13,7 +13,8 @@ struct ctl_options {
 	const char *redis; /* "host:port"; NULL: not told */
 	const char *user, *password_file;
 	const char *prefix;
-	const char *key_file; /* with the cluster's key; NULL: not told */
+	const char *key_file;   /* with the cluster's key; NULL: not told */
+	const char *users_file; /* of local users; NULL: not told */
 	struct redis_socket_tls tls;
 	bool is_json;
 	bool wants_help, wants_version;

@@ -2,6 +2,7 @@
 
 #include "skein/proto/auth/scram.h"
 #include "skein/proto/base/alloc.h"
+#include "skein/proto/base/utf8.h"
 
 #include <crypt.h>
 #include <errno.h>
@@ -10,9 +11,12 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SALT_LEN = 16, RANDOM_LEN = 16, ITERATIONS = 4096 };
+/* Each change holds the lock for some milliseconds. Tries are 10 to 30 ms apart: ten seconds at most. */
+enum { LOCK_TRIES = 330, LOCK_PAUSE_MS = 10, LOCK_JITTER_MS = 20 };
 
 enum step { STEP_ADD, STEP_CHANGE, STEP_REMOVE };
 
@@ -63,13 +67,36 @@ static char *path_with(const struct store *store, const char *ending)
 	return text;
 }
 
+static void pause_a_little(void)
+{
+	unsigned char random = 0;
+	struct timespec pause = { 0, 0 };
+
+	CHECK(getrandom(&random, sizeof(random), 0) == sizeof(random));
+	pause.tv_nsec = (LOCK_PAUSE_MS + random % LOCK_JITTER_MS) * 1000000l;
+	nanosleep(&pause, NULL);
+}
+
+static bool wait_for_lock(int fd)
+{
+	for (unsigned i = 0; i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return true;
+		if (errno != EWOULDBLOCK)
+			return false;
+		pause_a_little();
+	}
+	errno = ETIMEDOUT;
+	return false;
+}
+
 static enum err lock(struct store *store)
 {
 	char *path = path_with(store, ".lock");
 	enum err err = ERR_OK;
 
 	store->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (store->lock_fd < 0 || flock(store->lock_fd, LOCK_EX) != 0)
+	if (store->lock_fd < 0 || !wait_for_lock(store->lock_fd))
 		err = fail_errno(store, "lock", path);
 	mem_free(path);
 	return err;
@@ -91,8 +118,10 @@ static enum err read_all(struct store *store, int fd)
 		if (len < 0)
 			return fail_errno(store, "read", store->path);
 		buf_commit(&store->text, (size_t)len);
-		if (buf_len(&store->text) > USER_FILE_SIZE_MAX)
+		if (buf_len(&store->text) > USER_FILE_SIZE_MAX) {
+			buf_printf(store->why, "%s is longer than a file of users may be\n", store->path);
 			return ERR_FULL;
+		}
 		buf_reserve(&store->text, 1);
 	}
 	return ERR_OK;
@@ -168,6 +197,19 @@ static enum err write_next(struct store *store)
 
 /* ---- the record ---- */
 
+/* NULL, or why no client could log in with it. */
+static const char *password_fault(const char *password)
+{
+	size_t len = strlen(password);
+
+	if (!len || len > USER_PASSWORD_MAX)
+		return "a password has 1 to 511 bytes";
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)password[i] < 0x20 || password[i] == 0x7f)
+			return "the password has a control character, or more than one line";
+	return utf8_is_valid(span_of(password, len)) ? NULL : "the password is no UTF-8";
+}
+
 /* yescrypt at the library's own cost. The hash is in `data`, which is secret. */
 static enum err hash_password(struct store *store, struct crypt_data *data)
 {
@@ -186,10 +228,9 @@ static enum err derive_scram(struct store *store, char salt[SALT_LEN], struct us
 		return fail_errno(store, "draw a salt for", store->name);
 	record->scram.salt = span_of(salt, SALT_LEN);
 	record->scram.iterations = ITERATIONS;
-	record->has_scram = true;
 	if (scram_derive(span_of_str(store->change->password), &record->scram))
 		return ERR_OK;
-	buf_printf(store->why, "the password is no UTF-8 or has control characters: SCRAM cannot use it\n");
+	buf_printf(store->why, "the password has control characters: SCRAM cannot use it\n");
 	return ERR_INVALID;
 }
 
@@ -207,10 +248,11 @@ static enum err write_record(struct store *store, struct user_record *record)
 	if (change->is_disabled)
 		record->is_disabled = *change->is_disabled;
 	if (change->password) {
-		record->has_scram = false;
+		record->has_scram = change->scram == USER_SCRAM_YES ||
+				    (change->scram == USER_SCRAM_AS_BEFORE && record->has_scram);
 		err = hash_password(store, data);
 		record->hash = data->output;
-		if (!err && change->with_scram)
+		if (!err && record->has_scram)
 			err = derive_scram(store, salt, record);
 	}
 	if (!err)
@@ -284,11 +326,28 @@ static void wipe(struct buf *text)
 	buf_fini(text);
 }
 
+enum err user_store_read(const char *path, struct user_file **file_out, struct buf *why)
+{
+	struct store store = { .path = path, .why = why };
+	enum err err = read_old(&store);
+
+	if (!err && !store.old.st_nlink) {
+		errno = ENOENT;
+		err = fail_errno(&store, "read", path);
+	}
+	if (!err)
+		err = parse(&store, buf_span(&store.text), file_out);
+	wipe(&store.text);
+	return err;
+}
+
 static enum err run(struct store *store, enum step step)
 {
 	const char *fault = step == STEP_ADD ? user_name_fault(span_of_str(store->name)) : NULL;
 	enum err err;
 
+	if (!fault && store->change && store->change->password)
+		fault = password_fault(store->change->password);
 	if (fault) {
 		buf_printf(store->why, "%s\n", fault);
 		return ERR_INVALID;

@@ -12,10 +12,15 @@
 
 /* On every error one line for people is appended to `why`, with the place and the cure. */
 
+enum { USER_PASSWORD_MAX = 511 }; /* bytes: what crypt(3) takes */
+
+/* Whether a new password makes a verifier for SCRAM-SHA-256 too. */
+enum user_scram { USER_SCRAM_AS_BEFORE, USER_SCRAM_YES, USER_SCRAM_NO };
+
 /* What to change of a user; what is NULL stays as it is, or is empty for a new one. */
 struct user_change {
-	const char *password; /* hashed by yescrypt; secret, wiped by whoever holds it */
-	bool with_scram;      /* with `password`: a verifier for SCRAM-SHA-256 too */
+	const char *password;  /* hashed by yescrypt; secret, wiped by whoever holds it */
+	enum user_scram scram; /* with `password`; AS_BEFORE is NO for a new user */
 	const struct user_list *groups, *addresses;
 	const bool *is_disabled;
 };
@@ -23,9 +28,11 @@ struct user_change {
 /* ERR_BUSY: there is one of this name. The password must be given. */
 enum err user_store_add(
 	const char *path, const char *name, const struct user_change *change, struct buf *why) WARN_UNUSED;
-/* ERR_NOT_FOUND: there is none of this name. A new password without `with_scram` drops the old verifier. */
+/* ERR_NOT_FOUND: there is none of this name. */
 enum err user_store_change(
 	const char *path, const char *name, const struct user_change *change, struct buf *why) WARN_UNUSED;
 enum err user_store_remove(const char *path, const char *name, struct buf *why) WARN_UNUSED;
+/* All users as they are; the caller frees the file. */
+enum err user_store_read(const char *path, struct user_file **file_out, struct buf *why) WARN_UNUSED;
 
 #endif

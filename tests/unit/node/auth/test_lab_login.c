@@ -95,7 +95,7 @@ static void add_user(struct lab *lab, const char *name, const char *password)
 	struct buf why = { 0 };
 
 	assert_int_equal(user_store_add(lab->users.path, name,
-				 &(struct user_change){ .password = password, .with_scram = true }, &why),
+				 &(struct user_change){ .password = password, .scram = USER_SCRAM_YES }, &why),
 		ERR_OK);
 	buf_fini(&why);
 }

@@ -49,7 +49,8 @@ static void add(struct place *place, const char *name, const char *password, boo
 	struct buf why = { 0 };
 
 	expect_store(user_store_add(place->file.path, name,
-			     &(struct user_change){ password, with_scram, &group_list, &address_list, NULL },
+			     &(struct user_change){ password, with_scram ? USER_SCRAM_YES : USER_SCRAM_NO,
+				     &group_list, &address_list, NULL },
 			     &why),
 		ERR_OK, &why);
 	buf_fini(&why);
@@ -150,7 +151,7 @@ static void what_cannot_be_done_is_told_and_changes_nothing(void **state)
 	expect_store(user_store_change(path, "a", &(struct user_change){ .groups = &groups }, &why),
 		ERR_INVALID, &why);
 	expect_store(user_store_add(path, "b",
-			     &(struct user_change){ .password = "\xff", .with_scram = true }, &why),
+			     &(struct user_change){ .password = "\xff", .scram = USER_SCRAM_YES }, &why),
 		ERR_INVALID, &why);
 	expect_store(user_store_remove("/nowhere/users", "b", &why), ERR_IO, &why);
 	expect(place, "a", "one", VERDICT_ACCEPTED, "accepted");
