@@ -66,12 +66,38 @@ static bool parse_rate(const struct limit_text *text, struct limit_rule *limit, 
 	       parse_period(span_drop(rate, slash + 1), &limit->period_us, why);
 }
 
+enum { PATH_SIZE = LIMIT_NAME_MAX + 32 };
+
+static void make_path(char path[PATH_SIZE], const char *name, const char *key)
+{
+	snprintf(path, PATH_SIZE, "limits.%s.%s", name, key);
+}
+
 static void complain(const char *name, const char *key, struct buf *why, struct report *report)
 {
-	char path[LIMIT_NAME_MAX + 32];
+	char path[PATH_SIZE];
 
-	snprintf(path, sizeof(path), "limits.%s.%s", name, key);
+	make_path(path, name, key);
 	report_error_at(report, path, "%.*s", SPAN_ARGS(buf_span(why)));
+}
+
+/* Whoever connects or logs in has no sender, recipient or route yet. */
+static void check_key(const struct limit_text *text, struct report *report)
+{
+	bool is_failure = text->unit == LIMIT_AUTH_FAILURES;
+	char path[PATH_SIZE];
+
+	if ((text->unit != LIMIT_CONNECTIONS && !is_failure) || text->key == LIMIT_PER_CLIENT ||
+		text->key == LIMIT_PER_CLUSTER)
+		return;
+	make_path(path, text->name, "count");
+	if (is_failure && text->key == LIMIT_PER_USER)
+		report_warning_at(report, path,
+			"counts nothing: who fails to log in is no user yet. abuse.failures.account counts "
+			"by account");
+	else
+		report_error_at(report, path, "%s are counted by client or cluster, not by %s",
+			limit_unit_name(text->unit), limit_key_name(text->key));
 }
 
 /* The time of the burst must be one that Redis counts exactly. */
@@ -94,6 +120,7 @@ static struct limit_rule compile(const struct limit_text *text, struct report *r
 	};
 	struct buf why = { 0 };
 
+	check_key(text, report);
 	if (!parse_rate(text, &limit, &why)) {
 		complain(text->name, "rate", &why, report);
 	} else {

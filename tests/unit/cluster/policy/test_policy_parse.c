@@ -89,7 +89,17 @@ static void what_is_wrong_is_told_with_place_and_cure(void **state)
 		{ "limits:\n  a: {key: client, rate: 1/s, burst: many}\n",
 			"p.yaml:2:38: $.limits.a.burst: expected an integer, got \"many\"\n" },
 		{ "limits:\n  a: {key: client, rate: 1/day, burst: 1000000000000}\n",
-			"p.yaml:2:40: $.limits.a.burst: it would take a century for the burst to come back\n" },
+			"p.yaml:2:40: $.limits.a.burst: it would take a century for the burst to come "
+			"back\n" },
+		{ "limits:\n  a: {key: user, rate: 1/s, count: connections}\n",
+			"p.yaml:2:36: $.limits.a.count: connections are counted by client or cluster, not by "
+			"user\n" },
+		{ "limits:\n  a: {key: sender, count: connections, rate: 1/s}\n  b: {key: route, count: "
+		  "auth_failures, rate: 1/s}\n",
+			"p.yaml:2:27: $.limits.a.count: connections are counted by client or cluster, not by "
+			"sender\n"
+			"p.yaml:3:26: $.limits.b.count: auth_failures are counted by client or cluster, "
+			"not by route\n" },
 		{ RULE "    senders: [own, 'a@b@c']\n", "p.yaml:3:20: $.clients[0].senders[1]: \"a@b@c\" is "
 							"no address, domain or pattern such as "
 							"*@example.org\n" },
@@ -156,6 +166,19 @@ static void rules_that_can_never_match_are_warned_of(void **state)
 	check_rows(rows, ARRAY_LEN(rows), true);
 }
 
+static void a_limit_that_counts_nothing_is_warned_of(void **state)
+{
+	static const struct row rows[] = {
+		{ "limits:\n  a: {key: user, count: auth_failures, rate: 1/s}\n",
+			"p.yaml:2:25: $.limits.a.count: warning: counts nothing: who fails to log in is no "
+			"user "
+			"yet. abuse.failures.account counts by account\n" },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_LEN(rows), true);
+}
+
 static void rates_become_numbers(void **state)
 {
 	static const struct {
@@ -168,8 +191,8 @@ static void rates_become_numbers(void **state)
 			{ "a", LIMIT_PER_USER, LIMIT_RECIPIENTS, 14, 1000000, 50, LIMIT_REJECT } },
 		{ "{key: cluster, count: bytes, rate: 10GiB/day, burst: 1GiB}",
 			{ "a", LIMIT_PER_CLUSTER, LIMIT_BYTES, 10ull << 30, 86400000000, 1ull << 30, 0 } },
-		{ "{key: sender_domain, count: connections, rate: 5/10m}",
-			{ "a", LIMIT_PER_SENDER_DOMAIN, LIMIT_CONNECTIONS, 5, 600000000, 5, 0 } },
+		{ "{key: client, count: connections, rate: 5/10m}",
+			{ "a", LIMIT_PER_CLIENT, LIMIT_CONNECTIONS, 5, 600000000, 5, 0 } },
 	};
 
 	(void)state;
@@ -195,6 +218,32 @@ static void rates_become_numbers(void **state)
 		policy_free(&policy);
 		report_fini(&report);
 	}
+}
+
+/* All that can be said is taken, but for what nobody could count. */
+static void a_limit_counts_what_its_key_has(void **state)
+{
+	static const unsigned of_connections = 1u << LIMIT_PER_CLIENT | 1u << LIMIT_PER_CLUSTER;
+	static const unsigned of_failures = of_connections | 1u << LIMIT_PER_USER;
+
+	(void)state;
+	for (enum limit_key key = 0; key < LIMIT_KEYS; key++)
+		for (enum limit_unit unit = 0; unit < LIMIT_UNITS; unit++) {
+			unsigned fits = unit == LIMIT_CONNECTIONS     ? of_connections
+					: unit == LIMIT_AUTH_FAILURES ? of_failures
+								      : ~0u;
+			struct report report = { 0 };
+			struct policy *policy;
+			char text[200];
+
+			snprintf(text, sizeof(text), "limits: {a: {key: %s, count: %s, rate: 1/s}}\n",
+				limit_key_name(key), limit_unit_name(unit));
+			policy = policy_parse(span_of_str(text), "p.yaml", &report);
+			if (!policy != !(fits & 1u << key))
+				fail_msg("%s: %.*s", text, SPAN_ARGS(buf_span(&report.text)));
+			policy_free(&policy);
+			report_fini(&report);
+		}
 }
 
 static void an_empty_document_is_a_policy_that_lets_nobody_in(void **state)
@@ -240,7 +289,9 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_wrong_is_told_with_place_and_cure),
 		cmocka_unit_test(rules_that_can_never_match_are_warned_of),
+		cmocka_unit_test(a_limit_that_counts_nothing_is_warned_of),
 		cmocka_unit_test(rates_become_numbers),
+		cmocka_unit_test(a_limit_counts_what_its_key_has),
 		cmocka_unit_test(an_empty_document_is_a_policy_that_lets_nobody_in),
 		cmocka_unit_test(a_document_cut_anywhere_does_no_harm),
 	};
