@@ -262,11 +262,29 @@ bool policy_sender_allowed(const struct policy *policy, const struct policy_deci
 	return *entry_out != NULL;
 }
 
+/* user%other@domain, other!user@domain, "user@other"@domain: a next hop might send those on to the other. */
+static bool names_another(struct span address)
+{
+	struct span local = address;
+
+	while (local.len && local.ptr[local.len - 1] != '@')
+		local.len--;
+	if (local.len)
+		local.len--;
+	return span_find(local, '%') < local.len || span_find(local, '!') < local.len ||
+	       span_find(local, '@') < local.len;
+}
+
 bool policy_recipient_allowed(const struct policy *policy, const struct policy_decision *decision,
 	struct span address, const char **entry_out)
 {
 	const struct rule *rule = &policy->rules[decision->rule->number];
 
-	*entry_out = rule->has_recipients ? pattern_set_find(&rule->recipients, address) : "";
+	if (!rule->has_recipients)
+		*entry_out = "";
+	else if (names_another(address))
+		*entry_out = NULL;
+	else
+		*entry_out = pattern_set_find(&rule->recipients, address);
 	return *entry_out != NULL;
 }

@@ -147,7 +147,8 @@ void policy_explain(const struct policy *policy, const struct policy_subject *su
 /*
  * May it be this sender, this recipient? To be asked once the verdict is POLICY_ALLOW. `address` is
  * local@domain, or empty: the null sender. `entry_out`: the entry of the rule that allows it; "" where the
- * rule has no such list, so that anything goes; NULL when it is not allowed.
+ * rule has no such list, so that anything goes; NULL when it is not allowed. Where a rule names recipients,
+ * none may name another behind its own domain: user%other@domain, other!user@domain, "user@other"@domain.
  */
 bool policy_sender_allowed(const struct policy *policy, const struct policy_decision *decision,
 	const struct policy_subject *subject, struct span address, const char **entry_out);

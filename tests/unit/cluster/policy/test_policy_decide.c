@@ -197,6 +197,11 @@ static void senders_and_recipients_are_those_of_the_rule(void **state)
 		{ NULL, "a@x.org", "?@x.org" },
 		{ NULL, "ab@x.org", NULL },
 		{ NULL, "a@example", NULL },
+		{ NULL, "a%other.org@b.example", NULL },
+		{ NULL, "other.org!a@b.example", NULL },
+		{ NULL, "\"a@other.org\"@b.example", NULL },
+		{ NULL, "%@x.org", NULL },
+		{ NULL, "\"a.b\"@b.example", "*@*.example" },
 	};
 	struct policy *policy = parse(document);
 	struct sockaddr_in addr = address("192.0.2.1");
@@ -230,6 +235,8 @@ static void senders_and_recipients_are_those_of_the_rule(void **state)
 	subject.user = SPAN_LIT("");
 	policy_decide(policy, &subject, &decision);
 	assert_true(policy_sender_allowed(policy, &decision, &subject, SPAN_LIT("any@where"), &entry));
+	assert_string_equal(entry, "");
+	assert_true(policy_recipient_allowed(policy, &decision, SPAN_LIT("a%other.org@where"), &entry));
 	assert_string_equal(entry, "");
 	policy_free(&policy);
 }
