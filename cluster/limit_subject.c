@@ -67,8 +67,11 @@ static uint64_t cost_of(const struct limit_rule *rule, const struct limit_subjec
 	}
 }
 
+/* A directory, or who asks by hand, may name longer ones than a counter's name has room for. */
 static void add(struct takes *takes, const struct limit_rule *rule, struct span value, uint64_t cost)
 {
+	if (value.len > LIMIT_VALUE_MAX)
+		value.len = LIMIT_VALUE_MAX;
 	takes->items[takes->count++] = (struct limit_take){ rule, arena_dup(takes->arena, value), cost };
 }
 

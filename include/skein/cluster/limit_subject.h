@@ -23,7 +23,7 @@ struct limit_subject {
  * What the limits among them that count in one of the units (a set of 1u << enum limit_unit) take for the
  * subject; each counter once. Messages, connections and failed logins cost 1 at each counter, recipients as
  * many as there are (of that domain), bytes `bytes`. There may be more than LIMIT_TAKES_MAX, for each domain
- * is one. Takes and their values live in the arena.
+ * is one. Takes and their values, cut at LIMIT_VALUE_MAX, live in the arena.
  */
 size_t limit_subject_takes(const struct limit_subject *subject, const struct limit_rule *const *limits,
 	size_t limit_count, unsigned units, struct arena *arena, const struct limit_take **takes_out);

@@ -74,6 +74,23 @@ static void what_is_not_there_is_not_counted(void **state)
 		"client:2001:db8:1:2::/64=1 sender:<>=4711 from:<>=1 route:default=1 all:all=1");
 }
 
+/* A counter's name has room for so many bytes, and a longer one would be a broken invariant. */
+static void a_long_value_is_cut(void **state)
+{
+	static char user[LIMIT_VALUE_MAX * 2];
+	const struct limit_rule *limits[] = { &rules[1] };
+	struct limit_subject subject = subject_from("10.0.0.1");
+	const struct limit_take *takes;
+	struct arena arena = { 0 };
+
+	(void)state;
+	memset(user, 'u', sizeof(user));
+	subject.user = span_of(user, sizeof(user));
+	assert_int_equal(limit_subject_takes(&subject, limits, 1, ALL, &arena, &takes), 1);
+	assert_int_equal(takes->value.len, LIMIT_VALUE_MAX);
+	arena_fini(&arena);
+}
+
 /* Each domain is one take, however the recipients are mixed. */
 static void many_domains_are_many_takes(void **state)
 {
@@ -106,6 +123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_key_has_its_counter),
 		cmocka_unit_test(what_is_not_there_is_not_counted),
+		cmocka_unit_test(a_long_value_is_cut),
 		cmocka_unit_test(many_domains_are_many_takes),
 	};
 
