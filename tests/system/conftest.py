@@ -4,6 +4,8 @@ import itertools
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -13,6 +15,8 @@ sys.path.insert(0, str(TOP / "deploy" / "lib"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from lab import ports  # noqa: E402
 from lab.cluster import Cluster, build_folder  # noqa: E402
+
+from directory_lab import DirectoryLab  # noqa: E402
 
 # What no log may hold, whatever a test does to a node.
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|broken invariant")
@@ -79,6 +83,27 @@ def cluster(new_cluster):
 def alone(new_cluster):
     """One node without Redis, and a sink."""
     return new_cluster(nodes=1, redis=False, balancer=False)
+
+
+@pytest.fixture(scope="session")
+def domain():
+    """The one Active Directory domain of all tests that want one. They leave it as it was."""
+    lab = DirectoryLab()
+    yield lab
+    lab.end()
+
+
+@pytest.fixture(scope="session")
+def nodemailer(tmp_path_factory):
+    """A folder in which node finds it."""
+    if not shutil.which("npm"):
+        pytest.skip("npm is not installed")
+    folder = tmp_path_factory.mktemp("nodemailer")
+    done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder),
+                           "nodemailer@6"], capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode:
+        pytest.skip("npm cannot install nodemailer here: " + " ".join(done.stderr.split())[:120])
+    return folder
 
 
 def crash_lines(cluster):

@@ -1,6 +1,5 @@
 """Clients that people really use."""
 import json
-import shutil
 import smtplib
 import ssl
 import subprocess
@@ -100,18 +99,6 @@ const mails = [...Array(20).keys()].map(n => transport.sendMail({ from: "a@clien
     subject: "nodemailer", headers: { "X-Skein-Tag": `${tag}-${n}` }, text: "Hello.\\n.dot\\n" }));
 Promise.all(mails).then(() => transport.close(), error => { console.error(error); process.exit(1); });
 """
-
-
-@pytest.fixture(scope="module")
-def nodemailer(tmp_path_factory):
-    if not shutil.which("npm"):
-        pytest.skip("npm is not installed")
-    folder = tmp_path_factory.mktemp("nodemailer")
-    done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder),
-                           "nodemailer@6"], capture_output=True, text=True, timeout=120, check=False)
-    if done.returncode:
-        pytest.skip("npm cannot install nodemailer here: " + " ".join(done.stderr.split())[:120])
-    return folder
 
 
 def test_nodemailer_with_a_pool_and_starttls(alone, nodemailer):

@@ -11,7 +11,6 @@
 #include "tcp_relay.h"
 
 #include <arpa/inet.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -413,14 +412,14 @@ static void a_server_that_hangs_is_given_up_in_time_and_comes_back(void **state)
 	uint64_t start_ms;
 
 	expect(*state, "alice", ADLAB_PASSWORD, VERDICT_ACCEPTED, "accepted", "alice@adlab.test");
-	adlab_signal_dc(SIGSTOP);
+	adlab_do("hang");
 	start_ms = pool_now_ms();
 	expect(*state, "alice", ADLAB_PASSWORD, VERDICT_CANNOT_SAY, "directory-unavailable", NULL);
 	assert_true(pool_now_ms() - start_ms < 3 * TIMEOUT_MS);
 	start_ms = pool_now_ms();
 	expect(*state, "alice", ADLAB_PASSWORD, VERDICT_CANNOT_SAY, "directory-unavailable", NULL);
 	assert_true(pool_now_ms() - start_ms < TIMEOUT_MS / 2);
-	adlab_signal_dc(SIGCONT);
+	adlab_do("wake");
 	expect_recovery(*state);
 }
 

@@ -15,7 +15,6 @@
 #include "tcp_relay.h"
 #include "user_store.h"
 
-#include <signal.h>
 #include <sys/random.h>
 
 enum { TIMEOUT_MS = 10000, STEP_MS = 4000, SHORT_MS = 500, SHORT_STEP_MS = 1000 };
@@ -134,7 +133,7 @@ static int set_up(void **state)
 static void stop_dc(struct lab *lab, bool is_stopped)
 {
 	lab->is_dc_stopped = is_stopped;
-	adlab_signal_dc(is_stopped ? SIGSTOP : SIGCONT);
+	adlab_do(is_stopped ? "hang" : "wake");
 }
 
 static int tear_down(void **state)
