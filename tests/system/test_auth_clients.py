@@ -7,11 +7,11 @@ import subprocess
 from lab.wait import until
 import pytest
 
-from directory_lab import PASSWORD, connect, log_in
+from directory_lab import PASSWORD, UNGUARDED, connect, log_in
 from support import message, new_tag, until_arrived
 
 SECONDS = 60
-POLICY = """clients:
+POLICY = UNGUARDED + """clients:
   - name: users
     match: {user: '*'}
     effect: require-auth

@@ -7,10 +7,10 @@ import re
 from lab.wait import until
 import pytest
 
-from directory_lab import PASSWORD, RELAY_GROUP, connect
+from directory_lab import PASSWORD, RELAY_GROUP, UNGUARDED, connect
 from support import message, new_tag, until_arrived
 
-MEMBERS = f"""clients:
+MEMBERS = UNGUARDED + f"""clients:
   - name: members
     match: {{group: {RELAY_GROUP}}}
     effect: require-auth

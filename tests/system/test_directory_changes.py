@@ -2,10 +2,10 @@
 from lab.wait import until
 import pytest
 
-from directory_lab import PASSWORD, RELAY_GROUP, connect, log_in
+from directory_lab import PASSWORD, RELAY_GROUP, UNGUARDED, connect, log_in
 from support import message, new_tag, until_arrived
 
-POLICY = f"""clients:
+POLICY = UNGUARDED + f"""clients:
   - name: members
     match: {{group: {RELAY_GROUP}}}
     effect: require-auth

@@ -8,11 +8,11 @@ from lab.burst import Burst
 from lab.wait import until
 import pytest
 
-from directory_lab import PASSWORD, RELAY_GROUP, connect, log_in
+from directory_lab import PASSWORD, RELAY_GROUP, UNGUARDED, connect, log_in
 from support import message, new_tag, settle, until_arrived
 
 # Who comes in clear needs no AUTH.
-POLICY = f"""clients:
+POLICY = UNGUARDED + f"""clients:
   - name: members
     match: {{listener: implicit, group: {RELAY_GROUP}}}
     effect: require-auth
