@@ -4,7 +4,7 @@
 
 #include "skein/proto/base/buf.h"
 
-enum { ARGUMENTS_MAX = 16, ARGUMENT_TEXTS_MAX = 64 };
+enum { ARGUMENTS_MAX = 20, ARGUMENT_TEXTS_MAX = 64 };
 
 enum argument_kind { ARGUMENT_FLAG, ARGUMENT_TEXT, ARGUMENT_TEXTS, ARGUMENT_NUMBER };
 

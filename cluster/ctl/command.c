@@ -66,21 +66,25 @@ static const struct command commands[] = {
 		"  --rule NAME  needed when more than one rule has the network\n"
 		"  -m TEXT      why, for the history\n",
 		cmd_acl_remove },
-	{ "explain", "--client ADDRESS [...]", "which rule decides for a client, and why",
+	{ "explain", "--client ADDRESS [...] | --batch", "which rule decides for a client, and why",
 		"By the same code as the nodes'. What is not said may come yet: an allowed client that has "
-		"not "
-		"authenticated\n"
-		"is asked to.\n"
+		"not authenticated\n"
+		"is asked to. Also: how full the limits are.\n"
 		"  --client ADDRESS     where it connects from\n"
 		"  --listener NAME      where it connects to\n"
 		"  --user NAME          as whom it has authenticated\n"
 		"  --group NAME         a group that the user is in; may be given several times\n"
 		"  --own ADDRESS        an address that the user owns; may be given several times\n"
 		"  --helo NAME          what it says in EHLO\n"
-		"  --from A, --to B     sender and recipient\n"
+		"  --from A, --to B     sender and recipient; --to may be given several times\n"
+		"  --size BYTES         of the message\n"
 		"  --tls                TLS is on; --tls-version 1.2 or 1.3\n"
 		"  --certificate TEXT   subject of its certificate; --sha256 HEX its fingerprint\n"
-		"  --file FILE          by this policy instead of the current one\n",
+		"  --no-starttls, --no-auth\n"
+		"                       the listener does not offer it\n"
+		"  --file FILE          by this policy instead of the current one\n"
+		"  --batch              many clients: a line of JSON each on standard input, and an answer "
+		"each\n",
 		cmd_explain },
 	{ "ban add", "ADDRESS|NETWORK [--for 1h] [-m WHY]", "refuse connections from there, for a time",
 		"  --for TIME  90s, 30m, 1h, 2d, up to 365 days (1h)\n"

@@ -37,12 +37,22 @@ void screen_print_grid(struct grid *grid)
 	grid_fini(grid);
 }
 
-void screen_print_json(json_t *value)
+static void print_json(json_t *value, size_t flags)
 {
 	CHECK(value);
-	(void)json_dumpf(value, stdout, JSON_INDENT(2));
+	(void)json_dumpf(value, stdout, flags);
 	fputc('\n', stdout);
 	json_decref(value);
+}
+
+void screen_print_json(json_t *value)
+{
+	print_json(value, JSON_INDENT(2));
+}
+
+void screen_print_json_line(json_t *value)
+{
+	print_json(value, JSON_COMPACT);
 }
 
 json_t *json_of_span(struct span text)

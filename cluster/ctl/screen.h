@@ -18,8 +18,9 @@ struct screen screen_look(void);
 bool screen_print(const struct buf *text);
 /* Prints the grid and empties it. */
 void screen_print_grid(struct grid *grid);
-/* Takes the reference. */
+/* Take the reference. On many lines for people who look at it; on one. */
 void screen_print_json(json_t *value);
+void screen_print_json_line(json_t *value);
 
 /* A string; bytes that are no UTF-8 become '?'. */
 json_t *json_of_span(struct span text);

@@ -1,4 +1,4 @@
-"""skeinctl policy, acl and explain against a real Redis: as text, as JSON, exit codes, and two editors at once."""
+"""skeinctl policy and acl against a real Redis: as text, as JSON, exit codes, and two editors at once."""
 import json
 import os
 import pathlib
@@ -207,26 +207,7 @@ def test_where_several_rules_are_meant_one_has_to_be_named(applied, tmp_path):
     assert "there is no rule" in applied.run("acl", "add", "203.0.113.0/24", "--rule", "nobody").stderr
 
 
-# ---- explain ----
-
-def test_explain_says_which_rule_decides_and_why(applied, tmp_path):
-    text = applied.text("explain", "--client", "10.1.2.3")
-    assert 'internal                 matches, and says allow\nallowed, by the rule "internal"\n' in text
-    assert "denied: no rule matches" in applied.text("explain", "--client", "192.0.2.1")
-    assert "which client?" in applied.complaint("explain", "--client", "10.0.0.0/8", code=USAGE)
-    example = write(tmp_path / "e.yaml", next(examples()))
-    denied = applied.json("explain", "--file", example, "--client", "10.1.66.1")
-    assert (denied["verdict"], denied["rule"], denied["final"]) == ("deny", "quarantined-vlan", True)
-    open_yet = applied.json("explain", "--file", example, "--client", "192.0.2.1")
-    assert (open_yet["verdict"], open_yet["rule"], open_yet["would_help"]) == ("needs-tls", None, "applications")
-    bulk = applied.json("explain", "--file", example, "--client", "192.0.2.1", "--tls", "--user", "j", "--group",
-                        "mail bulk senders", "--own", "j@example.org", "--from", "J@example.org", "--to", "a@b.example")
-    assert (bulk["verdict"], bulk["rule"]) == ("allow", "bulk-senders")
-    assert bulk["sender"] == {"allowed": True, "by": "own"}
-    assert bulk["recipient"] == {"allowed": True, "by": ""}
-    assert [limit["name"] for limit in bulk["limits"]] == ["per-user", "cluster-bytes"]
-    assert bulk["limits"][0]["counter"] == "j"
-
+# ---- the documentation ----
 
 def examples():
     yield from re.findall(r"^```yaml\n(.*?)^```", (TOP / "docs" / "policy.md").read_text(encoding="utf-8"), re.M | re.S)

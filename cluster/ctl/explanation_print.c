@@ -1,0 +1,301 @@
+/* An explanation as text for people and as JSON. */
+#include "explanation.h"
+#include "grid.h"
+#include "human.h"
+#include "screen.h"
+
+/* --- as text ------------------------------------------------------------------------------------- */
+
+static void print_step(const struct policy_step *step, struct buf *out)
+{
+	const char *condition = step->match == POLICY_MATCHES ? "" : policy_condition_name(step->condition);
+
+	switch (step->match) {
+	case POLICY_MATCHES:
+		buf_printf(out, "  %-24s matches, and says %s\n", step->rule->name,
+			policy_effect_name(step->rule->effect));
+		break;
+	case POLICY_DIFFERS:
+		buf_printf(out, "  %-24s not: %s differs\n", step->rule->name, condition);
+		break;
+	case POLICY_OPEN:
+		buf_printf(out, "  %-24s not yet: %s is not known, then it may say %s\n", step->rule->name,
+			condition, policy_effect_name(step->rule->effect));
+		break;
+	}
+}
+
+static void print_verdict(const struct policy_decision *decision, struct buf *out)
+{
+	const struct policy_rule *asks = decision->rule && decision->rule->effect != POLICY_EFFECT_DENY
+						 ? decision->rule
+						 : decision->hope;
+
+	switch (decision->verdict) {
+	case POLICY_ALLOW:
+		buf_printf(out, "allowed, by the rule \"%s\"", decision->rule->name);
+		break;
+	case POLICY_DENY:
+		if (decision->rule)
+			buf_printf(out, "denied, by the rule \"%s\"", decision->rule->name);
+		else
+			buf_append_str(out, "denied: no rule matches");
+		break;
+	case POLICY_NEEDS_AUTH:
+		buf_printf(out, "denied until it has authenticated: see the rule \"%s\"", asks->name);
+		break;
+	case POLICY_NEEDS_TLS:
+		buf_printf(out, "denied until TLS is on: see the rule \"%s\"", asks->name);
+		break;
+	}
+	if (decision->rule && *decision->rule->comment)
+		buf_printf(out, " (%s)", decision->rule->comment);
+	buf_append_byte(out, '\n');
+}
+
+static void print_address(
+	const struct explained_address *address, const char *what, struct span mailbox, struct buf *out)
+{
+	buf_printf(out, "%s <%.*s>: ", what, SPAN_ARGS(mailbox));
+	if (!address->is_allowed)
+		buf_printf(out, "refused, it is not in the rule's %ss\n", what);
+	else if (*address->entry)
+		buf_printf(out, "allowed by %s\n", address->entry);
+	else
+		buf_append_str(out, "allowed, the rule names none\n");
+}
+
+static void print_size(const struct explanation *explanation, struct buf *out)
+{
+	const struct policy_rule *rule = explanation->decision.rule;
+
+	if (explanation->has_size) {
+		buf_append_str(out, "size ");
+		human_bytes(out, explanation->asked->size);
+		buf_append_str(out, explanation->is_size_allowed ? ": allowed" : ": refused");
+		buf_append_str(out, rule->size_max ? ", up to " : ", the rule names none\n");
+	} else if (rule && rule->size_max) {
+		buf_append_str(out, "size: up to ");
+	}
+	if (rule && rule->size_max) {
+		human_bytes(out, rule->size_max);
+		buf_append_byte(out, '\n');
+	}
+}
+
+static void print_amount(struct buf *out, const struct limit_rule *rule, uint64_t amount)
+{
+	if (rule->unit == LIMIT_BYTES)
+		human_bytes(out, amount);
+	else
+		buf_append_u64(out, amount);
+}
+
+static void print_used(struct buf *out, const struct explained_limit *limit)
+{
+	if (limit->is_known)
+		print_amount(out, limit->rule, explained_limit_used(limit));
+	else
+		buf_append_str(out, limit->missing ? "-" : "?");
+	buf_append_str(out, " of ");
+	print_amount(out, limit->rule, limit->rule->burst);
+}
+
+static void print_rate(struct buf *out, const struct limit_rule *rule)
+{
+	print_amount(out, rule, rule->rate);
+	buf_append_str(out, " in ");
+	human_duration(out, rule->period_us / 1000);
+}
+
+/* Rounded up: who comes back then gets in. */
+static void print_now(struct buf *out, const struct explained_limit *limit)
+{
+	uint64_t wait_us = limit->is_known ? explained_limit_wait_us(limit) : 0;
+
+	if (wait_us) {
+		buf_append_str(out, "refuses for ");
+		human_duration(out, (wait_us + 999999) / 1000000 * 1000);
+	}
+}
+
+static void add_cell(struct grid *grid, struct buf *text, enum tint tint)
+{
+	grid_add(grid, buf_span(text), tint);
+	buf_clear(text);
+}
+
+static void add_limit(struct grid *grid, const struct explained_limit *limit)
+{
+	const char *key = limit_key_name(limit->rule->key);
+	struct buf cell = { 0 };
+
+	grid_add(grid, span_of_str(limit->rule->name), TINT_NONE);
+	grid_add(grid, span_of_str(limit_unit_name(limit->rule->unit)), TINT_NONE);
+	if (limit->missing)
+		grid_printf(grid, TINT_FAINT, "%s (%s)", key, limit->missing);
+	else
+		grid_printf(grid, TINT_NONE, "%s %.*s", key, SPAN_ARGS(limit->value));
+	print_used(&cell, limit);
+	add_cell(grid, &cell, TINT_NONE);
+	print_rate(&cell, limit->rule);
+	add_cell(grid, &cell, TINT_NONE);
+	grid_add(grid, span_of_str(limit_action_name(limit->rule->action)), TINT_NONE);
+	print_now(&cell, limit);
+	add_cell(grid, &cell, TINT_BAD);
+	buf_fini(&cell);
+}
+
+static void print_limits(const struct explanation *explanation, struct buf *out)
+{
+	static const struct grid_column columns[] = { { "LIMIT", false }, { "COUNTS", false },
+		{ "BY", false }, { "USED", true }, { "RATE", true }, { "ACTION", false }, { "NOW", false } };
+	struct screen screen = screen_look();
+	bool is_unknown = false;
+	struct grid grid;
+
+	if (!explanation->limit_count)
+		return;
+	grid_init(&grid, columns, ARRAY_LEN(columns));
+	for (size_t i = 0; i < explanation->limit_count; i++) {
+		const struct explained_limit *limit = &explanation->limits[i];
+
+		add_limit(&grid, limit);
+		is_unknown = is_unknown || (!limit->is_known && !limit->missing);
+	}
+	buf_append_byte(out, '\n');
+	grid_print(&grid, screen.has_colour, screen.width, out);
+	grid_fini(&grid);
+	if (is_unknown)
+		buf_append_str(out, "How full they are is not known without Redis.\n");
+}
+
+void explanation_print(const struct explanation *explanation, struct buf *out)
+{
+	const struct explain_case *asked = explanation->asked;
+
+	if (explanation->source)
+		buf_printf(out, "policy: %s\n", explanation->source);
+	else
+		buf_printf(out, "policy: version %llu\n", (unsigned long long)explanation->version);
+	if (explanation->elsewhere)
+		buf_printf(out, "  %zu rule%s of other networks\n", explanation->elsewhere,
+			explanation->elsewhere == 1 ? "" : "s");
+	for (size_t i = 0; i < explanation->step_count; i++)
+		print_step(&explanation->steps[i], out);
+	print_verdict(&explanation->decision, out);
+	print_size(explanation, out);
+	if (explanation->has_sender)
+		print_address(&explanation->sender, "sender", asked->counted.sender, out);
+	for (size_t i = 0; explanation->has_recipients && i < asked->to.count; i++)
+		print_address(&explanation->recipients[i], "recipient", asked->recipients[i], out);
+	print_limits(explanation, out);
+}
+
+/* --- as JSON ------------------------------------------------------------------------------------- */
+
+static const char *verdict_name(enum policy_verdict verdict)
+{
+	static const char *const names[] = {
+		[POLICY_ALLOW] = "allow",
+		[POLICY_DENY] = "deny",
+		[POLICY_NEEDS_AUTH] = "needs-auth",
+		[POLICY_NEEDS_TLS] = "needs-tls",
+	};
+
+	return names[verdict];
+}
+
+static const char *match_name(enum policy_match match)
+{
+	return match == POLICY_MATCHES ? "matches" : match == POLICY_DIFFERS ? "differs" : "open";
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text ? json_of_span(span_of_str(text)) : json_null();
+}
+
+static json_t *steps_json(const struct explanation *explanation)
+{
+	json_t *steps = json_array();
+
+	for (size_t i = 0; i < explanation->step_count; i++) {
+		const struct policy_step *step = &explanation->steps[i];
+
+		json_array_append_new(
+			steps, json_pack("{s:s, s:s, s:o, s:s}", "rule", step->rule->name, "match",
+				       match_name(step->match), "condition",
+				       step->match == POLICY_MATCHES
+					       ? json_null()
+					       : json_string(policy_condition_name(step->condition)),
+				       "effect", policy_effect_name(step->rule->effect)));
+	}
+	return steps;
+}
+
+static json_t *address_json(const struct explained_address *address, struct span mailbox)
+{
+	return json_pack("{s:o, s:b, s:o}", "address", json_of_span(mailbox), "allowed", address->is_allowed,
+		"by", text_or_null(address->entry));
+}
+
+static json_t *recipients_json(const struct explanation *explanation)
+{
+	json_t *recipients = json_array();
+
+	for (size_t i = 0; explanation->has_recipients && i < explanation->asked->to.count; i++)
+		json_array_append_new(recipients,
+			address_json(&explanation->recipients[i], explanation->asked->recipients[i]));
+	return recipients;
+}
+
+static json_t *size_json(const struct explanation *explanation)
+{
+	const struct policy_rule *rule = explanation->decision.rule;
+
+	return json_pack("{s:o, s:o}", "max", json_of_u64(rule ? rule->size_max : 0), "allowed",
+		explanation->has_size ? json_boolean(explanation->is_size_allowed) : json_null());
+}
+
+static json_t *limit_json(const struct explained_limit *limit)
+{
+	const struct limit_rule *rule = limit->rule;
+
+	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "name", rule->name, "count",
+		limit_unit_name(rule->unit), "key", limit_key_name(rule->key), "value",
+		limit->missing ? json_null() : json_of_span(limit->value), "rate", json_of_u64(rule->rate),
+		"period_ms", json_of_u64(rule->period_us / 1000), "burst", json_of_u64(rule->burst), "action",
+		limit_action_name(rule->action), "used",
+		limit->is_known ? json_of_u64(explained_limit_used(limit)) : json_null(), "refuses_ms",
+		limit->is_known ? json_of_u64((explained_limit_wait_us(limit) + 999) / 1000) : json_null());
+}
+
+static json_t *limits_json(const struct explanation *explanation)
+{
+	json_t *limits = json_array();
+
+	for (size_t i = 0; i < explanation->limit_count; i++)
+		json_array_append_new(limits, limit_json(&explanation->limits[i]));
+	return limits;
+}
+
+json_t *explanation_json(const struct explanation *explanation)
+{
+	const struct policy_decision *decision = &explanation->decision;
+	json_t *value = json_pack("{s:o, s:s, s:o, s:o, s:b}", "version", json_of_u64(explanation->version),
+		"verdict", verdict_name(decision->verdict), "rule",
+		text_or_null(decision->rule ? decision->rule->name : NULL), "would_help",
+		text_or_null(decision->hope ? decision->hope->name : NULL), "final", decision->open == 0);
+
+	json_object_set_new(value, "steps", steps_json(explanation));
+	json_object_set_new(value, "rules_of_other_networks", json_of_u64(explanation->elsewhere));
+	json_object_set_new(value, "size", size_json(explanation));
+	json_object_set_new(value, "sender",
+		explanation->has_sender
+			? address_json(&explanation->sender, explanation->asked->counted.sender)
+			: json_null());
+	json_object_set_new(value, "recipients", recipients_json(explanation));
+	json_object_set_new(value, "limits", limits_json(explanation));
+	return value;
+}
