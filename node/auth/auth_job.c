@@ -42,9 +42,7 @@ void auth_backends_free(void *arg)
 	local_users_free(&backends->users);
 	if (backends->kerberos)
 		kerberos_free(&backends->kerberos);
-	if (backends->directory_password)
-		mem_wipe(backends->directory_password, strlen(backends->directory_password));
-	mem_free(backends->directory_password);
+	bind_password_free(&backends->bind_password);
 	arena_fini(&backends->arena);
 	mem_free(backends);
 }

@@ -2,6 +2,7 @@
 #ifndef NODE_AUTH_AUTH_JOB_H
 #define NODE_AUTH_AUTH_JOB_H
 
+#include "auth/bind_password.h"
 #include "auth/directory.h"
 #include "auth/kerberos.h"
 #include "auth/local_users.h"
@@ -16,7 +17,7 @@ struct auth_backends {
 	const char *name; /* of the pool, in the log */
 	struct log_writer *log;
 	struct directory *directory;
-	char *directory_password; /* secret; owned here as the directory is */
+	struct bind_password *bind_password; /* the directory's */
 	struct local_users *users;
 	struct kerberos *kerberos;
 	bool has_winbind;

@@ -56,19 +56,23 @@ static void start_ldap(struct authenticator *authenticator, const struct authent
 	struct auth_backends *backends = backends_new("auth-ldap", options->log);
 
 	ldap_conn_global_init();
-	backends->directory_password = mem_strdup(options->ldap_password);
+	backends->bind_password = options->ldap_password
+					  ? bind_password_new(options->ldap_password)
+					  : bind_password_new_secret(options->secrets,
+						    keep(backends, settings->auth.ldap.bind_secret));
 	backends->directory = directory_new(&(struct directory_options){
 		.servers = keep_list(backends, settings->auth.ldap.servers),
 		.ca = keep(backends, settings->auth.ldap.ca),
 		.start_tls = settings->auth.ldap.start_tls,
 		.bind_dn = keep(backends, settings->auth.ldap.bind_dn),
-		.bind_password = backends->directory_password,
+		.bind_password = backends->bind_password,
 		.base = keep(backends, settings->auth.ldap.base),
 		.domain = { keep(backends, settings->auth.ldap.domain),
 			keep(backends, settings->auth.ldap.realm) },
 		.timeout_ms = settings->auth.ldap.timeout_ms,
 	});
 	authenticator->directory = backends->directory;
+	authenticator->bind_password = backends->bind_password;
 	start_pool(authenticator, AUTH_POOL_LDAP, backends, settings->auth.ldap.threads,
 		settings->auth.ldap.queue);
 }
@@ -200,6 +204,8 @@ bool authenticator_free(struct authenticator **authenticator_ptr)
 		return true;
 	if (authenticator->loop)
 		loop_timer_cancel(authenticator->loop, &authenticator->timer);
+	if (authenticator->bind_password)
+		bind_password_stop(authenticator->bind_password);
 	for (size_t i = 0; i < AUTH_POOL_COUNT; i++) {
 		pool_cancel(&authenticator->upkeep[i]);
 		is_complete = pool_free(&authenticator->pools[i]) && is_complete;

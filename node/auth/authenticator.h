@@ -18,11 +18,15 @@
 
 struct authenticator;
 struct log_writer;
+struct secrets;
 struct loop;
 
 struct authenticator_options {
 	const struct settings *settings; /* borrowed for the call; section auth */
-	const char *ldap_password;       /* of the service account; copied, and wiped at the end */
+	/* Of the service account: copied, and wiped at the end. NULL: it is the secret auth.ldap.bind_secret.
+	 */
+	const char *ldap_password;
+	struct secrets *secrets; /* borrowed until authenticator_free(); may be NULL with a password */
 	/* The same on all nodes and for long, at least 16 bytes, copied; "": SCRAM is not offered. */
 	struct span scram_salt_key;
 	struct log_writer *log;

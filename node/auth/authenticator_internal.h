@@ -13,6 +13,7 @@ struct authenticator {
 	/* Freed by the pools. */
 	struct directory *directory;
 	struct local_users *users;
+	struct bind_password *bind_password;
 	struct kerberos *kerberos;
 	enum auth_backend order[AUTH_BACKEND_COUNT]; /* of those that check passwords */
 	size_t order_count;

@@ -15,17 +15,19 @@
 #include "auth/login_name.h"
 #include "skein/proto/base/err.h"
 
+struct bind_password;
 struct log;
 struct directory;
 struct directory_thread;
 struct pool_turn;
 
-/* Texts are borrowed for as long as the directory lives. */
+/* All borrowed for as long as the directory lives. */
 struct directory_options {
 	struct text_list servers; /* one URI each, in order of preference; at most DC_MAX */
 	const char *ca;
 	bool start_tls;
-	const char *bind_dn, *bind_password; /* of the service account */
+	const char *bind_dn; /* the service account */
+	struct bind_password *bind_password;
 	const char *base;
 	struct login_domain domain;
 	uint64_t timeout_ms; /* of each step, at one server */

@@ -28,6 +28,7 @@ struct directory_thread {
 	struct directory *directory;
 	struct log *log;
 	struct directory_server servers[DC_MAX];
+	uint64_t deadline_ms; /* of what is being asked */
 };
 
 /*

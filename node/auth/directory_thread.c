@@ -1,6 +1,7 @@
 /* Which server a question goes to, over which connection. */
 #include "auth/directory_internal.h"
 
+#include "auth/bind_password.h"
 #include "auth/pool.h"
 #include "skein/proto/base/alloc.h"
 #include "track/log.h"
@@ -41,21 +42,52 @@ static int open_conn(const struct directory *directory, const char *uri, LDAP **
 		ld_out);
 }
 
-/* A refused service account is trouble too: asking again and again would lock it. */
+static int bind_service(
+	struct directory_thread *thread, struct directory_server *server, struct span password)
+{
+	const char *dn = thread->directory->options.bind_dn;
+	unsigned data = 0;
+	int rc = ldap_conn_bind(server->service, dn, password, &data);
+
+	if (rc == LDAP_INVALID_CREDENTIALS)
+		log_event(thread->log, LOG_ERROR, "directory-refuses-us", LOG_STR("server", server->uri),
+			LOG_STR("dn", dn), LOG_U64("data", data), LOG_END);
+	return rc;
+}
+
+static enum bind_outcome outcome_of(int rc)
+{
+	if (rc == LDAP_SUCCESS)
+		return BIND_ACCEPTED;
+	return rc == LDAP_INVALID_CREDENTIALS ? BIND_REFUSED : BIND_UNKNOWN;
+}
+
+static int prove_service(struct directory_thread *thread, struct directory_server *server)
+{
+	struct bind_password *password = thread->directory->options.bind_password;
+	struct bind_attempt attempt;
+	struct buf why = { 0 };
+	int rc = LDAP_UNAVAILABLE;
+
+	if (bind_password_begin(password, pool_now_ms(), thread->deadline_ms, &attempt, &why)) {
+		rc = bind_service(thread, server, secret_value_text(attempt.value));
+		bind_password_end(password, &attempt, outcome_of(rc), pool_now_ms());
+	} else if (buf_len(&why)) {
+		log_event(thread->log, LOG_ERROR, "directory-password-missing",
+			LOG_SPAN("error", buf_span(&why)), LOG_END);
+	}
+	buf_fini(&why);
+	return rc;
+}
+
+/* A refused service account is trouble, not an answer. */
 static int open_service(struct directory_thread *thread, struct directory_server *server)
 {
-	const struct directory_options *options = &thread->directory->options;
-	unsigned data = 0;
 	int rc = open_conn(thread->directory, server->uri, &server->service);
 
 	if (rc == LDAP_SUCCESS)
-		rc = ldap_conn_bind(server->service, options->bind_dn, options->bind_password, &data);
-	if (rc == LDAP_INVALID_CREDENTIALS) {
-		log_event(thread->log, LOG_ERROR, "directory-refuses-us", LOG_STR("server", server->uri),
-			LOG_STR("dn", options->bind_dn), LOG_U64("data", data), LOG_END);
-		rc = LDAP_UNAVAILABLE;
-	}
-	return rc;
+		rc = prove_service(thread, server);
+	return rc == LDAP_INVALID_CREDENTIALS ? LDAP_UNAVAILABLE : rc;
 }
 
 /* A connection that was idle may have been closed by the server, which says nothing of how it is now. */
@@ -100,6 +132,7 @@ bool directory_ask(
 	size_t index;
 	bool is_final = false;
 
+	thread->deadline_ms = deadline_ms;
 	while (!is_final && pool_now_ms() < deadline_ms &&
 		dc_list_next(thread->directory->servers, pool_now_ms(), &tried, &index)) {
 		int rc = ask_server(thread, &thread->servers[index], question, arg, &is_final);
@@ -118,7 +151,7 @@ static int bind_once(struct directory_server *server, struct directory_bind *bin
 
 	if (bind->turn && !pool_commit(bind->turn))
 		return LDAP_USER_CANCELLED;
-	rc = ldap_conn_bind(server->user, bind->dn, bind->password, &bind->data);
+	rc = ldap_conn_bind(server->user, bind->dn, span_of_str(bind->password), &bind->data);
 	bind->is_unanswered |= LDAP_API_ERROR(rc);
 	return rc;
 }

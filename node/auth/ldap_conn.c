@@ -98,12 +98,12 @@ static unsigned diagnostic_data(LDAP *ld)
 	return number;
 }
 
-int ldap_conn_bind(LDAP *ld, const char *dn, const char *password, unsigned *data_out)
+int ldap_conn_bind(LDAP *ld, const char *dn, struct span password, unsigned *data_out)
 {
-	struct berval secret = { strlen(password), (char *)(uintptr_t)password };
+	struct berval secret = { password.len, (char *)(uintptr_t)password.ptr };
 	int rc;
 
-	CHECK(*dn && *password);
+	CHECK(*dn && password.len);
 	rc = ldap_sasl_bind_s(ld, dn, LDAP_SASL_SIMPLE, &secret, NULL, NULL, NULL);
 	*data_out = rc == LDAP_INVALID_CREDENTIALS ? diagnostic_data(ld) : 0;
 	return rc;

@@ -9,6 +9,7 @@
 #define NODE_AUTH_LDAP_CONN_H
 
 #include "skein/proto/base/check.h"
+#include "skein/proto/base/span.h"
 
 #include <ldap.h>
 #include <stdbool.h>
@@ -35,7 +36,7 @@ void ldap_conn_close(LDAP **ld);
  * A simple bind. `data_out` is what Active Directory adds to LDAP_INVALID_CREDENTIALS: 0x52e, 0x533 ...; or
  * 0. Neither dn nor password is empty: with one of them a bind succeeds and proves nothing (RFC 4513 5.1.2).
  */
-int ldap_conn_bind(LDAP *ld, const char *dn, const char *password, unsigned *data_out) WARN_UNUSED;
+int ldap_conn_bind(LDAP *ld, const char *dn, struct span password, unsigned *data_out) WARN_UNUSED;
 
 struct ldap_query {
 	const char *base, *filter;

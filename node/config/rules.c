@@ -261,6 +261,24 @@ static void require_given(
 			report, path, "is missing: auth.backends has %s", auth_backend_names[backend]);
 }
 
+static void check_bind_password(const struct settings *settings, struct report *report)
+{
+	bool has_file = *settings->auth.ldap.password_file, has_secret = *settings->auth.ldap.bind_secret;
+
+	if (has_file && has_secret)
+		report_error_at(report, "auth.ldap.bind_secret",
+			"is instead of auth.ldap.password_file: give one or the other, not both");
+	if (has_secret && !*settings->redis.address.host)
+		report_error_at(
+			report, "auth.ldap.bind_secret", "needs redis.address: secrets are a cluster's");
+	if (has_secret && !*settings->cluster.key_file)
+		report_error_at(
+			report, "auth.ldap.bind_secret", "needs cluster.key_file, which opens secrets");
+	if (!has_secret)
+		require_given(
+			report, settings->auth.ldap.password_file, "auth.ldap.password_file", AUTH_LDAP);
+}
+
 static void check_ldap(const struct settings *settings, struct report *report)
 {
 	const char *scheme = settings->auth.ldap.start_tls ? "ldap://" : "ldaps://";
@@ -269,7 +287,7 @@ static void check_ldap(const struct settings *settings, struct report *report)
 		report, settings->auth.ldap.servers.count ? "some" : "", "auth.ldap.servers", AUTH_LDAP);
 	require_given(report, settings->auth.ldap.ca, "auth.ldap.ca", AUTH_LDAP);
 	require_given(report, settings->auth.ldap.bind_dn, "auth.ldap.bind_dn", AUTH_LDAP);
-	require_given(report, settings->auth.ldap.password_file, "auth.ldap.password_file", AUTH_LDAP);
+	check_bind_password(settings, report);
 	require_given(report, settings->auth.ldap.base, "auth.ldap.base", AUTH_LDAP);
 	require_given(report, settings->auth.ldap.realm, "auth.ldap.realm", AUTH_LDAP);
 	/* A bind without TLS has sent the password before it is refused. */

@@ -279,7 +279,8 @@ static const struct setting_row rows[] = {
 	{ "limits.redis_wait", "300ms", DURATION(10 * MS, 10 * SECONDS), AT(limits.redis_wait_ms),
 		.help = "A limit of the policy waits so long for Redis; then the node's own share decides." },
 	{ "limits.counters", "100000", INTEGER(100, 10000000), AT(limits.counters),
-		.help = "Counters of limits that the node keeps while Redis is away; as many of failed logins." },
+		.help = "Counters of limits that the node keeps while Redis is away; as many of failed "
+			"logins." },
 	{ "limits.bans", "10000", INTEGER(100, 1000000), AT(limits.bans),
 		.help = "Banned clients that the node remembers." },
 	{ "limits.handshake_timeout", "30s", DURATION(100 * MS, 10 * MINUTES),
@@ -344,6 +345,9 @@ static const struct setting_row rows[] = {
 	{ "auth.ldap.bind_dn", "", TEXT(512), AT(auth.ldap.bind_dn), .help = "The account that searches." },
 	{ "auth.ldap.password_file", "", SECRET, AT(auth.ldap.password_file),
 		.help = "File that holds its password and nothing else." },
+	{ "auth.ldap.bind_secret", "", NAME(128), AT(auth.ldap.bind_secret),
+		.help = "In place of the file: name of the cluster's secret that is its password, followed "
+			"as it changes. `skeinctl secret set`." },
 	{ "auth.ldap.base", "", TEXT(512), AT(auth.ldap.base),
 		.help = "Where users and groups are: DC=example,DC=com." },
 	{ "auth.ldap.domain", "", NAME(15), AT(auth.ldap.domain),

@@ -206,6 +206,7 @@ struct settings {
 			bool start_tls;
 			const char *ca;
 			const char *bind_dn, *password_file;
+			const char *bind_secret; /* in place of the file; "": none */
 			const char *base, *domain, *realm;
 			uint64_t timeout_ms; /* of a step at one server */
 			uint64_t threads, queue;

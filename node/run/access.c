@@ -119,6 +119,7 @@ static enum err make_authenticator(struct access *access, struct buf *why_out)
 	char *password = NULL;
 	struct authenticator_options options = {
 		.settings = settings,
+		.secrets = access->secrets,
 		.log = access->options.log_writer,
 	};
 

@@ -63,16 +63,16 @@ class DirectoryLab:
         return subprocess.run([*self.wrapper, *map(str, command)], capture_output=True, text=True, timeout=SECONDS, check=False,
                               **options)
 
-    def settings(self, folder, **more):
+    def settings(self, folder, backends=("ldap", "winbind", "kerberos"), **more):
         """Section `auth` of a node that knows this domain."""
         password = pathlib.Path(folder) / "svc-password"
         password.write_text(self.facts["ADLAB_BIND_PW"] + "\n", encoding="utf-8")
         password.chmod(0o600)
-        return {"backends": ["ldap", "winbind", "kerberos"],
+        return {"backends": list(backends),
                 "ldap": {"servers": [self.facts["ADLAB_URI"]], "ca": self.facts["ADLAB_CA"],
                          "bind_dn": self.facts["ADLAB_BIND_DN"], "password_file": str(password),
                          "base": self.facts["ADLAB_BASE"], "domain": "ADLAB", "realm": "adlab.test"},
-                "kerberos": {"keytab": self.facts["ADLAB_KEYTAB"]},
+                **({"kerberos": {"keytab": self.facts["ADLAB_KEYTAB"]}} if "kerberos" in backends else {}),
                 **more}
 
     # --- changes

@@ -21,10 +21,8 @@ NEW_PASSWORD = "Other-Passw0rd-2"
 def cluster(module_clusters, domain, tmp_path_factory):
     """Three nodes, Redis, and the one directory."""
     folder = tmp_path_factory.mktemp("changes")
-    auth = domain.settings(folder, session_age=f"{SESSION_AGE}s", cache={
+    auth = domain.settings(folder, ["ldap"], session_age=f"{SESSION_AGE}s", cache={
         "identity": f"{IDENTITY}s", "password": f"{PASSWORD_TTL}s", "wrong": "0s"})
-    auth["backends"] = ["ldap"]
-    del auth["kerberos"]
     made = module_clusters(settings={"relay": None, "auth": auth})
     (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
     code, _, said = made.ctl("policy", "apply", str(folder / "policy.yaml"), "-m", "members may relay")

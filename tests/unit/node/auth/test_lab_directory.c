@@ -3,6 +3,7 @@
 #include "cmocka_all.h"
 
 #include "adlab.h"
+#include "auth/bind_password.h"
 #include "auth/directory.h"
 #include "auth/ldap_conn.h"
 #include "auth/pool.h"
@@ -29,13 +30,15 @@ struct lab {
 static const char *const wanted[] = { RELAY_USERS, "ADLAB\\send-as-any",
 	"CN=Domain Users,CN=Users,DC=adlab,DC=test", "no-such-group" };
 
+static struct bind_password *service_password;
+
 static struct directory_options options_of(const char *const *servers, size_t count)
 {
 	return (struct directory_options){
 		.servers = { servers, count },
 		.ca = adlab_get("ADLAB_CA"),
 		.bind_dn = adlab_get("ADLAB_BIND_DN"),
-		.bind_password = adlab_get("ADLAB_BIND_PW"),
+		.bind_password = service_password,
 		.base = adlab_get("ADLAB_BASE"),
 		.domain = { "ADLAB", "ADLAB.TEST" },
 		.timeout_ms = TIMEOUT_MS,
@@ -361,13 +364,15 @@ static void a_wrong_certificate_and_a_wrong_service_password_are_our_trouble(voi
 {
 	const char *const servers[] = { adlab_get("ADLAB_URI") };
 	struct directory_options options = options_of(servers, 1);
+	struct bind_password *wrong = bind_password_new("wrong");
 	struct lab lab;
 
 	(void)state;
-	options.bind_password = "wrong";
+	options.bind_password = wrong;
 	lab = lab_start(&options);
 	expect(&lab, "alice", ADLAB_PASSWORD, VERDICT_CANNOT_SAY, "directory-unavailable", NULL);
 	lab_stop(&lab);
+	bind_password_free(&wrong);
 	options = options_of(servers, 1);
 	options.ca = "/etc/hostname";
 	lab = lab_start(&options);
@@ -455,9 +460,13 @@ static int run(void)
 		cmocka_unit_test(a_server_that_restarts_is_connected_to_again),
 		cmocka_unit_test(the_groups_asked_about_can_change),
 	};
+	int failed;
 
 	ldap_conn_global_init();
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	service_password = bind_password_new(adlab_get("ADLAB_BIND_PW"));
+	failed = cmocka_run_group_tests(tests, set_up, tear_down);
+	bind_password_free(&service_password);
+	return failed;
 }
 
 int main(int argc, char *argv[])

@@ -3,6 +3,7 @@
 #include "cmocka_all.h"
 
 #include "adlab.h"
+#include "auth/bind_password.h"
 #include "auth/directory.h"
 #include "auth/kerberos.h"
 #include "auth/ldap_conn.h"
@@ -127,11 +128,12 @@ static void expect(struct kerberos *kerberos, const char *user, enum sasl_verdic
 static void expect_account(const char *sid, const char *user, const char *why)
 {
 	const char *const servers[] = { adlab_get("ADLAB_URI") };
+	struct bind_password *password = bind_password_new(adlab_get("ADLAB_BIND_PW"));
 	struct directory *directory = directory_new(&(struct directory_options){
 		.servers = { servers, 1 },
 		.ca = adlab_get("ADLAB_CA"),
 		.bind_dn = adlab_get("ADLAB_BIND_DN"),
-		.bind_password = adlab_get("ADLAB_BIND_PW"),
+		.bind_password = password,
 		.base = adlab_get("ADLAB_BASE"),
 		.domain = { "ADLAB", "ADLAB.TEST" },
 		.timeout_ms = 2000,
@@ -145,6 +147,7 @@ static void expect_account(const char *sid, const char *user, const char *why)
 	judgement_fini(&judgement);
 	directory_thread_free(&thread);
 	directory_free(&directory);
+	bind_password_free(&password);
 }
 
 static void expect_user(const char *user, const char *why)

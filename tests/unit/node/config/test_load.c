@@ -245,6 +245,11 @@ static void rules_over_several_settings_point_where_one_was_given(void **state)
 	"listeners: [{address: '127.0.0.1:2525', tls: starttls}]\n"                                          \
 	"route: {next_hops: [{host: mail.example}]}\ntls: {certificate: /c, key: /k}\n"
 
+#define WITH_LDAP                                                                                            \
+	"auth: {backends: ldap, ldap: {servers: ['ldaps://a'], ca: /c, bind_dn: CN=a, base: DC=a,\n"         \
+	"  realm: a.example,\n"                                                                              \
+	"  "
+
 static void what_authentication_needs_is_told(void **state)
 {
 	static const struct {
@@ -275,6 +280,13 @@ static void what_authentication_needs_is_told(void **state)
 			"node.yaml:4:40: $.auth.ldap.servers: \"ldaps://\" is not a URI such as "
 			"ldaps://dc1.example.com; ldap:// needs auth.ldap.start_tls\n"
 			"node.yaml:4:96: $.auth.ldap.timeout: must not be larger than auth.timeout\n" },
+		{ WITH_TLS WITH_LDAP "password_file: /p, bind_secret: svc-relay}}\n",
+			"node.yaml:6:35: $.auth.ldap.bind_secret: is instead of auth.ldap.password_file: "
+			"give one or the other, not both\n"
+			"node.yaml:6:35: $.auth.ldap.bind_secret: needs redis.address: secrets are a "
+			"cluster's\n"
+			"node.yaml:6:35: $.auth.ldap.bind_secret: needs cluster.key_file, which opens "
+			"secrets\n" },
 	};
 
 	(void)state;
