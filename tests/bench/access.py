@@ -63,7 +63,7 @@ def make_files(folder):
         pathlib.Path(folder, name).write_text(policy(has_limit), encoding="utf-8")
 
 
-def node_settings(folder, state, ports, has_policy, has_limit):
+def write_settings(folder, state, ports):
     settings = {
         "node": {"name": "bench", "spool": f"{state}/queue"},
         "listeners": [{"address": f"127.0.0.1:{ports['clear']}"},
@@ -76,23 +76,28 @@ def node_settings(folder, state, ports, has_policy, has_limit):
         "admin": {"listen": f"127.0.0.1:{ports['admin']}"},
         "relay": {"allow": ["127.0.0.0/8"]},
     }
-    if has_policy:
-        subprocess.run([BUILD / "bin" / "skeinctl", "--redis", f"127.0.0.1:{ports['redis']}", "policy", "apply",
-                        f"{folder}/{'limited' if has_limit else 'policy'}", "-m", "bench"], check=True, capture_output=True)
     pathlib.Path(state, "skeind.yaml").write_text(json.dumps(settings), encoding="utf-8")  # JSON is YAML
+
+
+def apply_policy(ports, path):
+    subprocess.run([BUILD / "bin" / "skeinctl", "--redis", f"127.0.0.1:{ports['redis']}", "policy", "apply", path, "-m", "bench"],
+                   check=True, stdout=subprocess.DEVNULL)
+    wait_for(lambda: '"version":1' in get(ports["admin"], "/healthz").stdout.replace(" ", ""), 20, "the node runs the policy")
 
 
 def measure(folder, variant, options):
     has_policy, has_limit, is_tls, has_auth, per_connection = variant
     ports = {name: free_port() for name in ("clear", "tls", "sink", "redis", "admin")}
     with tempfile.TemporaryDirectory(dir=options.state) as state, contextlib.ExitStack() as stack:
-        start(stack, ["smtp-sink", "-4", "-c", f"127.0.0.1:{ports['sink']}", "1024"], ports["sink"])
+        start(stack, ["smtp-sink", "-4", "-c", "-u", "nobody", f"127.0.0.1:{ports['sink']}", "1024"], ports["sink"])
         redis = start(stack, ["redis-server", "--port", str(ports["redis"]), "--save", "", "--appendonly", "no", "--dir", state],
                       ports["redis"])
-        node_settings(folder, state, ports, has_policy, has_limit)
+        write_settings(folder, state, ports)
         os.mkdir(f"{state}/queue", 0o700)
         node = start(stack, [str(SKEIND), "--config", f"{state}/skeind.yaml"], ports["clear"])
         wait_for(lambda: is_ready(ports["admin"]), 20, "the node is ready")
+        if has_policy:
+            apply_policy(ports, f"{folder}/{'limited' if has_limit else 'policy'}")
         before, began = cpu_seconds(node) + cpu_seconds(redis), time.monotonic()
         command = [str(SOURCE), str(ports["tls" if is_tls else "clear"]), str(options.sessions), str(options.messages),
                    str(options.size), str(per_connection), "tls" if is_tls else "clear", *(["bench"] if has_auth else [])]

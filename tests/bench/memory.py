@@ -163,4 +163,5 @@ def main():
             node.wait()
 
 
-main()
+if __name__ == "__main__":
+    main()
