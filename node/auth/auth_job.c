@@ -91,6 +91,9 @@ void auth_job_run(void *data, void *arg, const struct pool_turn *turn)
 		directory_look_up(
 			thread->directory, job->key, job->login, turn->deadline_ms, &job->judgement);
 		break;
+	case AUTH_JOB_LDAP_NAME:
+		directory_find_name(thread->directory, job->login, turn->deadline_ms, &job->judgement);
+		break;
 	case AUTH_JOB_FILE_PASSWORD:
 		local_users_check_password(
 			thread->backends->users, thread->log, job->login, job->password, &job->judgement);

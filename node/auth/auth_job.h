@@ -32,6 +32,7 @@ void auth_backends_free(void *arg);
 enum auth_job_kind {
 	AUTH_JOB_LDAP_PASSWORD,
 	AUTH_JOB_LDAP_LOOK_UP,
+	AUTH_JOB_LDAP_NAME,
 	AUTH_JOB_FILE_PASSWORD,
 	AUTH_JOB_FILE_LOOK_UP,
 	AUTH_JOB_FILE_SCRAM,

@@ -225,6 +225,7 @@ enum auth_pool auth_pool_of(enum auth_job_kind kind)
 	switch (kind) {
 	case AUTH_JOB_LDAP_PASSWORD:
 	case AUTH_JOB_LDAP_LOOK_UP:
+	case AUTH_JOB_LDAP_NAME:
 	case AUTH_JOB_LDAP_LOCKOUT:
 		return AUTH_POOL_LDAP;
 	case AUTH_JOB_NTLM:

@@ -14,7 +14,8 @@ enum { GROUPS_RETRY_MS = 60000 };
 /* One login or look-up, for one server after the other until one answers. */
 struct inquiry {
 	struct ldap_query query; /* that finds the account */
-	const char *password;    /* NULL: proved already, as is `turn` */
+	const char *password;    /* NULL, as is `turn`: proved already */
+	bool is_name_only;
 	const struct pool_turn *turn;
 	bool may_have_counted; /* by a server that did not answer */
 	struct arena arena;    /* begins anew with each server */
@@ -93,6 +94,20 @@ static bool make_query(const struct directory *directory, enum directory_key key
 	buf_append_byte(text, '\0');
 	query_out->filter = buf_span(text).ptr;
 	return is_good;
+}
+
+void directory_find_name(struct directory_thread *thread, const char *login, uint64_t deadline_ms,
+	struct judgement *judgement_out)
+{
+	struct buf filter = { 0 };
+	struct inquiry inquiry = { .is_name_only = true, .judgement = judgement_out };
+
+	judgement_set(judgement_out, VERDICT_REFUSED_PASSWORD, "no-such-user", NULL);
+	if (make_query(thread->directory, DIRECTORY_BY_LOGIN, login, &filter, &inquiry.query) &&
+		!directory_ask(thread, deadline_ms, answer_inquiry, &inquiry))
+		judgement_set(judgement_out, VERDICT_CANNOT_SAY, "directory-unavailable", NULL);
+	arena_fini(&inquiry.arena);
+	buf_fini(&filter);
 }
 
 void directory_look_up(struct directory_thread *thread, enum directory_key key, const char *value,
@@ -416,6 +431,12 @@ static int answer_inquiry(
 		return rc;
 	if (count != 1)
 		return refuse_unknown(thread, server, inquiry, count, is_final);
+	if (inquiry->is_name_only) {
+		judgement_set(inquiry->judgement, VERDICT_ACCEPTED, "named",
+			make_identity(
+				thread->directory, &account, account.state, (struct text_list){ NULL, 0 }));
+		return LDAP_SUCCESS;
+	}
 	if (inquiry->password)
 		rc = prove_password(thread, server, inquiry, &account, is_final);
 	if (rc == LDAP_USER_CANCELLED) /* says nothing of the server */

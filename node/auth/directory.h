@@ -51,6 +51,13 @@ void directory_thread_free(struct directory_thread **thread);
 void directory_check_password(struct directory_thread *thread, const char *login, const char *password,
 	const struct pool_turn *turn, struct judgement *judgement_out);
 
+/*
+ * Whose name is this? ACCEPTED with an identity of which only ->user means something, REFUSED_PASSWORD with
+ * "no-such-user" or "ambiguous-name", or CANNOT_SAY.
+ */
+void directory_find_name(struct directory_thread *thread, const char *login, uint64_t deadline_ms,
+	struct judgement *judgement_out);
+
 enum directory_key { DIRECTORY_BY_SID, DIRECTORY_BY_ACCOUNT, DIRECTORY_BY_LOGIN };
 
 /*

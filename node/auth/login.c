@@ -3,6 +3,8 @@
 #include "auth/authenticator_internal.h"
 #include "skein/proto/base/alloc.h"
 
+typedef void login_then_fn(struct login *login);
+
 struct login {
 	struct authenticator *authenticator;
 	struct loop *loop;
@@ -10,12 +12,15 @@ struct login {
 	void *arg;
 	struct sasl *sasl;
 	struct pool_job *job;     /* on its way */
-	struct auth_job *waiting; /* for login_confirm(); owned */
-	pool_done_fn *on_done;    /* of the waiting job */
-	bool needs_domain;        /* that job does: see name_and_confirm() */
+	login_then_fn *then;      /* what login_confirm() goes on with */
+	struct auth_job *waiting; /* goes off then, with SCRAM and NTLM; owned */
 	char *name;               /* whom the client named */
 	char *password;           /* secret */
-	size_t backend;           /* in authenticator->order */
+	struct identity *named;   /* whose name it is: only ->user means something; NULL: not known */
+	login_then_fn *on_named;
+	bool is_of_domain;     /* only the directory is asked for the name */
+	size_t backend;        /* in authenticator->order */
+	struct judgement away; /* what the directory could not say when it was asked for the name */
 	struct judgement judgement;
 	char sid[SID_TEXT_SIZE]; /* of one who proved himself by NTLM or Kerberos */
 	struct kerberos_context *context;
@@ -76,6 +81,7 @@ void login_free(struct login **login_ptr)
 		kerberos_context_free(&login->context);
 	sasl_free(&login->sasl);
 	judgement_fini(&login->judgement);
+	identity_unref(&login->named);
 	drop_secret(&login->password);
 	mem_free(login->name);
 	mem_free(login->user);
@@ -115,19 +121,14 @@ static char *lower_case(const char *text)
 	return copy;
 }
 
-/* Whom limits are about. Every way to write a name is the same user once it is known whose it is. */
+/* Whom limits are about: the same however the name is written. */
 static const char *user_of(struct login *login)
 {
-	struct identity *known = NULL;
+	const struct identity *identity =
+		login->judgement.identity ? login->judgement.identity : login->named;
 
-	if (!login->judgement.identity && login->name)
-		known = auth_cache_find_name(
-			login->authenticator->cache, span_of_str(login->name), loop_now_ms(login->loop));
 	mem_free(login->user);
-	login->user = login->judgement.identity ? mem_strdup(login->judgement.identity->user)
-		      : known                   ? mem_strdup(known->user)
-						: lower_case(login->name ? login->name : "");
-	identity_unref(&known);
+	login->user = identity ? mem_strdup(identity->user) : lower_case(login->name ? login->name : "");
 	return login->user;
 }
 
@@ -208,30 +209,23 @@ static void post(struct login *login, struct auth_job *job, pool_done_fn *done)
 		done(login, err, NULL);
 }
 
-static void emit_confirm(struct login *login)
+/* Nobody is asked before somebody says that it may be. */
+static void confirm(struct login *login, login_then_fn *then)
 {
+	login->then = then;
 	emit(login, (struct login_event){ .step = LOGIN_CONFIRM, .user = user_of(login) });
-}
-
-/* The job waits until somebody says that it may be asked. */
-static void confirm(struct login *login, struct auth_job *job, pool_done_fn *done)
-{
-	login->waiting = job;
-	login->on_done = done;
-	emit_confirm(login);
 }
 
 void login_confirm(struct login *login, bool may_ask)
 {
-	struct auth_job *job = login->waiting;
+	login_then_fn *then = login->then;
 
-	CHECK(job);
-	login->waiting = NULL;
+	CHECK(then);
+	login->then = NULL;
 	if (may_ask) {
-		post(login, job, login->on_done);
+		then(login);
 		return;
 	}
-	auth_job_free(job);
 	judgement_set(&login->judgement, VERDICT_REFUSED_STATE, "too-many-wrong-passwords", NULL);
 	finish(login);
 }
@@ -277,6 +271,14 @@ static void keep_identity(struct login *login, const char *name, struct identity
 		auth_cache_add_identity(cache, span_of_str(name), identity, now_of(login));
 }
 
+static void post_waiting(struct login *login, pool_done_fn *done)
+{
+	struct auth_job *job = login->waiting;
+
+	login->waiting = NULL;
+	post(login, job, done);
+}
+
 static void look_up(
 	struct login *login, bool in_file, enum directory_key key, struct span name, pool_done_fn *done)
 {
@@ -287,64 +289,75 @@ static void look_up(
 	post(login, job, done);
 }
 
-/* --- whose account it is --- */
-
-static bool is_name_known(const struct login *login)
-{
-	struct identity *known = auth_cache_find_name(
-		login->authenticator->cache, span_of_str(login->name), loop_now_ms(login->loop));
-	bool is_known = known != NULL;
-
-	identity_unref(&known);
-	return is_known;
-}
-
-static void on_named(void *arg, enum err err, void *data)
-{
-	struct login *login = arg;
-	struct judgement named = { 0 };
-
-	take_judgement(login, err, data, &named);
-	if (named.verdict == VERDICT_CANNOT_SAY && login->needs_domain) {
-		auth_job_free(login->waiting);
-		login->waiting = NULL;
-		judgement_fini(&login->judgement);
-		login->judgement = named;
-		finish(login);
-		return;
-	}
-	if (named.identity)
-		auth_cache_add_name(
-			login->authenticator->cache, span_of_str(login->name), named.identity, now_of(login));
-	judgement_fini(&named);
-	emit_confirm(login);
-}
-
-/*
- * The domain counts wrong passwords by account, whatever name it was asked with. So must whoever confirms, or
- * each way to write a name would have guesses of its own: the directory says first whose name it is.
- * `needs_domain`: without its answer nothing is asked at all.
- */
-static void name_and_confirm(struct login *login, bool needs_domain, struct auth_job *job, pool_done_fn *done)
-{
-	if (!login->authenticator->directory || is_name_known(login)) {
-		confirm(login, job, done);
-		return;
-	}
-	login->needs_domain = needs_domain;
-	login->waiting = job;
-	login->on_done = done;
-	look_up(login, false, DIRECTORY_BY_LOGIN, span_of_str(login->name), on_named);
-}
-
 static bool is_local(const struct identity *identity)
 {
 	return strcmp(identity->backend, "file") == 0;
 }
 
+static bool is_directory(const struct login *login)
+{
+	return login->authenticator->order[login->backend] == AUTH_LDAP;
+}
+
+/* ---- whose name it is ---- */
+
+/*
+ * A domain counts wrong passwords by account, and there are many ways to write the name of one. So whose it
+ * is is found out before anybody is asked about a password: of the back ends, in their order, the first that
+ * knows it. A directory that cannot say is not asked about the password either.
+ */
+static void find_name(struct login *login);
+
+static void on_name(void *arg, enum err err, void *data)
+{
+	struct login *login = arg;
+	struct judgement found = { 0 };
+
+	take_judgement(login, err, data, &found);
+	if (found.identity) {
+		login->named = identity_ref(found.identity);
+		auth_cache_add_name(
+			login->authenticator->cache, span_of_str(login->name), login->named, now_of(login));
+	} else if (found.verdict == VERDICT_CANNOT_SAY && is_directory(login)) {
+		login->away = found;
+	}
+	judgement_fini(&found);
+	login->backend++;
+	find_name(login);
+}
+
+static void find_name(struct login *login)
+{
+	struct auth_job *job;
+
+	while (login->is_of_domain && login->backend < login->authenticator->order_count &&
+		!is_directory(login))
+		login->backend++;
+	if (login->named || login->backend == login->authenticator->order_count) {
+		login->backend = 0;
+		login->on_named(login);
+		return;
+	}
+	job = auth_job_new(is_directory(login) ? AUTH_JOB_LDAP_NAME : AUTH_JOB_FILE_LOOK_UP);
+	job->login = auth_job_text(job, span_of_str(login->name));
+	post(login, job, on_name);
+}
+
+static void begin_naming(struct login *login, bool is_of_domain, login_then_fn *on_named)
+{
+	login->on_named = on_named;
+	login->is_of_domain = is_of_domain;
+	login->named =
+		auth_cache_find_name(login->authenticator->cache, span_of_str(login->name), now_of(login));
+	if (login->named && is_of_domain && is_local(login->named))
+		identity_unref(&login->named);
+	find_name(login);
+}
+
 /* ---- passwords ---- */
 
 static void on_password(void *arg, enum err err, void *data);
+static void on_password_named(struct login *login);
 
 static void answer_password(struct login *login)
 {
@@ -354,22 +367,14 @@ static void answer_password(struct login *login)
 	advance(login, step, &output);
 }
 
-static struct auth_job *password_job(struct login *login)
+static void post_password(struct login *login)
 {
-	bool is_ldap = login->authenticator->order[login->backend] == AUTH_LDAP;
-	struct auth_job *job = auth_job_new(is_ldap ? AUTH_JOB_LDAP_PASSWORD : AUTH_JOB_FILE_PASSWORD);
+	struct auth_job *job =
+		auth_job_new(is_directory(login) ? AUTH_JOB_LDAP_PASSWORD : AUTH_JOB_FILE_PASSWORD);
 
 	job->login = auth_job_text(job, span_of_str(login->name));
 	job->password = mem_strdup(login->password);
-	return job;
-}
-
-static bool asks_file(const struct login *login)
-{
-	for (size_t i = 0; i < login->authenticator->order_count; i++)
-		if (login->authenticator->order[i] != AUTH_LDAP)
-			return true;
-	return false;
+	post(login, job, on_password);
 }
 
 /* The password was right a moment ago, and the account is looked at again. */
@@ -411,12 +416,11 @@ static void ask_password(struct login *login, const struct sasl_ask *question)
 		identity_unref(&identity);
 		break;
 	case CACHE_UNKNOWN:
-		if (login->authenticator->order_count) {
-			name_and_confirm(login, !asks_file(login), password_job(login), on_password);
-		} else {
-			judgement_set(&login->judgement, VERDICT_CANNOT_SAY, "no-backend", NULL);
+		judgement_set(&login->judgement, VERDICT_CANNOT_SAY, "no-backend", NULL);
+		if (login->authenticator->order_count)
+			begin_naming(login, false, on_password_named);
+		else
 			answer_password(login);
-		}
 		break;
 	}
 }
@@ -445,6 +449,27 @@ static void merge(struct judgement *into, struct judgement *next)
 	*into = *next;
 }
 
+/* False: nobody is left who can be asked. */
+static bool skip_what_is_away(struct login *login)
+{
+	if (login->backend < login->authenticator->order_count && is_directory(login) && login->away.why) {
+		struct judgement away = login->away;
+
+		merge(&login->judgement, &away);
+		login->backend++;
+	}
+	return login->backend < login->authenticator->order_count;
+}
+
+static void on_password_named(struct login *login)
+{
+	login->judgement = (struct judgement){ .verdict = VERDICT_CANNOT_SAY };
+	if (skip_what_is_away(login))
+		confirm(login, post_password);
+	else
+		answer_password(login);
+}
+
 static void remember_password(struct login *login)
 {
 	struct auth_cache *cache = login->authenticator->cache;
@@ -470,8 +495,9 @@ static void on_password(void *arg, enum err err, void *data)
 	take_judgement(login, err, data, &next);
 	is_open = next.verdict == VERDICT_CANNOT_SAY || is_unknown_user(&next);
 	merge(&login->judgement, &next);
-	if (is_open && ++login->backend < login->authenticator->order_count) {
-		post(login, password_job(login), on_password);
+	login->backend += is_open;
+	if (is_open && skip_what_is_away(login)) {
+		post_password(login);
 		return;
 	}
 	remember_password(login);
@@ -492,23 +518,36 @@ static void on_scram(void *arg, enum err err, void *data)
 	advance(login, step, &output);
 }
 
+static void post_scram(struct login *login)
+{
+	post_waiting(login, on_scram);
+}
+
 static void ask_scram(struct login *login, const struct sasl_ask *question)
 {
 	struct auth_job *job = auth_job_new(AUTH_JOB_FILE_SCRAM);
 
 	login->name = mem_strndup(question->scram.login.ptr, question->scram.login.len);
 	job->login = auth_job_text(job, question->scram.login);
-	confirm(login, job, on_scram);
+	login->waiting = job;
+	confirm(login, post_scram);
 }
 
 /* ---- NTLM ---- */
+
+static void answer_ntlm(struct login *login, const uint8_t *session_key)
+{
+	struct sasl_output output;
+	enum sasl_step step =
+		sasl_answer_ntlm(login->sasl, verdict_of(&login->judgement), session_key, &output);
+
+	advance(login, step, &output);
+}
 
 static void on_ntlm(void *arg, enum err err, void *data)
 {
 	struct login *login = arg;
 	struct auth_job *job = data;
-	struct sasl_output output;
-	enum sasl_step step;
 
 	if (!err) {
 		job->judgement = job->ntlm_result.judgement;
@@ -517,9 +556,28 @@ static void on_ntlm(void *arg, enum err err, void *data)
 	take_judgement(login, err, job, &login->judgement);
 	if (login->judgement.verdict == VERDICT_ACCEPTED)
 		memcpy(login->sid, job->ntlm_result.sid, sizeof(login->sid));
-	step = sasl_answer_ntlm(login->sasl, verdict_of(&login->judgement),
-		err ? NULL : job->ntlm_result.session_key, &output);
-	advance(login, step, &output);
+	answer_ntlm(login, err ? NULL : job->ntlm_result.session_key);
+}
+
+/* Whom the directory does not know, by this name, would not get in; and its count would be nobody's. */
+static void post_ntlm(struct login *login)
+{
+	if (login->named) {
+		post_waiting(login, on_ntlm);
+		return;
+	}
+	judgement_set(&login->judgement, VERDICT_REFUSED_PASSWORD, "no-such-user", NULL);
+	answer_ntlm(login, NULL);
+}
+
+static void on_ntlm_named(struct login *login)
+{
+	if (login->named || !login->away.why) {
+		confirm(login, post_ntlm);
+		return;
+	}
+	login->judgement = login->away;
+	answer_ntlm(login, NULL);
 }
 
 static char *ntlm_name(struct span domain, struct span user)
@@ -548,7 +606,8 @@ static void ask_ntlm(struct login *login, const struct sasl_ask *question)
 		.nt = auth_job_bytes(job, question->ntlm.nt),
 	};
 	memcpy(job->ntlm.challenge, question->ntlm.challenge, sizeof(job->ntlm.challenge));
-	name_and_confirm(login, true, job, on_ntlm);
+	login->waiting = job;
+	begin_naming(login, true, on_ntlm_named);
 }
 
 /* ---- Kerberos ---- */

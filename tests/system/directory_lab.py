@@ -1,5 +1,6 @@
 """A real Active Directory for tests, which tests/lib/adlab makes, and clients that are at home in it."""
 import base64
+import contextlib
 import os
 import pathlib
 import shlex
@@ -82,23 +83,33 @@ class DirectoryLab:
         return subprocess.run(command, env=dict(os.environ, LDAPTLS_CACERT=self.facts["ADLAB_CA"]), capture_output=True,
                               text=True, timeout=SECONDS, check=False, **options)
 
+    def _name(self, entry):
+        base = self.facts["ADLAB_BASE"]
+        return f"CN={entry},CN=Users,{base}" if entry else base
+
+    def read(self, entry, attribute):
+        """The value of a user's attribute; None: it has none."""
+        done = self._ldap("ldapsearch", self.facts["ADLAB_BIND_DN"], self.facts["ADLAB_BIND_PW"], "-LLL", "-s", "base", "-b",
+                          self._name(entry), attribute)
+        assert done.returncode == 0, done.stderr
+        return next((line.partition(": ")[2] for line in done.stdout.splitlines() if line.startswith(f"{attribute}:")), None)
+
     def change(self, entry, *lines):
-        """As the administrator: the lines of LDIF below "changetype: modify", for a user or a group."""
-        ldif = "\n".join([f"dn: CN={entry},CN=Users,{self.facts['ADLAB_BASE']}", "changetype: modify", *lines, ""])
+        """As the administrator: the lines of LDIF below "changetype: modify", for a user or a group; "": the domain."""
+        ldif = "\n".join([f"dn: {self._name(entry)}", "changetype: modify", *lines, ""])
         done = self._ldap("ldapmodify", "Administrator@adlab.test", "Adm1n-Passw0rd", input=ldif)
         assert done.returncode == 0, done.stderr
 
     def age_password(self, user):
         """As if it had been set years ago."""
-        ldif = (f"dn: CN={user},CN=Users,{self.facts['ADLAB_BASE']}\nchangetype: modify\nreplace: pwdLastSet\n"
-                "pwdLastSet: 130000000000000000\n")
+        ldif = f"dn: {self._name(user)}\nchangetype: modify\nreplace: pwdLastSet\npwdLastSet: 130000000000000000\n"
         done = subprocess.run(["ldbmodify", "-H", f"{self.environment['ADLAB_STATE']}/dc/private/sam.ldb", BYPASS], input=ldif,
                               capture_output=True, text=True, timeout=SECONDS, check=False)
         assert done.returncode == 0, done.stderr
 
     def member(self, verb, user, group=RELAY_GROUP):
         """verb: add or delete."""
-        self.change(group, f"{verb}: member", f"member: CN={user},CN=Users,{self.facts['ADLAB_BASE']}")
+        self.change(group, f"{verb}: member", f"member: {self._name(user)}")
 
     def set_password(self, user, password):
         quoted = base64.b64encode(f'"{password}"'.encode("utf-16-le")).decode()
@@ -107,6 +118,17 @@ class DirectoryLab:
     def try_password(self, user, password):
         """True when a bind at the domain controller itself takes it."""
         return self._ldap("ldapsearch", f"{user}@adlab.test", password, "-s", "base", "-b", "").returncode == 0
+
+    @contextlib.contextmanager
+    def lockout(self, threshold):
+        """So many wrong passwords lock an account, from here to the end of the block; then none is locked."""
+        self.change("", "replace: lockoutThreshold", f"lockoutThreshold: {threshold}")
+        try:
+            yield
+        finally:
+            self.change("", "replace: lockoutThreshold", "lockoutThreshold: 0")
+            for user in ("alice", "bob", "carol", "dave", "many"):
+                self.change(user, "replace: lockoutTime", "lockoutTime: 0")
 
     # --- clients
 

@@ -4,11 +4,11 @@ import subprocess
 from lab.wait import until
 import pytest
 
-from directory_lab import ABUSE, PASSWORD, connect, log_in
+from directory_lab import PASSWORD, UNGUARDED, connect, log_in
 from test_secrets_nodes import ctl
 from test_skeinctl import CTL
 
-POLICY = ABUSE + "clients: [{name: users, match: {user: '*'}, effect: require-auth}]\n"
+POLICY = UNGUARDED + "clients: [{name: users, match: {user: '*'}, effect: require-auth}]\n"
 SOON = 30  # Seconds; it is two or three on a machine that has nothing else to do.
 NEW_PASSWORD = "Another-Svc-Pw-2"
 

@@ -2,7 +2,6 @@
 and others are served meanwhile."""
 import concurrent.futures
 import itertools
-import re
 import smtplib
 import socket
 import ssl
@@ -10,10 +9,8 @@ import ssl
 import pytest
 from lab.wait import until
 
-from directory_lab import LAB, PASSWORD, DirectoryLab
+from directory_lab import PASSWORD
 from support import message, new_tag, send, until_arrived
-
-pytestmark = pytest.mark.skipif(not LAB.exists(), reason="the directory lab is not beside this checkout")
 
 THRESHOLD = 10
 ADDRESSES, GUESSES = 50, 10000
@@ -28,12 +25,10 @@ clients:
 """
 
 
-@pytest.fixture(scope="module")
-def domain():
-    lab = DirectoryLab()
-    lab.tool("domain", "passwordsettings", "set", f"--account-lockout-threshold={THRESHOLD}")
-    yield lab
-    lab.end()
+@pytest.fixture(scope="module", autouse=True)
+def lockout(domain):
+    with domain.lockout(THRESHOLD):
+        yield
 
 
 @pytest.fixture
@@ -84,10 +79,7 @@ def log_in(node, source, user, password):
 
 
 def bad_passwords(domain, user):
-    shown = domain.tool("user", "show", user, "--attributes=badPwdCount,lockoutTime")
-    locked = re.search(r"lockoutTime: (\d+)", shown)
-    count = re.search(r"badPwdCount: (\d+)", shown)
-    return int(count[1]) if count else 0, bool(locked and int(locked[1]))
+    return int(domain.read(user, "badPwdCount") or 0), bool(int(domain.read(user, "lockoutTime") or 0))
 
 
 def test_ten_thousand_guesses_from_fifty_addresses(cluster, domain, record_property):

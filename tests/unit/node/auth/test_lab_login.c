@@ -17,7 +17,7 @@
 
 #include <sys/random.h>
 
-enum { TIMEOUT_MS = 10000, STEP_MS = 4000, SHORT_MS = 500, SHORT_STEP_MS = 1000 };
+enum { TIMEOUT_MS = 10000, STEP_MS = 4000, SHORT_MS = 500, SHORT_STEP_MS = 2000 };
 
 struct lab {
 	struct loop loop;
@@ -93,8 +93,9 @@ static void add_user(struct lab *lab, const char *name, const char *password)
 {
 	struct buf why = { 0 };
 
-	assert_int_equal(user_store_add(lab->users.path, name,
-				 &(struct user_change){ .password = password, .scram = USER_SCRAM_YES }, &why),
+	assert_int_equal(
+		user_store_add(lab->users.path, name,
+			&(struct user_change){ .password = password, .scram = USER_SCRAM_YES }, &why),
 		ERR_OK);
 	buf_fini(&why);
 }
@@ -313,6 +314,7 @@ static void a_directory_that_hangs_is_told_in_time_and_stops_no_loop(void **stat
 	plain(lab, "", "carol", ADLAB_PASSWORD);
 	assert_int_equal(lab->event.step, LOGIN_UNAVAILABLE);
 	assert_true(uv_hrtime() / 1000000 - start_ms < TIMEOUT_MS + 500);
+	assert_false(lab->event.may_have_counted);
 	/* Another back end still accepts its own, and refuses nobody in the directory's name. */
 	plain(lab, "", "printer", "printer-secret");
 	expect(lab, LOGIN_ACCEPTED, "accepted", false);
@@ -398,19 +400,73 @@ static void who_had_too_many_wrong_passwords_is_not_asked_about(void **state)
 	assert_int_equal(lab->confirms, 1);
 }
 
-/* The domain counts by account: a guesser must not get new guesses with each way to write a name. */
-static void an_account_is_one_by_each_of_its_names_before_it_is_asked_about(void **state)
+static void ntlm(struct lab *lab, const char *user, const char *password);
+
+static void a_name_is_the_same_user_however_it_is_written(void **state)
 {
-	static const char *const names[] = { "Bob", "ADLAB\\bob", "bob@adlab.test", "b.obrien@corp.example" };
+	static const char *const names[] = { "bob", "BOB", "ADLAB\\bob", "adlab.test\\Bob", "bob@adlab.test",
+		"b.obrien@corp.example" };
 	struct lab *lab = *state;
 
-	start(lab, "[ldap]");
+	start(lab, "[ldap, winbind]");
+	wait_for(lab, SASL_NTLM);
 	lab->refuse_confirm = true;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		plain(lab, "", names[i], ADLAB_PASSWORD);
+		plain(lab, "", names[i], "wrong");
 		expect(lab, LOGIN_REFUSED, "too-many-wrong-passwords", false);
 		assert_string_equal(lab->user, "bob@adlab.test");
 	}
+	ntlm(lab, "bob", "wrong");
+	expect(lab, LOGIN_REFUSED, "too-many-wrong-passwords", false);
+	assert_string_equal(lab->user, "bob@adlab.test");
+	/* As nobody knows this one, nobody's failures are counted by another spelling of it. */
+	lab->refuse_confirm = false;
+	ntlm(lab, "bob@adlab.test", "wrong");
+	expect(lab, LOGIN_REFUSED, "no-such-user", true);
+	assert_int_equal(lab->event.code, 0);
+}
+
+static void without_its_directory_nobody_is_asked_about(void **state)
+{
+	struct lab *lab = *state;
+
+	lab->relay = tcp_relay_new(adlab_get("ADLAB_ADDR"), 636);
+	tcp_relay_set_fault(lab->relay, 0, RELAY_CUT);
+	start(lab, "[ldap, file]");
+	plain(lab, "", "alice", "wrong");
+	assert_int_equal(lab->event.step, LOGIN_UNAVAILABLE);
+	/* The file might have known it. */
+	assert_int_equal(lab->confirms, 1);
+	assert_string_equal(lab->user, "alice");
+	plain(lab, "", "printer", "printer-secret");
+	expect(lab, LOGIN_ACCEPTED, "accepted", false);
+	login_free(&lab->login);
+	authenticator_free(&lab->authenticator);
+	start(lab, "[ldap, winbind]");
+	wait_for(lab, SASL_NTLM);
+	plain(lab, "", "alice", "wrong");
+	assert_int_equal(lab->event.step, LOGIN_UNAVAILABLE);
+	assert_int_equal(lab->confirms, 0);
+	ntlm(lab, "alice", "wrong");
+	assert_int_equal(lab->event.step, LOGIN_UNAVAILABLE);
+	assert_int_equal(lab->confirms, 0);
+}
+
+static void whom_the_file_knows_waits_for_no_directory(void **state)
+{
+	struct lab *lab = *state;
+	uint64_t start_ms;
+
+	start(lab, "[file, ldap]");
+	stop_dc(lab, true);
+	start_ms = uv_hrtime() / 1000000;
+	plain(lab, "", "printer", "printer-secret");
+	expect(lab, LOGIN_ACCEPTED, "accepted", false);
+	plain(lab, "", "printer", "wrong");
+	expect(lab, LOGIN_REFUSED, "wrong-password", true);
+	assert_string_equal(lab->user, "printer");
+	assert_true(uv_hrtime() / 1000000 - start_ms < STEP_MS);
+	stop_dc(lab, false);
 }
 
 static void acting_as_another_is_refused_and_as_oneself_is_fine(void **state)
@@ -642,7 +698,11 @@ static int run(void)
 		cmocka_unit_test_setup_teardown(
 			who_had_too_many_wrong_passwords_is_not_asked_about, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
-			an_account_is_one_by_each_of_its_names_before_it_is_asked_about, set_up, tear_down),
+			a_name_is_the_same_user_however_it_is_written, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			without_its_directory_nobody_is_asked_about, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			whom_the_file_knows_waits_for_no_directory, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			acting_as_another_is_refused_and_as_oneself_is_fine, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_login_that_is_freed_says_nothing_more, set_up, tear_down),
