@@ -62,19 +62,11 @@ bool visitor_may_send_as(const struct visitor *visitor, struct span sender)
 	return may;
 }
 
-static bool names_another(struct span local)
-{
-	return span_find(local, '%') < local.len || span_find(local, '!') < local.len ||
-	       span_find(local, '@') < local.len;
-}
-
-bool visitor_may_send_to(const struct visitor *visitor, struct span local, struct span address)
+bool visitor_may_send_to(const struct visitor *visitor, struct span address)
 {
 	const char *entry;
 
-	if (!policy_recipient_allowed(visitor->snapshot->policy, &visitor->decision, address, &entry))
-		return false;
-	return entry[0] == '\0' || !names_another(local);
+	return policy_recipient_allowed(visitor->snapshot->policy, &visitor->decision, address, &entry);
 }
 
 uint64_t visitor_size_max(const struct visitor *visitor)

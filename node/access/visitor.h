@@ -33,11 +33,7 @@ void visitor_ask(struct visitor *visitor, struct policy_slot *slot);
 
 /* By the last answer, which was POLICY_ALLOW. An address is local@domain; empty: the null sender. */
 bool visitor_may_send_as(const struct visitor *visitor, struct span sender);
-/*
- * Where a rule names recipients, none may smuggle another behind its own domain: user%other@domain,
- * other!user@domain, "user@other"@domain. A next hop might send those on.
- */
-bool visitor_may_send_to(const struct visitor *visitor, struct span local, struct span address);
+bool visitor_may_send_to(const struct visitor *visitor, struct span address);
 /* Bytes of a message, 0: no limit of the policy's. */
 uint64_t visitor_size_max(const struct visitor *visitor);
 /* The name of the rule that decided; "" when none did. */

@@ -170,15 +170,14 @@ bool session_unstall(struct session *session, bool give_up)
 static bool may_send_to(const struct session *session, const struct smtp_address *to)
 {
 	char full[SMTP_MAILBOX_MAX + SMTP_DOMAIN_MAX + 1];
-	struct span local = to->local, address = to->text;
+	struct span address = to->text;
 
 	/* RFC 5321 4.1.1.3: without a domain it is our own postmaster. */
 	if (to->kind == SMTP_ADDRESS_POSTMASTER) {
-		local = to->text;
 		address = span_of(full, (size_t)snprintf(full, sizeof(full), "%.*s@%s", SPAN_ARGS(to->text),
 						session->inbound->settings->node.hostname));
 	}
-	return visitor_may_send_to(&session->visitor, local, address);
+	return visitor_may_send_to(&session->visitor, address);
 }
 
 void session_on_rcpt(struct session *session, const struct smtp_event_data *data)
