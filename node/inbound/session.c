@@ -251,15 +251,14 @@ static void greet(struct session *session, const struct smtp_reply *reply)
 	pump(session, &none);
 }
 
+/* At the greeting it is 421 whatever the reason (RFC 5321 3.8). */
 static const struct smtp_reply *unready(struct session *session)
 {
-	enum smtp_reply_id id =
-		session->inbound->is_draining ? SMTP_REPLY_SHUTTING_DOWN : session_unready_reply(session);
-
-	if (!id)
+	if (!session->inbound->is_draining && !session_unready_reply(session))
 		return NULL;
 	meter_add_at(session->inbound->meter, METRIC_CONNECTIONS_REFUSED, REFUSED_NOT_READY, 1);
-	return smtp_reply_get(id);
+	return smtp_reply_get(
+		session->inbound->is_draining ? SMTP_REPLY_SHUTTING_DOWN : SMTP_REPLY_NOT_READY);
 }
 
 static unsigned may_learn(const struct session *session)
