@@ -1,15 +1,16 @@
 /*
- * adlab: an Active Directory domain for a test program: that of ctest's fixture where ADLAB_STATE says so,
- * otherwise one of its own. The script tests/lib/adlab makes it. A program that has adlab_main() in its main()
- * runs twice: first to start the lab, then inside of it, where ADLAB_URI and the others are set and libwbclient
- * finds winbindd. Tests leave the domain as it was.
+ * adlab: an Active Directory domain for a test program: the one that is told (see the script tests/lib/adlab,
+ * which makes it), otherwise one of its own. A program that has adlab_main() in its main()
+ * runs twice: first to start the lab, then inside of it, where ADLAB_URI and the others are set and
+ * libwbclient finds winbindd. Tests leave the domain as it was.
  */
 #ifndef TESTS_LIB_ADLAB_H
 #define TESTS_LIB_ADLAB_H
 
 #define ADLAB_PASSWORD "User-Passw0rd-1"
 
-/* The whole main(): `run` inside the lab. Without a lab it says why, and the exit code is ctest's for "skipped". */
+/* The whole main(): `run` inside the lab. Without a lab it says why, and the exit code is ctest's for
+ * "skipped". */
 int adlab_main(char *const argv[], int (*run)(void));
 /* A variable of the lab. */
 const char *adlab_get(const char *name);

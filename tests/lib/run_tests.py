@@ -6,6 +6,7 @@ the plain build, and those marked `sanitize` again on the two others. The exit c
 """
 import argparse
 import collections
+import contextlib
 import os
 import pathlib
 import re
@@ -73,6 +74,23 @@ def build(which):
     if done.returncode:
         print(done.stdout[-6000:])
     return done.returncode == 0
+
+
+@contextlib.contextmanager
+def domain():
+    """One Active Directory for all tests of this run; whoever comes first starts it."""
+    if os.environ.get("ADLAB_STATE"):
+        yield
+        return
+    folder = tempfile.mkdtemp(prefix="adlab-", dir="/tmp")
+    os.environ["ADLAB_STATE"] = f"{folder}/lab"
+    try:
+        yield
+    finally:
+        if os.path.isdir(os.environ["ADLAB_STATE"]):
+            run([str(TOP / "tests" / "lib" / "adlab"), "clean"])
+        del os.environ["ADLAB_STATE"]
+        os.rmdir(folder)
 
 
 def run_ctest(which, tally, options):
@@ -169,9 +187,10 @@ def main():
         if not build(which):
             tally.fail(f"build, {which.name}")
             continue
-        run_ctest(which, tally, options)
-        if not options.fast:
-            run_pytest(which, tally, options, None if which is PLAIN else "sanitize")
+        with domain():
+            run_ctest(which, tally, options)
+            if not options.fast:
+                run_pytest(which, tally, options, None if which is PLAIN else "sanitize")
     tell(tally, time.monotonic() - began)
     return 1 if tally.failed or not tally.passed else 0
 

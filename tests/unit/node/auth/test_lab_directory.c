@@ -18,7 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TIMEOUT_MS = 2500, SHORT_MS = 500, DEADLINE_MS = 20000 };
+/* A directory that is well may take its time on a machine that has other things to do. */
+enum { TIMEOUT_MS = 2500, PATIENCE_MS = 10000, DEADLINE_MS = 20000 };
 
 #define RELAY_USERS "smtp-relay-users"
 
@@ -41,7 +42,7 @@ static struct directory_options options_of(const char *const *servers, size_t co
 		.bind_password = service_password,
 		.base = adlab_get("ADLAB_BASE"),
 		.domain = { "ADLAB", "ADLAB.TEST" },
-		.timeout_ms = TIMEOUT_MS,
+		.timeout_ms = PATIENCE_MS,
 	};
 }
 
@@ -300,11 +301,13 @@ static void servers_that_fail_are_passed_over_and_remembered(void **state)
 	int fd = silent_server(silent, sizeof(silent));
 	const char *const servers[] = { silent, "ldaps://127.0.0.1:1", adlab_get("ADLAB_URI") };
 	struct directory_options options = options_of(servers, ARRAY_LEN(servers));
-	struct lab lab = lab_start(&options);
+	struct lab lab;
 	uint64_t start_ms = pool_now_ms(), first_ms;
 	bool is_quick = false;
 
 	(void)state;
+	options.timeout_ms = TIMEOUT_MS;
+	lab = lab_start(&options);
 	expect(&lab, "alice", ADLAB_PASSWORD, VERDICT_ACCEPTED, "accepted", "alice@adlab.test");
 	first_ms = pool_now_ms() - start_ms;
 	assert_true(first_ms >= TIMEOUT_MS - 100 && first_ms < 4 * TIMEOUT_MS);
@@ -332,7 +335,7 @@ static void what_was_not_answered_may_have_counted_if_it_was_a_bind(void **state
 		{ "alice", 0, RELAY_CUT, false },
 		{ "alice", 1, RELAY_SWALLOW, true },
 		{ "alice", 1, RELAY_CUT, true },
-		{ "nobody", 1, RELAY_SWALLOW, false },
+		{ "nobody", 1, RELAY_CUT, false },
 	};
 
 	(void)state;
@@ -345,7 +348,7 @@ static void what_was_not_answered_may_have_counted_if_it_was_a_bind(void **state
 		struct lab lab;
 
 		snprintf(uri, sizeof(uri), "ldaps://%s:%u", adlab_get("ADLAB_ADDR"), tcp_relay_port(relay));
-		options.timeout_ms = SHORT_MS;
+		options.timeout_ms = TIMEOUT_MS;
 		lab = lab_start(&options);
 		expect(&lab, "alice", ADLAB_PASSWORD, VERDICT_ACCEPTED, "accepted", "alice@adlab.test");
 		tcp_relay_set_fault(relay, rows[i].connection, rows[i].fault);
@@ -414,18 +417,25 @@ static void expect_recovery(struct lab *lab)
 
 static void a_server_that_hangs_is_given_up_in_time_and_comes_back(void **state)
 {
+	const char *const servers[] = { adlab_get("ADLAB_URI") };
+	struct directory_options options = options_of(servers, 1);
 	uint64_t start_ms;
+	struct lab lab;
 
-	expect(*state, "alice", ADLAB_PASSWORD, VERDICT_ACCEPTED, "accepted", "alice@adlab.test");
+	(void)state;
+	options.timeout_ms = TIMEOUT_MS;
+	lab = lab_start(&options);
+	expect_recovery(&lab);
 	adlab_do("hang");
 	start_ms = pool_now_ms();
-	expect(*state, "alice", ADLAB_PASSWORD, VERDICT_CANNOT_SAY, "directory-unavailable", NULL);
+	expect(&lab, "alice", ADLAB_PASSWORD, VERDICT_CANNOT_SAY, "directory-unavailable", NULL);
 	assert_true(pool_now_ms() - start_ms < 3 * TIMEOUT_MS);
 	start_ms = pool_now_ms();
-	expect(*state, "alice", ADLAB_PASSWORD, VERDICT_CANNOT_SAY, "directory-unavailable", NULL);
+	expect(&lab, "alice", ADLAB_PASSWORD, VERDICT_CANNOT_SAY, "directory-unavailable", NULL);
 	assert_true(pool_now_ms() - start_ms < TIMEOUT_MS / 2);
 	adlab_do("wake");
-	expect_recovery(*state);
+	expect_recovery(&lab);
+	lab_stop(&lab);
 }
 
 static void a_server_that_restarts_is_connected_to_again(void **state)
