@@ -112,9 +112,9 @@ def test_ten_thousand_guesses_from_fifty_addresses(cluster, domain, record_prope
     assert len(flat) == GUESSES and set(flat) <= {535, 454, None}
     # Ten failures of an address bring its ban: from then on it is not heard.
     assert all(one[-1] is None for one in answers)
-    heard = sum(answer is not None for answer in flat)
+    heard = flat.count(535)  # 454 is no failure: a busy machine had no time to ask.
     counts = {user: bad_passwords(domain, user) for user in VICTIMS if user != "nobody"}
-    text = f"{GUESSES} guesses, {heard} were answered, {GUESSES - heard} turned away; (badPwdCount, locked): {counts}"
+    text = f"{GUESSES} guesses, {heard} were refused, {flat.count(454)} put off, the others turned away; (badPwdCount, locked): {counts}"
     print(text)
     record_property("guesses", text)
     assert heard <= ADDRESSES * 11
