@@ -92,7 +92,10 @@ struct spf_place {
 	unsigned number;    /* of the term, from 1; 0: the record as a whole */
 };
 
-/* Spans live as long as the check. */
+/*
+ * Spans live as long as the check. Domains, terms and problems quote what peers and the DNS said, byte for
+ * byte: whoever shows them escapes them.
+ */
 struct spf_verdict {
 	enum spf_result result;
 	struct span domain; /* that was checked: of MAIL FROM, or HELO without one */
