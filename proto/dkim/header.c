@@ -148,10 +148,10 @@ size_t dkim_header_count(const struct dkim_header *header, struct span name)
 	return count;
 }
 
-void dkim_header_select(struct dkim_header *header)
+void dkim_header_select(struct dkim_header *header, size_t own)
 {
 	for (size_t i = 0; i < header->count; i++)
-		header->fields[i].is_taken = false;
+		header->fields[i].is_taken = i == own;
 }
 
 bool dkim_header_take(struct dkim_header *header, struct span name, struct span *field_out)

@@ -51,8 +51,13 @@ struct span dkim_header_name(const struct dkim_header *header, size_t index);
 /* How often the field is there; names compare without case. */
 size_t dkim_header_count(const struct dkim_header *header, struct span name);
 
-/* A selection of fields, RFC 6376 5.4.2: each call takes the lowest one of this name that is not taken. */
-void dkim_header_select(struct dkim_header *header);
+#define DKIM_NO_FIELD SIZE_MAX
+
+/*
+ * A selection of fields, RFC 6376 5.4.2: each call of dkim_header_take() takes the lowest one of this name
+ * that is not taken. `own`, unless DKIM_NO_FIELD, is the signature under way, which is not among them.
+ */
+void dkim_header_select(struct dkim_header *header, size_t own);
 /* False: there is none, or none left. */
 bool dkim_header_take(struct dkim_header *header, struct span name, struct span *field_out);
 
