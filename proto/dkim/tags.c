@@ -94,6 +94,16 @@ bool dkim_list_next(struct span *list, struct span *item_out)
 	return true;
 }
 
+size_t dkim_list_count(struct span list)
+{
+	struct span item;
+	size_t count = 0;
+
+	while (dkim_list_next(&list, &item))
+		count++;
+	return count;
+}
+
 bool dkim_list_has(struct span list, struct span item)
 {
 	struct span seen;

@@ -26,6 +26,7 @@ const struct dkim_tag *dkim_tags_find(const struct dkim_tags *tags, const char *
 struct span dkim_trim(struct span text);
 /* Takes the next item of a list. False: there is none. */
 bool dkim_list_next(struct span *list, struct span *item_out);
+size_t dkim_list_count(struct span list);
 /* An item of the list; compares without case. */
 bool dkim_list_has(struct span list, struct span item);
 /* base64 with white space in it. False: it is none, or longer than `size`. */

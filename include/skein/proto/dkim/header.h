@@ -18,6 +18,7 @@ enum dkim_header_state {
 enum {
 	DKIM_HEADER_SIZE_MAX = 1024 * 1024, /* what may be asked for */
 	DKIM_HEADER_FIELDS_MAX = 4096,
+	DKIM_SIGNED_MAX = 512, /* names in one h= */
 };
 
 struct dkim_field {

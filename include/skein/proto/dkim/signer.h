@@ -14,7 +14,6 @@
 enum {
 	DKIM_RULES_MAX = 8,
 	DKIM_RULE_NAMES_MAX = 64,
-	DKIM_SIGNED_MAX = 512,   /* names in one h= */
 	DKIM_DNS_NAME_MAX = 253, /* SELECTOR._domainkey.DOMAIN */
 	DKIM_FIELD_NAME_MAX = 64,
 };
