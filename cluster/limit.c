@@ -1,6 +1,6 @@
 #include "skein/cluster/limit.h"
 
-static const char *const key_names[LIMIT_KEYS] = {
+const char *const limit_key_names[LIMIT_KEYS] = {
 	[LIMIT_PER_CLIENT] = "client",
 	[LIMIT_PER_USER] = "user",
 	[LIMIT_PER_SENDER] = "sender",
@@ -9,29 +9,14 @@ static const char *const key_names[LIMIT_KEYS] = {
 	[LIMIT_PER_ROUTE] = "route",
 	[LIMIT_PER_CLUSTER] = "cluster",
 };
-static const char *const unit_names[LIMIT_UNITS] = {
+const char *const limit_unit_names[LIMIT_UNITS] = {
 	[LIMIT_MESSAGES] = "messages",
 	[LIMIT_RECIPIENTS] = "recipients",
 	[LIMIT_BYTES] = "bytes",
 	[LIMIT_CONNECTIONS] = "connections",
 	[LIMIT_AUTH_FAILURES] = "auth_failures",
 };
-static const char *const action_names[LIMIT_ACTIONS] = { [LIMIT_DEFER] = "defer", [LIMIT_REJECT] = "reject" };
-
-const char *limit_key_name(enum limit_key key)
-{
-	return key_names[key];
-}
-
-const char *limit_unit_name(enum limit_unit unit)
-{
-	return unit_names[unit];
-}
-
-const char *limit_action_name(enum limit_action action)
-{
-	return action_names[action];
-}
+const char *const limit_action_names[LIMIT_ACTIONS] = { [LIMIT_DEFER] = "defer", [LIMIT_REJECT] = "reject" };
 
 /* count x period / rate, at most LIMIT_TIME_US_MAX + 1. */
 static uint64_t time_of(const struct limit_rule *rule, uint64_t count)

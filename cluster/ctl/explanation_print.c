@@ -127,11 +127,11 @@ static void add_cell(struct grid *grid, struct buf *text, enum tint tint)
 
 static void add_limit(struct grid *grid, const struct explained_limit *limit)
 {
-	const char *key = limit_key_name(limit->rule->key);
+	const char *key = limit_key_names[limit->rule->key];
 	struct buf cell = { 0 };
 
 	grid_add(grid, span_of_str(limit->rule->name), TINT_NONE);
-	grid_add(grid, span_of_str(limit_unit_name(limit->rule->unit)), TINT_NONE);
+	grid_add(grid, span_of_str(limit_unit_names[limit->rule->unit]), TINT_NONE);
 	if (limit->missing)
 		grid_printf(grid, TINT_FAINT, "%s (%s)", key, limit->missing);
 	else
@@ -140,7 +140,7 @@ static void add_limit(struct grid *grid, const struct explained_limit *limit)
 	add_cell(grid, &cell, TINT_NONE);
 	print_rate(&cell, limit->rule);
 	add_cell(grid, &cell, TINT_NONE);
-	grid_add(grid, span_of_str(limit_action_name(limit->rule->action)), TINT_NONE);
+	grid_add(grid, span_of_str(limit_action_names[limit->rule->action]), TINT_NONE);
 	print_now(&cell, limit);
 	add_cell(grid, &cell, TINT_BAD);
 	buf_fini(&cell);
@@ -263,10 +263,10 @@ static json_t *limit_json(const struct explained_limit *limit)
 	const struct limit_rule *rule = limit->rule;
 
 	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:s, s:o, s:o}", "name", rule->name, "count",
-		limit_unit_name(rule->unit), "key", limit_key_name(rule->key), "value",
+		limit_unit_names[rule->unit], "key", limit_key_names[rule->key], "value",
 		limit->missing ? json_null() : json_of_span(limit->value), "rate", json_of_u64(rule->rate),
 		"period_ms", json_of_u64(rule->period_us / 1000), "burst", json_of_u64(rule->burst), "action",
-		limit_action_name(rule->action), "used",
+		limit_action_names[rule->action], "used",
 		limit->is_known ? json_of_u64(explained_limit_used(limit)) : json_null(), "refuses_ms",
 		limit->is_known ? json_of_u64((explained_limit_wait_us(limit) + 999) / 1000) : json_null());
 }

@@ -97,7 +97,7 @@ static void check_key(const struct limit_text *text, struct report *report)
 			"by account");
 	else
 		report_error_at(report, path, "%s are counted by client or cluster, not by %s",
-			limit_unit_name(text->unit), limit_key_name(text->key));
+			limit_unit_names[text->unit], limit_key_names[text->key]);
 }
 
 /* The time of the burst must be one that Redis counts exactly. */

@@ -32,23 +32,6 @@ static const char *const effect_names[] = {
 	[POLICY_EFFECT_REQUIRE_AUTH] = "require-auth",
 	[POLICY_EFFECT_REQUIRE_TLS] = "require-tls",
 };
-static const char *const key_names[] = {
-	[LIMIT_PER_CLIENT] = "client",
-	[LIMIT_PER_USER] = "user",
-	[LIMIT_PER_SENDER] = "sender",
-	[LIMIT_PER_SENDER_DOMAIN] = "sender_domain",
-	[LIMIT_PER_RECIPIENT_DOMAIN] = "recipient_domain",
-	[LIMIT_PER_ROUTE] = "route",
-	[LIMIT_PER_CLUSTER] = "cluster",
-};
-static const char *const unit_names[] = {
-	[LIMIT_MESSAGES] = "messages",
-	[LIMIT_RECIPIENTS] = "recipients",
-	[LIMIT_BYTES] = "bytes",
-	[LIMIT_CONNECTIONS] = "connections",
-	[LIMIT_AUTH_FAILURES] = "auth_failures",
-};
-static const char *const action_names[] = { [LIMIT_DEFER] = "defer", [LIMIT_REJECT] = "reject" };
 
 static const struct setting_row list_rows[] = {
 	{ "name", NULL, NAME, IN_LIST(name), .help = "What rules call it: list:NAME." },
@@ -59,12 +42,12 @@ static const struct setting_table list_table = { list_rows, ARRAY_LEN(list_rows)
 
 static const struct setting_row limit_rows[] = {
 	{ "name", NULL, NAME, IN_LIMIT(name), .help = "What rules call it." },
-	{ "key", NULL, ENUM(key_names), IN_LIMIT(key), .help = "What has a counter of its own." },
-	{ "count", "messages", ENUM(unit_names), IN_LIMIT(unit), .help = "What is counted." },
+	{ "key", NULL, ENUM(limit_key_names), IN_LIMIT(key), .help = "What has a counter of its own." },
+	{ "count", "messages", ENUM(limit_unit_names), IN_LIMIT(unit), .help = "What is counted." },
 	{ "rate", NULL, STRING, IN_LIMIT(rate), .help = "How much in which time: 100/min, 14/s, 10GiB/day." },
 	{ "burst", "", STRING, IN_LIMIT(burst),
 		.help = "How much at once. Not set: as much as the rate says." },
-	{ "action", "defer", ENUM(action_names), IN_LIMIT(action), .help = "What is done above it." },
+	{ "action", "defer", ENUM(limit_action_names), IN_LIMIT(action), .help = "What is done above it." },
 	{ "global", "false", BOOL, IN_LIMIT(is_global),
 		.help = "Holds for all clients, whatever their rule." },
 };

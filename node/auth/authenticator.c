@@ -175,7 +175,8 @@ struct authenticator *authenticator_new(const struct authenticator_options *opti
 	struct authenticator *authenticator = mem_zalloc(sizeof(*authenticator));
 	const struct settings *settings = options->settings;
 
-	CHECK(pthread_mutex_init(&authenticator->lock, NULL) == 0);
+	authenticator->on_lockout = options->on_lockout;
+	authenticator->arg = options->arg;
 	loop_timer_init(&authenticator->timer, on_upkeep, authenticator);
 	authenticator->timeout_ms = settings->auth.timeout_ms;
 	for (size_t i = 0; i < settings->auth.backends.count; i++) {
@@ -211,7 +212,6 @@ bool authenticator_free(struct authenticator **authenticator_ptr)
 		is_complete = pool_free(&authenticator->pools[i]) && is_complete;
 	}
 	auth_cache_free(&authenticator->cache);
-	pthread_mutex_destroy(&authenticator->lock);
 	mem_wipe(authenticator->salt_key, sizeof(authenticator->salt_key));
 	mem_free(authenticator);
 	*authenticator_ptr = NULL;
@@ -270,27 +270,7 @@ void authenticator_set_groups(struct authenticator *authenticator, struct text_l
 	auth_cache_clear(authenticator->cache);
 }
 
-bool authenticator_lockout(struct authenticator *authenticator, struct directory_lockout *lockout_out)
-{
-	bool is_known;
-
-	pthread_mutex_lock(&authenticator->lock);
-	*lockout_out = authenticator->lockout;
-	is_known = authenticator->has_lockout;
-	pthread_mutex_unlock(&authenticator->lock);
-	return is_known;
-}
-
 /* ---- upkeep ---- */
-
-static void keep_lockout(struct authenticator *authenticator, const struct directory_lockout *lockout)
-{
-	pthread_mutex_lock(&authenticator->lock);
-	authenticator->lockout = *lockout;
-	authenticator->has_lockout = true;
-	authenticator->lockout_due_ms = loop_now_ms(authenticator->loop) + LOCKOUT_AGE_MS;
-	pthread_mutex_unlock(&authenticator->lock);
-}
 
 /* Exchanges on other threads point to the names, so they are written once: a machine that is joined anew
  * needs a restart. */
@@ -314,8 +294,11 @@ static void on_lockout(void *arg, enum err err, void *data)
 	const struct auth_job *job = data;
 
 	authenticator->upkeep[AUTH_POOL_LDAP] = NULL;
-	if (!err && !job->err)
-		keep_lockout(authenticator, &job->lockout);
+	if (err || job->err)
+		return;
+	authenticator->lockout_due_ms = loop_now_ms(authenticator->loop) + LOCKOUT_AGE_MS;
+	if (authenticator->on_lockout)
+		authenticator->on_lockout(authenticator->arg, &job->lockout);
 }
 
 static void on_names(void *arg, enum err err, void *data)

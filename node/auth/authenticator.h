@@ -21,6 +21,9 @@ struct log_writer;
 struct secrets;
 struct loop;
 
+/* What the domain does about wrong passwords, as it was read just now; on the loop of the upkeep. */
+typedef void lockout_fn(void *arg, const struct directory_lockout *lockout);
+
 struct authenticator_options {
 	const struct settings *settings; /* borrowed for the call; section auth */
 	/* Of the service account: copied, and wiped at the end. NULL: it is the secret auth.ldap.bind_secret.
@@ -30,6 +33,8 @@ struct authenticator_options {
 	/* The same on all nodes and for long, at least 16 bytes, copied; "": SCRAM is not offered. */
 	struct span scram_salt_key;
 	struct log_writer *log;
+	lockout_fn *on_lockout; /* NULL: nobody wants to know */
+	void *arg;
 };
 
 /* In the main thread, before others are started: libldap is set up. Reads no file and asks nobody. */
@@ -54,7 +59,5 @@ void authenticator_set_groups(struct authenticator *authenticator, struct text_l
 unsigned authenticator_mechanisms(const struct authenticator *authenticator);
 /* For sasl_offer(). Lives as long as the authenticator. */
 const struct sasl_settings *authenticator_sasl(const struct authenticator *authenticator);
-/* Any thread. False: not known (yet), or there is no directory. For limits on wrong passwords. */
-bool authenticator_lockout(struct authenticator *authenticator, struct directory_lockout *lockout_out);
 
 #endif

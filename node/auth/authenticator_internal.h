@@ -28,9 +28,8 @@ struct authenticator {
 	bool has_names;             /* of the upkeep's thread */
 	atomic_bool winbind_up, kerberos_up;
 
-	pthread_mutex_t lock;
-	struct directory_lockout lockout; /* under lock, as is has_lockout */
-	bool has_lockout;
+	lockout_fn *on_lockout;
+	void *arg;
 
 	/* The upkeep, on one loop. */
 	struct loop *loop;

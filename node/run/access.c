@@ -8,7 +8,7 @@
 
 #include <openssl/hmac.h>
 
-enum { SALT_KEY_LEN = 32, LOCKOUT_LOOK_MS = 1000 };
+enum { SALT_KEY_LEN = 32 };
 
 /* --- the policy --------------------------------------------------------------------------------- */
 
@@ -111,6 +111,13 @@ static void derive_salt_key(const struct access *access, unsigned char key_out[S
 	CHECK(len == SALT_KEY_LEN);
 }
 
+static void on_lockout(void *arg, const struct directory_lockout *lockout)
+{
+	struct access *access = arg;
+
+	throttle_set_lockout(&access->throttle, lockout);
+}
+
 static enum err make_authenticator(struct access *access, struct buf *why_out)
 {
 	const struct settings *settings = access->options.settings;
@@ -121,6 +128,8 @@ static enum err make_authenticator(struct access *access, struct buf *why_out)
 		.settings = settings,
 		.secrets = access->secrets,
 		.log = access->options.log_writer,
+		.on_lockout = on_lockout,
+		.arg = access,
 	};
 
 	if (!settings->auth.backends.count)
@@ -137,16 +146,6 @@ static enum err make_authenticator(struct access *access, struct buf *why_out)
 	secret_free(&password);
 	mem_wipe(salt_key, sizeof(salt_key));
 	return ERR_OK;
-}
-
-static void on_look(void *arg)
-{
-	struct access *access = arg;
-	struct directory_lockout lockout;
-
-	if (authenticator_lockout(access->authenticator, &lockout))
-		throttle_set_lockout(&access->throttle, &lockout);
-	loop_timer_set(access->options.loop, &access->timer, LOCKOUT_LOOK_MS);
 }
 
 /* --- what holds clients back -------------------------------------------------------------------- */
@@ -190,7 +189,6 @@ void access_init(struct access *access)
 {
 	*access = (struct access){ .authenticator = NULL };
 	policy_slot_init(&access->policy);
-	loop_timer_init(&access->timer, on_look, access);
 }
 
 enum err access_open(struct access *access, const struct access_options *options, struct buf *why_out)
@@ -209,10 +207,8 @@ enum err access_open(struct access *access, const struct access_options *options
 
 void access_start(struct access *access, struct redis_link *link)
 {
-	if (access->authenticator) {
+	if (access->authenticator)
 		authenticator_start(access->authenticator, access->options.loop);
-		on_look(access);
-	}
 	throttle_start(&access->throttle, access->options.loop, link);
 	if (!link)
 		return;
@@ -230,8 +226,6 @@ void access_reload(struct access *access, const struct settings *settings, struc
 void access_stop(struct access *access)
 {
 	throttle_stop(&access->throttle);
-	if (access->options.loop)
-		loop_timer_cancel(access->options.loop, &access->timer);
 }
 
 bool access_fini(struct access *access)

@@ -36,7 +36,6 @@ struct access {
 	struct secrets *secrets;
 	struct secret_watch *secret_watch; /* NULL: no Redis, or no key */
 	struct throttle throttle;
-	struct loop_timer timer; /* what the domain says about wrong passwords is looked at */
 };
 
 void access_init(struct access *access);

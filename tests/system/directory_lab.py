@@ -196,3 +196,11 @@ def log_in(client, user, password, mechanism="PLAIN"):
         return client.auth(mechanism, getattr(client, f"auth_{mechanism.lower()}"))
     except smtplib.SMTPAuthenticationError as error:
         return error.smtp_code, error.smtp_error
+
+
+def node_of_domain(clusters, domain, folder, policy):
+    """A cluster of one node on the joined member, where each wrong password is asked about."""
+    (folder / "policy.yaml").write_text(policy, encoding="utf-8")
+    return clusters(nodes=1, redis=False, balancer=False, wrapper=domain.wrapper, settings={
+        "relay": None, "policy": {"file": str(folder / "policy.yaml")},
+        "auth": domain.settings(folder, cache={"wrong": "0s"})})

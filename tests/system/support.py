@@ -1,5 +1,6 @@
 """What several system tests do: count, send one message, wait for one."""
 import smtplib
+import socket
 import uuid
 
 from lab.account import Account, until_quiet, until_received
@@ -59,6 +60,20 @@ def send(address, sender="a@client.skein.test", recipients=("b@sink.skein.test",
     with smtplib.SMTP(host, int(port), timeout=20) as client:
         refused = client.sendmail(sender, list(recipients), content or message(tag), **options)
     return tag, refused
+
+
+def session_of(address, source):
+    """A session as the client `source` has it behind a balancer: `address` is a listener that takes PROXY headers."""
+    host, port = address.split(":")
+    session = smtplib.SMTP(timeout=60)
+    session._host = "localhost"  # for STARTTLS
+    session.sock, session.file = socket.create_connection((host, int(port)), timeout=60), None
+    session.sock.sendall(f"PROXY {'TCP6' if ':' in source else 'TCP4'} {source} {source} 1000 25\r\n".encode())
+    code, text = session.getreply()
+    if code != 220:
+        session.close()
+        raise smtplib.SMTPConnectError(code, text)
+    return session
 
 
 def until_arrived(cluster, tag, seconds=30, count=1):

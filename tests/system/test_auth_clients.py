@@ -7,7 +7,7 @@ import subprocess
 from lab.wait import until
 import pytest
 
-from directory_lab import PASSWORD, UNGUARDED, connect, log_in
+from directory_lab import PASSWORD, UNGUARDED, connect, log_in, node_of_domain
 from support import message, new_tag, until_arrived
 
 SECONDS = 60
@@ -21,10 +21,7 @@ POLICY = UNGUARDED + """clients:
 @pytest.fixture(scope="module")
 def relay(module_clusters, domain, tmp_path_factory):
     folder = tmp_path_factory.mktemp("clients")
-    (folder / "policy.yaml").write_text(POLICY, encoding="utf-8")
-    return module_clusters(nodes=1, redis=False, balancer=False, wrapper=domain.wrapper, settings={
-        "relay": None, "policy": {"file": str(folder / "policy.yaml")},
-        "auth": domain.settings(folder, cache={"wrong": "0s"})})
+    return node_of_domain(module_clusters, domain, folder, POLICY)
 
 
 def run(*command, **options):

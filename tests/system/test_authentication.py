@@ -7,7 +7,7 @@ import re
 from lab.wait import until
 import pytest
 
-from directory_lab import PASSWORD, RELAY_GROUP, UNGUARDED, connect
+from directory_lab import PASSWORD, RELAY_GROUP, UNGUARDED, connect, node_of_domain
 from support import message, new_tag, until_arrived
 
 MEMBERS = UNGUARDED + f"""clients:
@@ -76,10 +76,7 @@ def test_the_documents_table_is_what_is_tested_here():
 def relay(module_clusters, domain, tmp_path_factory):
     """A node on the joined member."""
     folder = tmp_path_factory.mktemp("auth")
-    (folder / "policy.yaml").write_text(MEMBERS, encoding="utf-8")
-    return module_clusters(nodes=1, redis=False, balancer=False, wrapper=domain.wrapper, settings={
-        "relay": None, "policy": {"file": str(folder / "policy.yaml")},
-        "auth": domain.settings(folder, cache={"wrong": "0s"})})
+    return node_of_domain(module_clusters, domain, folder, MEMBERS)
 
 
 def log_of(relay):

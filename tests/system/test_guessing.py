@@ -3,14 +3,13 @@ and others are served meanwhile."""
 import concurrent.futures
 import itertools
 import smtplib
-import socket
 import ssl
 
 import pytest
 from lab.wait import until
 
 from directory_lab import PASSWORD
-from support import message, new_tag, send, until_arrived
+from support import message, new_tag, send, session_of, until_arrived
 
 THRESHOLD = 10
 ADDRESSES, GUESSES = 50, 10000
@@ -43,16 +42,11 @@ def cluster(new_cluster, domain, tmp_path):
 
 
 def connect(node, source):
-    """A session as this client has it, behind a balancer; None: it is turned away."""
-    host, port = node.proxied.split(":")
-    session = smtplib.SMTP(timeout=60)
-    session._host = "localhost"
-    session.sock, session.file = socket.create_connection((host, int(port)), timeout=60), None
-    session.sock.sendall(f"PROXY TCP4 {source} 10.0.0.1 1000 25\r\n".encode())
-    if session.getreply()[0] != 220:
-        session.close()
+    """A session as this client has it; None: it is turned away."""
+    try:
+        return session_of(node.proxied, source)
+    except smtplib.SMTPConnectError:
         return None
-    return session
 
 
 TLS = ssl.create_default_context()

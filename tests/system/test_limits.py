@@ -2,13 +2,16 @@
 import concurrent.futures
 import re
 import smtplib
+import ssl
+import subprocess
 import time
 
 import pytest
 from lab import admin
+from lab.cluster import build_folder
 from lab.wait import until
 
-from support import message, new_tag, send, until_arrived
+from support import message, new_tag, send, session_of, until_arrived
 
 RATE = 100  # per minute, and as many at once
 POLICY = """limits:
@@ -33,20 +36,13 @@ def until_all_know_all(cluster):
 
 
 def client_of(node, source=None):
-    """A session; with `source` the balancer's listener, which believes who it is."""
-    host, port = (node.proxied if source else node.smtp).split(":")
-    if not source:
-        return smtplib.SMTP(host, int(port), timeout=30)
-    session = smtplib.SMTP(timeout=30)
-    family = "TCP6" if ":" in source else "TCP4"
-    connection = session._get_socket(host, int(port), 30)
-    connection.sendall(f"PROXY {family} {source} {source} 1000 25\r\n".encode())
-    session.sock, session.file = connection, None
-    code, text = session.getreply()
-    if code != 220:
-        raise smtplib.SMTPConnectError(code, text)
-    session.ehlo()
-    return session
+    """A session; with `source` by the balancer's listener, which believes who it is."""
+    if source:
+        session = session_of(node.proxied, source)
+        session.ehlo()
+        return session
+    host, port = node.smtp.split(":")
+    return smtplib.SMTP(host, int(port), timeout=30)
 
 
 def offer(session, sender="a@client.skein.test", recipients=("b@sink.skein.test",), text="Hello.\r\n"):
@@ -162,6 +158,37 @@ def test_connections_are_limited_before_the_greeting(new_cluster):
     assert refused.value.smtp_code == 421
     client_of(other, "10.0.0.8").quit()
     until(lambda: one.metric('skein_connections_refused_total{reason="limit"}') == 1, 20, "it is counted")
+
+
+def test_failed_logins_are_limited_and_good_ones_are_not(new_cluster, tmp_path):
+    users, policy = tmp_path / "users", tmp_path / "policy.yaml"
+    policy.write_text("abuse: {delay: 0s}\n" + POLICY.format(
+        limits="  fails: {key: client, count: auth_failures, rate: 2/h, global: true}\n", rest=""), encoding="utf-8")
+    subprocess.run([build_folder() / "bin" / "skeinctl", "--users-file", users, "user", "add", "ann"], input="right\n",
+                   text=True, check=True, capture_output=True)
+    cluster = new_cluster(nodes=1, redis=False, balancer=False, settings={
+        "policy": {"file": str(policy)}, "auth": {"backends": ["file"], "file": {"path": str(users)}, "cache": {"wrong": "0s"}}})
+    node = cluster.nodes[1]
+    tls = ssl.create_default_context()
+    tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+
+    def log_in(password, source="10.0.0.5"):
+        with client_of(node, source) as session:
+            session.starttls(context=tls)
+            session.ehlo()
+            session.user, session.password = "ann", password
+            try:
+                return session.auth("PLAIN", session.auth_plain)
+            except smtplib.SMTPAuthenticationError as refused:
+                return refused.smtp_code, refused.smtp_error
+
+    for _ in range(5):
+        assert log_in("right")[0] == 235
+    assert [log_in(f"wrong-{number}")[0] for number in range(2)] == [535, 535]
+    for password in ("wrong-2", "right"):
+        code, text = log_in(password)
+        assert code == 454 and b"4.7.0 Limit fails is reached, try again in" in text, (code, text)
+    assert log_in("right", "10.0.0.6")[0] == 235
 
 
 def test_what_came_to_nothing_is_given_back(new_cluster):

@@ -68,9 +68,9 @@ struct limit_rule {
 
 /* "client", "sender_domain"; "messages"; "defer": as the policy writes them, and as metrics and answers name
  * them. */
-const char *limit_key_name(enum limit_key key);
-const char *limit_unit_name(enum limit_unit unit);
-const char *limit_action_name(enum limit_action action);
+extern const char *const limit_key_names[LIMIT_KEYS];
+extern const char *const limit_unit_names[LIMIT_UNITS];
+extern const char *const limit_action_names[LIMIT_ACTIONS];
 
 /* NULL when the numbers are within their bounds, otherwise a phrase that says what is wrong. */
 const char *limit_rule_check(const struct limit_rule *rule) WARN_UNUSED;

@@ -237,7 +237,7 @@ static void a_limit_counts_what_its_key_has(void **state)
 			char text[200];
 
 			snprintf(text, sizeof(text), "limits: {a: {key: %s, count: %s, rate: 1/s}}\n",
-				limit_key_name(key), limit_unit_name(unit));
+				limit_key_names[key], limit_unit_names[unit]);
 			policy = policy_parse(span_of_str(text), "p.yaml", &report);
 			if (!policy != !(fits & 1u << key))
 				fail_msg("%s: %.*s", text, SPAN_ARGS(buf_span(&report.text)));

@@ -3,6 +3,7 @@
 
 #include "auth/pool.h"
 #include "loop_until.h"
+#include "wait_until.h"
 #include "skein/proto/base/alloc.h"
 
 #include <signal.h>
@@ -151,8 +152,7 @@ static void a_job_that_hangs_is_given_up_at_its_deadline_and_its_result_dropped(
 
 	pthread_mutex_lock(&lab->gate);
 	assert_int_equal(ask(lab, true, SHORT_MS, &answer), ERR_OK);
-	while (!lab->running)
-		usleep(100);
+	WAIT_UNTIL(lab->running);
 	RUN_UNTIL(&lab->loop, answer.calls);
 	assert_int_equal(answer.err, ERR_TIMEOUT);
 	assert_int_equal(lab->freed, 0); /* the thread still has it */
@@ -198,8 +198,7 @@ static void what_was_done_by_then_is_told_and_the_rest_is_left(void **state)
 		lab->running = lab->freed = lab->left = 0;
 		pthread_mutex_lock(&lab->gate);
 		assert_int_equal(ask_committed(lab, true, rows[i].commitment, SHORT_MS, &answer), ERR_OK);
-		while (!lab->running)
-			usleep(100);
+		WAIT_UNTIL(lab->running);
 		RUN_UNTIL(&lab->loop, answer.calls);
 		assert_int_equal(answer.err, rows[i].err);
 		pthread_mutex_unlock(&lab->gate);
@@ -219,8 +218,7 @@ static void a_job_that_was_cancelled_is_left(void **state)
 
 	pthread_mutex_lock(&lab->gate);
 	assert_int_equal(ask_committed(lab, true, COMMITS_BEHIND, LONG_MS, &answer), ERR_OK);
-	while (!lab->running)
-		usleep(100);
+	WAIT_UNTIL(lab->running);
 	pool_cancel(&answer.job);
 	pthread_mutex_unlock(&lab->gate);
 	RUN_UNTIL(&lab->loop, lab->freed == 1);
@@ -237,8 +235,7 @@ static void more_than_the_queue_holds_is_refused_at_once(void **state)
 		assert_int_equal(ask(lab, true, LONG_MS, &answers[i]), ERR_OK);
 	/* The threads take theirs a moment later; what they hold does not count as waiting. */
 	for (size_t i = THREADS; i < ARRAY_LEN(answers); i++)
-		while (ask(lab, true, LONG_MS, &answers[i]) != ERR_OK)
-			usleep(100);
+		WAIT_UNTIL(ask(lab, true, LONG_MS, &answers[i]) == ERR_OK);
 	lab->freed = 0;
 	while (ask(lab, true, LONG_MS, &extra) == ERR_OK)
 		fail_msg("the queue takes more than it should");
@@ -257,8 +254,7 @@ static void while_all_threads_hang_jobs_are_refused_and_afterwards_taken(void **
 	pthread_mutex_lock(&lab->gate);
 	for (size_t i = 0; i < THREADS; i++)
 		assert_int_equal(ask(lab, true, SHORT_MS, &hanging[i]), ERR_OK);
-	while (lab->running < THREADS)
-		usleep(100);
+	WAIT_UNTIL(lab->running >= THREADS);
 	RUN_UNTIL(&lab->loop, hanging[0].calls && hanging[1].calls);
 	assert_int_equal(ask(lab, false, LONG_MS, &next), ERR_BUSY);
 	pthread_mutex_unlock(&lab->gate);
@@ -276,8 +272,7 @@ static void a_cancelled_job_calls_nobody_back(void **state)
 	pthread_mutex_lock(&lab->gate);
 	assert_int_equal(ask(lab, true, LONG_MS, &running), ERR_OK);
 	assert_int_equal(ask(lab, true, LONG_MS, &other), ERR_OK);
-	while (lab->running < THREADS)
-		usleep(100);
+	WAIT_UNTIL(lab->running >= THREADS);
 	assert_int_equal(ask(lab, true, LONG_MS, &waiting), ERR_OK);
 	pool_cancel(&running.job);
 	assert_null(running.job);
@@ -286,8 +281,7 @@ static void a_cancelled_job_calls_nobody_back(void **state)
 	RUN_UNTIL(&lab->loop, other.calls && lab->freed == 3);
 	/* Its result is on the way when it is cancelled. */
 	assert_int_equal(ask(lab, false, LONG_MS, &returned), ERR_OK);
-	while (lab->running < THREADS + 1)
-		usleep(100);
+	WAIT_UNTIL(lab->running >= THREADS + 1);
 	pool_cancel(&returned.job);
 	RUN_UNTIL(&lab->loop, lab->freed == 4);
 	assert_int_equal(running.calls + waiting.calls + returned.calls, 0);
@@ -302,8 +296,7 @@ static void a_pool_that_hangs_is_left_behind(void **state)
 
 	pthread_mutex_lock(&lab->gate);
 	assert_int_equal(ask(lab, true, LONG_MS, &answer), ERR_OK);
-	while (!lab->running)
-		usleep(100);
+	WAIT_UNTIL(lab->running);
 	pool_cancel(&answer.job);
 	assert_false(pool_free(&lab->pool));
 	assert_true(pool_now_ms() - before_ms < 5000);

@@ -1,6 +1,7 @@
 /* A disk that says no, at the first, the second, the third call. */
 #include "disk_fault.h"
 #include "journal_driver.h"
+#include "wait_until.h"
 
 #include "skein/proto/base/alloc.h"
 
@@ -133,7 +134,6 @@ static void a_full_disk_refuses_messages_until_there_is_room_again(void **state)
 	struct driver *driver = mem_zalloc(sizeof(*driver));
 	struct scratch_dir root = scratch_make(), dir = scratch_path(&root, "0");
 	unsigned taken = 0;
-	time_t deadline = time(NULL) + DRIVER_DEADLINE_S;
 
 	(void)state;
 	driver_init(driver, dir.path, SEGMENT, 64 * SEGMENT);
@@ -150,10 +150,7 @@ static void a_full_disk_refuses_messages_until_there_is_room_again(void **state)
 	driver_wait(driver, driver->answered + 100);
 	assert_int_equal(driver->by_err[-ERR_FULL], 1);
 	fail_none();
-	while (journal_is_nearly_full(driver->journal)) {
-		assert_true(time(NULL) < deadline);
-		usleep(1000);
-	}
+	WAIT_UNTIL(!journal_is_nearly_full(driver->journal));
 	assert_int_equal(driver_try_message(driver, taken, SPAN_LIT("e"), span_of(text, 2000)), ERR_OK);
 	driver_reopen(driver);
 	assert_int_equal(driver->found, taken + 1);
