@@ -274,6 +274,8 @@ static const struct setting_row rows[] = {
 		.help = "SMTP clients connected to this node at once." },
 	{ "limits.connections_per_client", "1000", INTEGER(1, 1000000), AT(limits.connections_per_client),
 		RELOADABLE, .help = "From one client, in the whole cluster. An IPv6 client is its /64." },
+	{ "limits.connections_out", "500", INTEGER(1, 100000), AT(limits.connections_out), RELOADABLE,
+		.help = "Per worker, to all next hops together." },
 	{ "limits.messages_per_connection", "100000", INTEGER(1, 1000000000),
 		AT(limits.messages_per_connection), RELOADABLE, .help = "Messages in one session." },
 	{ "limits.redis_wait", "300ms", DURATION(10 * MS, 10 * SECONDS), AT(limits.redis_wait_ms),

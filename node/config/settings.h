@@ -163,6 +163,7 @@ struct settings {
 		uint64_t errors;
 		uint64_t connections;
 		uint64_t connections_per_client;
+		uint64_t connections_out; /* per worker, to all next hops */
 		uint64_t redis_wait_ms; /* for a decision about a limit */
 		uint64_t counters;
 		uint64_t bans;

@@ -110,20 +110,20 @@ static bool is_waiting_for_redis(const struct custody *custody, const struct mes
  * More than the next hops take: the rest waits where other nodes can help themselves, or, known to this node
  * alone, here but out of memory.
  */
-static void join_long_queue(struct custody *custody, struct message *message)
+static void join_long_queue(struct custody *custody, struct message *message, uint64_t away_ms)
 {
-	if (ownership_defer(custody->ownership, &message->holding, 0, message->envelope.attempts,
+	if (ownership_defer(custody->ownership, &message->holding, away_ms, message->envelope.attempts,
 		    custody_encode(custody, message), custody_now_ms())) {
 		message_enter(message, MESSAGE_FROZEN);
 		return;
 	}
-	message_pack(message);
 	outbound_add(custody->outbound, message);
+	message_pack(message);
 }
 
 void custody_schedule(struct custody *custody, struct message *message)
 {
-	uint64_t now_ms = wall_clock_ms();
+	uint64_t now_ms = wall_clock_ms(), away_ms;
 
 	if (message->intake || message->is_fetching)
 		return; /* whoever is at it looks again when it ends */
@@ -142,8 +142,8 @@ void custody_schedule(struct custody *custody, struct message *message)
 		fetch(custody, message);
 	} else if (message->envelope.next_try_ms > now_ms + WAIT_HERE_MS) {
 		custody_wait(custody, message, message->envelope.next_try_ms - now_ms);
-	} else if (outbound_is_long(custody->outbound)) {
-		join_long_queue(custody, message);
+	} else if (!outbound_has_room(custody->outbound, message, &away_ms)) {
+		join_long_queue(custody, message, away_ms);
 	} else {
 		outbound_add(custody->outbound, message);
 	}

@@ -81,12 +81,6 @@ WARN_UNUSED enum err custody_restore(struct custody *custody, const struct journ
 
 /* --- for outbound -------------------------------------------------------------------------------- */
 
-enum attempt_end {
-	ATTEMPT_DONE,    /* each recipient that took part has a verdict */
-	ATTEMPT_LOST,    /* the connection ended before the final dot */
-	ATTEMPT_UNKNOWN, /* after it, without an answer */
-};
-
 /* Called for a READY message that has left the queue. False: it was dealt with (frozen, or away). */
 bool custody_may_start(struct custody *custody, struct message *message);
 /* Immediately before the final dot. */

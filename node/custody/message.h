@@ -31,6 +31,7 @@ enum message_stage {
 };
 
 struct intake;
+struct fair_flow;
 
 struct message {
 	struct holding holding; /* the key in the ownership table is holding.id */
@@ -52,6 +53,8 @@ struct message {
 	unsigned readers;  /* of the envelope, who are not done yet: it is not packed */
 	bool wants_copy;   /* its origin is dead: our journal is to have it too */
 	struct list queue_link;
+	struct fair_flow *flow; /* READY: where it waits */
+	uint16_t tried;         /* hops that had it in this attempt: bits that its destination gives out */
 	struct heap_node due;
 	uint64_t accepted_us; /* boottime; 0: not accepted by this process */
 };

@@ -14,13 +14,9 @@
 #include "skein/proto/mail/dsn.h"
 #include "skein/proto/mail/retry.h"
 
-static struct retry_schedule schedule_of(const struct custody *custody)
+static struct retry_schedule schedule_of(const struct custody *custody, const struct message *message)
 {
-	return (struct retry_schedule){
-		.first_ms = custody->settings->retry.first_ms,
-		.max_ms = custody->settings->retry.max_ms,
-		.expiry_ms = custody->settings->retry.expire_ms,
-	};
+	return outbound_retry(custody->outbound, &message->envelope);
 }
 
 static uint64_t age_ms(const struct message *message)
@@ -339,7 +335,7 @@ static void tell_facts(struct custody *custody, struct message *message)
 
 static void expire(struct custody *custody, struct message *message)
 {
-	const struct retry_schedule schedule = schedule_of(custody);
+	const struct retry_schedule schedule = schedule_of(custody, message);
 	bool expired = false;
 
 	if (!retry_is_expired(&schedule, age_ms(message)))
@@ -414,7 +410,7 @@ static struct span settled_before(struct custody *custody, const struct message 
 
 void custody_attempted(struct custody *custody, struct message *message, enum attempt_end end)
 {
-	const struct retry_schedule schedule = schedule_of(custody);
+	const struct retry_schedule schedule = schedule_of(custody, message);
 
 	message_enter(message, MESSAGE_REPORTING);
 	if (!message->holding.is_registered)

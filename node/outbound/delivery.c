@@ -2,7 +2,17 @@
 
 #include "io/wall_clock.h"
 
-void delivery_open(struct delivery *delivery, struct message *message, size_t rcpt_max)
+/* Is it to be tried in this attempt, and here? */
+static bool takes_part(const struct delivery_part *part, const struct envelope *envelope, size_t recipient)
+{
+	const struct envelope_recipient *it = &envelope->recipients[recipient];
+
+	return it->state == RECIPIENT_PENDING && it->attempts <= envelope->attempts &&
+	       (!part || part->takes(part->arg, envelope, recipient));
+}
+
+void delivery_open(
+	struct delivery *delivery, const struct delivery_part *part, struct message *message, size_t rcpt_max)
 {
 	const struct envelope *envelope = &message->envelope;
 	size_t room = envelope->recipient_count < rcpt_max ? envelope->recipient_count : rcpt_max;
@@ -14,7 +24,7 @@ void delivery_open(struct delivery *delivery, struct message *message, size_t rc
 	for (size_t i = 0; i < envelope->recipient_count && count < room; i++) {
 		const struct envelope_recipient *recipient = &envelope->recipients[i];
 
-		if (recipient->state != RECIPIENT_PENDING || recipient->attempts > envelope->attempts)
+		if (!takes_part(part, envelope, i))
 			continue;
 		rcpts[count] =
 			(struct smtp_client_rcpt){ recipient->addr, recipient->orcpt, recipient->notify };
@@ -36,11 +46,10 @@ void delivery_open(struct delivery *delivery, struct message *message, size_t rc
 	delivery->phase = DELIVERY_STARTED;
 }
 
-static void note_attempt(struct delivery *delivery, size_t rcpt, struct mail_status status, struct span text,
-	const char *remote)
+static void note_attempt(
+	struct message *message, size_t idx, struct mail_status status, struct span text, const char *remote)
 {
-	struct message *message = delivery->message;
-	struct envelope_recipient *recipient = &message->envelope.recipients[delivery->rcpt_idx[rcpt]];
+	struct envelope_recipient *recipient = &message->envelope.recipients[idx];
 
 	if (text.len > ENVELOPE_DIAGNOSTIC_MAX)
 		text.len = ENVELOPE_DIAGNOSTIC_MAX;
@@ -51,13 +60,9 @@ static void note_attempt(struct delivery *delivery, size_t rcpt, struct mail_sta
 	recipient->remote = span_of_str(arena_strdup(&message->arena, span_of_str(remote)));
 }
 
-void delivery_result(struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote)
+static void settle(struct envelope_recipient *recipient)
 {
-	struct envelope_recipient *recipient =
-		&delivery->message->envelope.recipients[delivery->rcpt_idx[data->rcpt_idx]];
-
-	note_attempt(delivery, data->rcpt_idx, data->status, data->text, remote);
-	switch (mail_status_classify(data->status)) {
+	switch (mail_status_classify(recipient->status)) {
 	case MAIL_DELIVERED:
 		recipient->state = RECIPIENT_DELIVERED;
 		break;
@@ -67,6 +72,17 @@ void delivery_result(struct delivery *delivery, const struct smtp_client_event_d
 	case MAIL_TEMPORARY:
 		break;
 	}
+}
+
+void delivery_result(struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote)
+{
+	struct envelope_recipient *recipient =
+		&delivery->message->envelope.recipients[delivery->rcpt_idx[data->rcpt_idx]];
+
+	note_attempt(delivery->message, delivery->rcpt_idx[data->rcpt_idx], data->status, data->text, remote);
+	settle(recipient);
+	if (recipient->state == RECIPIENT_PENDING)
+		delivery->is_troubled = data->stage == SMTP_STAGE_MAIL || data->stage == SMTP_STAGE_DATA;
 }
 
 void delivery_lost(struct delivery *delivery, const struct smtp_client_event_data *data, const char *why,
@@ -86,7 +102,56 @@ void delivery_lost(struct delivery *delivery, const struct smtp_client_event_dat
 
 		if (recipient->state == RECIPIENT_PENDING &&
 			recipient->attempts <= delivery->message->envelope.attempts)
-			note_attempt(delivery, i, status, text, remote);
+			note_attempt(delivery->message, delivery->rcpt_idx[i], status, text, remote);
+	}
+	delivery->is_troubled = !data->is_outcome_unknown;
+}
+
+bool delivery_is_hops_trouble(const struct delivery *delivery)
+{
+	const struct envelope *envelope = &delivery->message->envelope;
+
+	if (!delivery->is_troubled)
+		return false;
+	for (size_t i = 0; i < delivery->transaction.rcpt_count; i++) {
+		if (envelope->recipients[delivery->rcpt_idx[i]].state == RECIPIENT_PENDING)
+			return true;
+	}
+	return false;
+}
+
+void delivery_forget(struct delivery *delivery)
+{
+	const struct envelope *envelope = &delivery->message->envelope;
+
+	for (size_t i = 0; i < delivery->transaction.rcpt_count; i++) {
+		struct envelope_recipient *recipient = &envelope->recipients[delivery->rcpt_idx[i]];
+
+		if (recipient->state == RECIPIENT_PENDING)
+			recipient->attempts = envelope->attempts;
+	}
+}
+
+void delivery_verdict(const struct delivery_part *part, struct message *message, struct mail_status status,
+	const char *text)
+{
+	struct envelope *envelope = &message->envelope;
+
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		if (!takes_part(part, envelope, i))
+			continue;
+		note_attempt(message, i, status, span_of_str(text), "");
+		settle(&envelope->recipients[i]);
+	}
+}
+
+void delivery_renote(const struct delivery_part *part, struct message *message)
+{
+	struct envelope *envelope = &message->envelope;
+
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		if (takes_part(part, envelope, i))
+			envelope->recipients[i].attempts = envelope->attempts + 1;
 	}
 }
 

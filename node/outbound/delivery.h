@@ -15,6 +15,12 @@ enum delivery_phase {
 	DELIVERY_WINDOW,  /* the final dot is written: the hop may have it */
 };
 
+/* Whose recipients take part: those that `takes` says yes to. NULL instead of a part: all. */
+struct delivery_part {
+	bool (*takes)(const void *arg, const struct envelope *envelope, size_t recipient);
+	const void *arg;
+};
+
 struct delivery {
 	enum delivery_phase phase;
 	struct message *message;
@@ -22,20 +28,35 @@ struct delivery {
 	size_t *rcpt_idx; /* transaction's index → envelope's */
 	struct arena arena;
 	struct body_reader *reader;
-	bool is_reading; /* the reader will say when it has more */
+	bool is_reading;  /* the reader will say when it has more */
+	bool is_troubled; /* lost before its final dot, or put off by the hop before it saw a recipient */
 };
 
 enum { DELIVERY_PIECE = 64 * 1024 };
 
-/* Moves the reference in. At most `rcpt_max` of the pending recipients take part. */
-void delivery_open(struct delivery *delivery, struct message *message, size_t rcpt_max);
+/* Moves the reference in. Of the recipients that are pending and are of the part, at most `rcpt_max` take
+ * part. */
+void delivery_open(struct delivery *delivery, const struct delivery_part *part, struct message *message,
+	size_t rcpt_max);
 /* One recipient's verdict; `remote` names the hop. */
 void delivery_result(
 	struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote);
 /* The connection ended without a verdict on those that have none yet. */
 void delivery_lost(struct delivery *delivery, const struct smtp_client_event_data *data, const char *why,
 	const char *remote);
+/*
+ * Was it the hop that could not, rather than the message: nothing was delivered, and another hop may do
+ * better? Then delivery_forget() takes back what counts as an attempt.
+ */
+bool delivery_is_hops_trouble(const struct delivery *delivery);
+void delivery_forget(struct delivery *delivery);
 /* Hands the message back and makes the delivery free. */
 struct message *delivery_take_back(struct delivery *delivery);
+
+/* Without a delivery: a verdict of our own on the recipients of the part. */
+void delivery_verdict(const struct delivery_part *part, struct message *message, struct mail_status status,
+	const char *text);
+/* What delivery_forget() took back was an attempt after all: there is no other hop. */
+void delivery_renote(const struct delivery_part *part, struct message *message);
 
 #endif

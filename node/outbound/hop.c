@@ -1,17 +1,40 @@
 #include "outbound/hop.h"
 
+#include "outbound/destination.h"
 #include "outbound/hop_conn.h"
+#include "skein/proto/base/alloc.h"
 
 #include <netdb.h>
 #include <stdio.h>
 
 enum { ADDRESS_LIFE_MS = 30000, CLEAR_MS = 600000 };
 
-void hop_init(struct hop *hop, struct outbound *outbound, const struct hop_settings *settings)
+struct hop *hop_new(struct destination *destination, const struct route_target *target, const char *host,
+	uint16_t port, unsigned bit)
 {
-	*hop = (struct hop){ .outbound = outbound, .settings = settings };
+	struct hop *hop = mem_alloc(sizeof(*hop));
+
+	*hop = (struct hop){
+		.outbound = destination->outbound,
+		.destination = destination,
+		.route = destination->route,
+		.target = target,
+		.bit = bit,
+		.window = 1,
+		.host = mem_strdup(host),
+		.port = port,
+	};
 	list_init(&hop->conns);
-	snprintf(hop->label, sizeof(hop->label), "%s:%u", settings->host, (unsigned)settings->port);
+	snprintf(hop->label, sizeof(hop->label), "%s:%u", host, (unsigned)port);
+	return hop;
+}
+
+void hop_free(struct hop **hop)
+{
+	CHECK(hop_is_idle(*hop));
+	mem_free((void *)(uintptr_t)(*hop)->host);
+	mem_free(*hop);
+	*hop = NULL;
 }
 
 void hop_abort(struct hop *hop)
@@ -33,17 +56,28 @@ void hop_retire(struct hop *hop)
 	hop_conn_retire(hop_conn_of_link(it));
 }
 
+bool hop_is_well(const struct hop *hop, uint64_t now_ms)
+{
+	bool is_waited_for = hop->connecting || hop->trying;
+
+	return hop->breaker.state == BREAKER_CLOSED &&
+	       (!is_waited_for || now_ms < hop->alive_ms + HOP_PATIENCE_MS);
+}
+
 /* --- TLS ---------------------------------------------------------------------------------------- */
 
 enum smtp_client_tls hop_wants_tls(const struct hop *hop)
 {
-	switch (hop->settings->tls) {
-	case HOP_TLS_NONE:
+	if (hop->target->tls_first)
 		return SMTP_CLIENT_TLS_NONE;
-	case HOP_TLS_ENCRYPT:
-		return SMTP_CLIENT_TLS_ENCRYPT;
-	case HOP_TLS_MAY:
+	switch (hop->target->tls) {
+	case ROUTE_TLS_NONE:
+		return SMTP_CLIENT_TLS_NONE;
+	case ROUTE_TLS_MAY:
+	case ROUTE_TLS_AUTO:
 		break;
+	default:
+		return SMTP_CLIENT_TLS_ENCRYPT;
 	}
 	return loop_now_ms(hop->outbound->loop) < hop->clear_until_ms ? SMTP_CLIENT_TLS_NONE
 								      : SMTP_CLIENT_TLS_MAY;
@@ -51,7 +85,7 @@ enum smtp_client_tls hop_wants_tls(const struct hop *hop)
 
 void hop_tls_broken(struct hop *hop)
 {
-	if (hop->settings->tls != HOP_TLS_MAY)
+	if (hop->target->tls != ROUTE_TLS_MAY || hop->target->tls_first)
 		return;
 	hop->clear_until_ms = loop_now_ms(hop->outbound->loop) + CLEAR_MS;
 	log_event(hop->outbound->log, LOG_WARN, "hop-tls-failed", LOG_STR("hop", hop->label),
@@ -60,21 +94,40 @@ void hop_tls_broken(struct hop *hop)
 
 /* --- success and failure ------------------------------------------------------------------------ */
 
+void hop_is_alive(struct hop *hop)
+{
+	hop->alive_ms = loop_now_ms(hop->outbound->loop);
+}
+
 void hop_conn_opened(struct hop *hop)
 {
 	if (hop->breaker.state != BREAKER_CLOSED)
 		log_event(hop->outbound->log, LOG_INFO, "hop-up", LOG_STR("hop", hop->label), LOG_END);
+	if (hop->breaker.state != BREAKER_CLOSED || !hop->is_proven)
+		hop->window = hop->route->connections;
+	hop->is_proven = true;
 	breaker_succeeded(&hop->breaker);
-	outbound_kick(hop->outbound);
+	destination_kick(hop->destination);
+}
+
+void hop_served(struct hop *hop)
+{
+	if (hop->window < hop->route->connections)
+		hop->window++;
+}
+
+void hop_troubled(struct hop *hop)
+{
+	hop->window = hop->window > 1 ? hop->window / 2 : 1;
 }
 
 void hop_conn_failed(struct hop *hop, const char *why)
 {
 	struct outbound *outbound = hop->outbound;
 	const struct breaker_options options = {
-		.failures_max = (unsigned)outbound->settings->route.breaker.failures,
-		.pause_first_ms = outbound->settings->route.breaker.pause_first_ms,
-		.pause_max_ms = outbound->settings->route.breaker.pause_max_ms,
+		.failures_max = hop->route->breaker.failures,
+		.pause_first_ms = hop->route->breaker.pause_first_ms,
+		.pause_max_ms = hop->route->breaker.pause_max_ms,
 	};
 	uint64_t now_ms = loop_now_ms(outbound->loop);
 
@@ -82,11 +135,12 @@ void hop_conn_failed(struct hop *hop, const char *why)
 		return;
 	snprintf(hop->last_error, sizeof(hop->last_error), "%s", why);
 	breaker_failed(&hop->breaker, &options, now_ms, random_u32(outbound->random));
+	hop->window = 1;
 	meter_add(outbound->meter, METRIC_HOP_FAILURES, 1);
 	log_event(outbound->log, LOG_WARN, "hop-failed", LOG_STR("hop", hop->label), LOG_STR("why", why),
 		LOG_BOOL("open", !breaker_is_usable(&hop->breaker, now_ms)),
 		LOG_U64("retry_ms", breaker_wait_ms(&hop->breaker, now_ms)), LOG_END);
-	outbound_kick(outbound);
+	destination_kick(hop->destination);
 }
 
 /* --- addresses ---------------------------------------------------------------------------------- */
@@ -99,8 +153,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 	hop->is_resolving = false;
 	hop->connecting--;
 	if (status < 0) {
-		snprintf(why, sizeof(why), "%s cannot be resolved: %s", hop->settings->host,
-			uv_strerror(status));
+		snprintf(why, sizeof(why), "%s cannot be resolved: %s", hop->host, uv_strerror(status));
 		hop_conn_failed(hop, why);
 		return;
 	}
@@ -121,9 +174,8 @@ static void resolve(struct hop *hop)
 	static const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG };
 	char port[8];
 
-	snprintf(port, sizeof(port), "%u", (unsigned)hop->settings->port);
-	if (uv_getaddrinfo(&hop->outbound->loop->uv, &hop->resolver, on_resolved, hop->settings->host, port,
-		    &hints)) {
+	snprintf(port, sizeof(port), "%u", (unsigned)hop->port);
+	if (uv_getaddrinfo(&hop->outbound->loop->uv, &hop->resolver, on_resolved, hop->host, port, &hints)) {
 		hop_conn_failed(hop, "the name cannot be looked up");
 		return;
 	}
@@ -133,10 +185,8 @@ static void resolve(struct hop *hop)
 
 static bool has_address(struct hop *hop)
 {
-	struct span host = span_of_str(hop->settings->host);
-
 	if (!hop->resolved_at_ms &&
-		address_parse(host, (uint16_t)hop->settings->port, &hop->addresses[0]) == ERR_OK) {
+		address_parse(span_of_str(hop->host), hop->port, &hop->addresses[0]) == ERR_OK) {
 		hop->address_count = 1;
 		hop->resolved_at_ms = UINT64_MAX;
 	}
@@ -161,7 +211,7 @@ static void fill_connections(struct hop *hop, bool idle)
 	{
 		struct hop_conn *conn = hop_conn_of_link(it);
 
-		if (hop->outbound->ready_count == 0)
+		if (destination_is_empty(hop->destination))
 			return;
 		if (hop_conn_is_idle(conn) == idle)
 			hop_conn_fill(conn);
@@ -174,13 +224,16 @@ void hop_wake(struct hop *hop, size_t ready)
 
 	fill_connections(hop, true);
 	fill_connections(hop, false);
-	while (hop->outbound->ready_count > hop->connecting && hop->connecting < ready &&
-		hop->conn_count + (hop->is_resolving ? 1 : 0) < hop->outbound->settings->route.connections) {
+	while (destination_waiting(hop->destination) > hop->connecting && hop->connecting < ready &&
+		hop->conn_count + (hop->is_resolving ? 1 : 0) < hop->window) {
 		bool probes = hop->breaker.state != BREAKER_CLOSED;
 		unsigned before = hop->connecting;
 
-		if (!breaker_admit(&hop->breaker, now_ms))
+		if (!outbound_may_connect(hop->outbound, hop->destination) ||
+			!breaker_admit(&hop->breaker, now_ms))
 			return;
+		if (!hop->connecting && !hop->trying)
+			hop_is_alive(hop);
 		open_one(hop);
 		/* One probe, or a resolver that is not back yet: no more now. */
 		if (probes || hop->connecting == before || hop->is_resolving)

@@ -1,37 +1,61 @@
 /*
- * hop: one next hop as one worker sees it: where it is, whether it is worth a connection (breaker), and the
- * few connections to it. Messages are pulled: a connection that can start a transaction asks the scheduler
- * for one, so a connect that fails costs no message an attempt.
+ * hop: one next hop of a destination as one worker sees it: where it is, whether it is worth a connection
+ * (breaker), how many it is worth (window), and these connections. Messages are pulled: a connection that can
+ * start a transaction asks the destination for one, so a connect that fails costs no message an attempt.
+ *
+ * The window: one connection until the first is ready, then as many as the route allows; halved when a
+ * connection is lost in mid-transaction or told 421, one more with each message that is taken.
  */
 #ifndef NODE_OUTBOUND_HOP_H
 #define NODE_OUTBOUND_HOP_H
 
-#include "config/settings.h"
 #include "io/address.h"
 #include "outbound/breaker.h"
 #include "outbound/outbound.h"
+#include "skein/cluster/route.h"
 #include "skein/proto/smtp/client.h"
 
-enum { HOP_ADDRESSES_MAX = 8, HOP_ERROR_MAX = 200 };
+struct destination;
+
+enum {
+	HOP_ADDRESSES_MAX = 8,
+	HOP_ERROR_MAX = 200,
+	HOP_PATIENCE_MS = 3000, /* without a sign of life, while there is work: doubtful */
+};
 
 struct hop {
 	struct outbound *outbound;
-	const struct hop_settings *settings; /* of outbound->settings */
+	struct destination *destination;
+	const struct route *route;
+	const struct route_target *target;
+	unsigned bit; /* one of message.tried; its own among the hops of the destination */
 	struct breaker breaker;
 	struct list conns;   /* hop_conn.link */
 	unsigned conn_count; /* connecting ones included */
 	unsigned connecting;
+	unsigned window;
+	unsigned trying;   /* messages that its connections have */
+	uint64_t taken;    /* messages pulled, in units of 1 / weight, for ROUTE_WEIGHTED */
+	uint64_t alive_ms; /* the last sign of life, or when it was first waited for one */
 	struct address addresses[HOP_ADDRESSES_MAX];
 	size_t address_count, address_next;
-	uint64_t resolved_at_ms;
+	uint64_t resolved_at_ms; /* UINT64_MAX: the addresses stay */
 	uint64_t clear_until_ms; /* see hop_tls_broken() */
+	bool is_proven;          /* a connection was ready since it was made */
 	bool is_resolving;
+	bool is_leaving; /* no longer one of the destination's: goes when it is idle */
 	uv_getaddrinfo_t resolver;
+	const char *host; /* owned */
+	uint16_t port;
 	char label[300]; /* "host:port" for the log and for DSNs */
 	char last_error[HOP_ERROR_MAX];
 };
 
-void hop_init(struct hop *hop, struct outbound *outbound, const struct hop_settings *settings);
+/* `host` is copied. */
+struct hop *hop_new(struct destination *destination, const struct route_target *target, const char *host,
+	uint16_t port, unsigned bit);
+/* It is idle. Sets the pointer to NULL. */
+void hop_free(struct hop **hop);
 /* Connections are closed at once; the resolver must have come back (hop_is_idle()). */
 void hop_abort(struct hop *hop);
 bool hop_is_idle(const struct hop *hop);
@@ -39,6 +63,8 @@ bool hop_is_idle(const struct hop *hop);
 void hop_wake(struct hop *hop, size_t ready);
 /* No more work will come: idle connections say QUIT. */
 void hop_retire(struct hop *hop);
+/* Closed breaker, and it gives signs of life while it has work. */
+bool hop_is_well(const struct hop *hop, uint64_t now_ms);
 
 /* For connections. */
 enum smtp_client_tls hop_wants_tls(const struct hop *hop);
@@ -46,5 +72,10 @@ enum smtp_client_tls hop_wants_tls(const struct hop *hop);
 void hop_tls_broken(struct hop *hop);
 void hop_conn_opened(struct hop *hop);
 void hop_conn_failed(struct hop *hop, const char *why);
+/* It said something. */
+void hop_is_alive(struct hop *hop);
+/* A transaction ended: with an answer, or in trouble that is the hop's (lost, 421). */
+void hop_served(struct hop *hop);
+void hop_troubled(struct hop *hop);
 
 #endif

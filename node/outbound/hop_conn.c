@@ -3,6 +3,7 @@
 #include "custody/custody.h"
 #include "io/stream.h"
 #include "outbound/delivery.h"
+#include "outbound/destination.h"
 #include "skein/proto/base/alloc.h"
 
 #include <stdio.h>
@@ -187,12 +188,24 @@ static void begin_body(struct hop_conn *conn, struct delivery *delivery)
 
 static void hand_back(struct hop_conn *conn, struct delivery *delivery, enum attempt_end end)
 {
-	struct outbound *outbound = conn->hop->outbound;
-	struct message *message = delivery_take_back(delivery);
+	struct hop *hop = conn->hop;
+	struct outbound *outbound = hop->outbound;
+	bool fails_over = delivery_is_hops_trouble(delivery) && !conn->is_our_abort;
+	struct message *message;
 
+	if (fails_over)
+		delivery_forget(delivery);
+	message = delivery_take_back(delivery);
 	outbound->trying--;
+	hop->trying--;
+	hop->destination->trying--;
 	custody_window(outbound->custody, message, false);
-	custody_attempted(outbound->custody, message, end);
+	if (fails_over && !destination_fail_over(hop->destination, hop, message)) {
+		delivery_renote(&hop->destination->part, message);
+		fails_over = false;
+	}
+	if (!fails_over)
+		outbound_attempted(outbound, message, end);
 	message_unref(&message);
 }
 
@@ -208,22 +221,29 @@ static void on_lost(
 	else
 		snprintf(text, sizeof(text), "%s", why);
 	delivery_lost(delivery, data, text, conn->hop->label);
+	if (!conn->is_our_abort)
+		hop_troubled(conn->hop);
 	hand_back(conn, delivery, data->is_outcome_unknown ? ATTEMPT_UNKNOWN : ATTEMPT_LOST);
 }
 
 void hop_conn_fill(struct hop_conn *conn)
 {
-	struct outbound *outbound = conn->hop->outbound;
+	struct hop *hop = conn->hop;
+	struct outbound *outbound = hop->outbound;
 
 	while (conn->phase == CONN_READY && !conn->is_retiring && smtp_client_can_start(conn->client)) {
 		struct delivery *delivery = free_delivery(conn);
-		uint64_t rcpt_max = outbound->settings->route.recipients_max;
+		size_t rcpt_max = hop->route->recipients_max;
 		uint32_t told = smtp_client_caps(conn->client)->rcpt_max;
-		struct message *message = delivery ? outbound_pull(outbound, conn->hop) : NULL;
+		struct message *message = delivery ? destination_pull(hop->destination, hop) : NULL;
 
 		if (!message)
 			break;
-		delivery_open(delivery, message, told && told < rcpt_max ? told : (size_t)rcpt_max);
+		outbound->trying++;
+		hop->trying++;
+		hop->destination->trying++;
+		delivery_open(delivery, &hop->destination->part, message,
+			told && told < rcpt_max ? told : rcpt_max);
 		smtp_client_start(conn->client, &delivery->transaction, &outbound->scratch);
 		after_call(conn);
 	}
@@ -274,7 +294,7 @@ static void start_tls(struct hop_conn *conn)
 	struct outbound *outbound = conn->hop->outbound;
 
 	flush_scratch(conn);
-	stream_start_tls(conn->stream, outbound->tls, conn->hop->settings->host, STREAM_TLS_DISCARD);
+	stream_start_tls(conn->stream, outbound->tls, conn->hop->host, STREAM_TLS_DISCARD);
 }
 
 static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct smtp_client_event_data *data)
@@ -296,6 +316,7 @@ static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct
 		break;
 	case SMTP_CLIENT_TRANSACTION_DONE:
 		conn->completed++;
+		hop_served(conn->hop);
 		hand_back(conn, data->tag, ATTEMPT_DONE);
 		break;
 	case SMTP_CLIENT_TRANSACTION_LOST:
@@ -315,7 +336,7 @@ static bool must_quit(const struct hop_conn *conn)
 {
 	return conn->phase == CONN_READY && !is_busy(conn) &&
 	       (conn->is_retiring || smtp_client_is_spent(conn->client) ||
-		       conn->completed >= conn->hop->outbound->settings->route.messages_per_connection);
+		       conn->completed >= conn->hop->route->messages_per_connection);
 }
 
 static void drain_events(struct hop_conn *conn, struct span *in)
@@ -329,7 +350,7 @@ static void drain_events(struct hop_conn *conn, struct span *in)
 		on_event(conn, event, &data);
 	}
 	flush_scratch(conn);
-	if (conn->completed >= outbound->settings->route.messages_per_connection)
+	if (conn->completed >= conn->hop->route->messages_per_connection)
 		conn->is_retiring = true;
 	if (must_quit(conn)) {
 		conn->phase = CONN_QUITTING;
@@ -347,6 +368,7 @@ static size_t on_data(void *arg, struct span bytes)
 	struct hop_conn *conn = arg;
 	struct span rest = bytes;
 
+	hop_is_alive(conn->hop);
 	drain_events(conn, &rest);
 	hop_conn_fill(conn);
 	return bytes.len - rest.len;
@@ -354,7 +376,10 @@ static size_t on_data(void *arg, struct span bytes)
 
 static void on_drain(void *arg)
 {
-	resume_body(arg);
+	struct hop_conn *conn = arg;
+
+	hop_is_alive(conn->hop);
+	resume_body(conn);
 }
 
 static void on_tls(void *arg, const struct tls_info *info)
@@ -386,7 +411,8 @@ static void on_close(void *arg, enum err why, const char *text)
 	meter_add(hop->outbound->meter, METRIC_HOP_CONNECTIONS_OPEN, -1);
 	smtp_client_free(&conn->client);
 	mem_free(conn);
-	outbound_kick(hop->outbound);
+	destination_kick(hop->destination);
+	outbound_connected(hop->outbound, -1);
 }
 
 static void on_open(void *arg)
@@ -409,22 +435,22 @@ static void on_idle(void *arg)
 
 static struct smtp_client_options client_options(const struct hop *hop)
 {
-	const struct settings *settings = hop->outbound->settings;
-	struct smtp_client_options options = smtp_client_default_options(settings->node.hostname);
-	uint32_t command_ms = (uint32_t)settings->route.timeout.command_ms;
+	const struct route *route = hop->route;
+	struct smtp_client_options options =
+		smtp_client_default_options(hop->outbound->settings->node.hostname);
 
 	options.tls = hop_wants_tls(hop);
 	options.timeouts = (struct smtp_client_timeouts){
-		.greeting_ms = (uint32_t)settings->route.timeout.greeting_ms,
-		.ehlo_ms = command_ms,
-		.starttls_ms = command_ms,
-		.mail_ms = command_ms,
-		.rcpt_ms = command_ms,
-		.data_ms = (uint32_t)settings->route.timeout.data_ms,
-		.body_ms = (uint32_t)settings->route.timeout.body_ms,
-		.dot_ms = (uint32_t)settings->route.timeout.dot_ms,
-		.rset_ms = command_ms,
-		.quit_ms = (uint32_t)settings->route.timeout.quit_ms,
+		.greeting_ms = route->timeout.greeting_ms,
+		.ehlo_ms = route->timeout.command_ms,
+		.starttls_ms = route->timeout.command_ms,
+		.mail_ms = route->timeout.command_ms,
+		.rcpt_ms = route->timeout.command_ms,
+		.data_ms = route->timeout.data_ms,
+		.body_ms = route->timeout.body_ms,
+		.dot_ms = route->timeout.dot_ms,
+		.rset_ms = route->timeout.command_ms,
+		.quit_ms = route->timeout.quit_ms,
 	};
 	return options;
 }
@@ -442,8 +468,9 @@ void hop_conn_open(struct hop *hop, const struct address *address)
 	hop->conn_count++;
 	hop->connecting++;
 	meter_add(hop->outbound->meter, METRIC_HOP_CONNECTIONS_OPEN, 1);
+	outbound_connected(hop->outbound, 1);
 	conn->stream = stream_connect(hop->outbound->loop, &address->sa, &stream_options, &callbacks, conn);
-	stream_set_deadline(conn->stream, hop->outbound->settings->route.timeout.connect_ms);
+	stream_set_deadline(conn->stream, hop->route->timeout.connect_ms);
 }
 
 void hop_conn_retire(struct hop_conn *conn)

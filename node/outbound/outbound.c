@@ -2,61 +2,68 @@
 
 #include "custody/custody.h"
 #include "io/wall_clock.h"
-#include "outbound/hop.h"
-#include "outbound/hop_conn.h"
+#include "outbound/destination.h"
+#include "outbound/routing.h"
 #include "skein/proto/base/alloc.h"
 
 enum {
 	DUE_PER_TURN = 1000,
-	DEFER_PER_TURN = 200,
-	READY_MAX = 500,
+	DUE_CHECK_MAX_MS = 1000,
+	READY_MAX = 500,  /* of one destination */
+	SENDER_MIN = 10,  /* that a sender always has room for, up to twice READY_MAX */
+	TOTAL_MAX = 5000, /* of one worker */
+	AWAY_MS = 2000,
 	APPETITE = 500,
 	PROBE_APPETITE = 4,
-	DUE_CHECK_MAX_MS = 1000
+	DESTINATIONS_MAX = 10000,
+	TIDY_MS = 5000,
+	IDLE_MS = 60000,     /* after which a destination is forgotten, */
+	TROUBLE_MS = 600000, /* and one with a hop that is down */
+	KEY_MAX = 512,
 };
 
 static void on_dispatch(void *arg);
 static void on_due(void *arg);
-static void on_hop_timer(void *arg);
-
-static void make_hops(struct outbound *outbound)
-{
-	const struct hop_list *list = &outbound->settings->route.next_hops;
-
-	outbound->hop_count = list->count < OUTBOUND_HOPS_MAX ? list->count : OUTBOUND_HOPS_MAX;
-	for (size_t i = 0; i < outbound->hop_count; i++) {
-		outbound->hops[i] = mem_alloc(sizeof(struct hop));
-		hop_init(outbound->hops[i], outbound, &list->items[i]);
-	}
-}
+static void on_tidy(void *arg);
 
 void outbound_init(struct outbound *outbound)
 {
-	list_init(&outbound->ready);
+	const uint64_t seed[2] = { random_u64(outbound->random), random_u64(outbound->random) };
+
+	list_init(&outbound->all);
+	list_init(&outbound->capped);
+	for (size_t i = 0; i < OUTBOUND_PRIORITIES; i++)
+		list_init(&outbound->kicked[i]);
+	table_init(&outbound->destinations, seed);
 	loop_timer_init(&outbound->due_timer, on_due, outbound);
-	loop_timer_init(&outbound->hop_timer, on_hop_timer, outbound);
+	loop_timer_init(&outbound->tidy_timer, on_tidy, outbound);
 	loop_task_init(&outbound->dispatch, on_dispatch, outbound);
-	make_hops(outbound);
+	outbound->routing = routing_new(outbound->settings);
 }
+
+#define EACH_DESTINATION(it, outbound)                                                                       \
+	LIST_EACH_SAFE(it##_link, &(outbound)->all)                                                          \
+	for (struct destination *it = LIST_ENTRY(it##_link, struct destination, all_link); it; it = NULL)
 
 void outbound_stop(struct outbound *outbound)
 {
 	outbound->is_stopping = true;
-	for (size_t i = 0; i < outbound->hop_count; i++)
-		hop_retire(outbound->hops[i]);
+	EACH_DESTINATION(destination, outbound)
+	destination_retire(destination);
 }
 
 void outbound_abort(struct outbound *outbound)
 {
 	outbound->is_stopping = true;
-	for (size_t i = 0; i < outbound->hop_count; i++)
-		hop_abort(outbound->hops[i]);
+	EACH_DESTINATION(destination, outbound)
+	destination_abort(destination);
 }
 
 bool outbound_is_idle(const struct outbound *outbound)
 {
-	for (size_t i = 0; i < outbound->hop_count; i++) {
-		if (!hop_is_idle(outbound->hops[i]))
+	LIST_EACH(it, &outbound->all)
+	{
+		if (!destination_has_no_hop_busy(LIST_ENTRY(it, struct destination, all_link)))
 			return false;
 	}
 	return outbound->trying == 0;
@@ -68,33 +75,177 @@ static void drop(struct outbound *outbound, struct message *message)
 	outbound_remove(outbound, message);
 }
 
-static void drop_queue(struct outbound *outbound)
+static void drop_queue(struct destination *destination)
 {
-	while (!list_is_empty(&outbound->ready))
-		drop(outbound, LIST_FIRST(&outbound->ready, struct message, queue_link));
-	for (struct heap_node *node; (node = heap_peek(&outbound->waiting));)
-		drop(outbound, CONTAINER_OF(node, struct message, due));
+	struct message *message;
+
+	while ((message = destination_first(destination)))
+		drop(destination->outbound, message);
+}
+
+static void forget(struct destination *destination)
+{
+	if (!destination->is_leaving)
+		table_remove(&destination->outbound->destinations, destination->key);
+	destination_free(&destination);
 }
 
 void outbound_fini(struct outbound *outbound)
 {
 	CHECK(outbound_is_idle(outbound));
-	drop_queue(outbound);
+	for (struct heap_node *node; (node = heap_peek(&outbound->waiting));)
+		drop(outbound, CONTAINER_OF(node, struct message, due));
+	EACH_DESTINATION(destination, outbound)
+	{
+		drop_queue(destination);
+		forget(destination);
+	}
 	loop_timer_cancel(outbound->loop, &outbound->due_timer);
-	loop_timer_cancel(outbound->loop, &outbound->hop_timer);
+	loop_timer_cancel(outbound->loop, &outbound->tidy_timer);
 	loop_task_cancel(&outbound->dispatch);
-	for (size_t i = 0; i < outbound->hop_count; i++)
-		mem_free(outbound->hops[i]);
+	table_fini(&outbound->destinations);
 	heap_fini(&outbound->waiting);
 	buf_fini(&outbound->scratch);
+	routing_unref(&outbound->routing);
+}
+
+/* --- destinations ------------------------------------------------------------------------------- */
+
+/* The first recipient that is to be tried in this attempt; else the first one. */
+static size_t next_recipient(const struct envelope *envelope)
+{
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		if (envelope->recipients[i].state == RECIPIENT_PENDING &&
+			envelope->recipients[i].attempts <= envelope->attempts)
+			return i;
+	}
+	return 0;
+}
+
+struct place {
+	const struct route *route;
+	struct span domain; /* empty unless the route is direct */
+	struct span key;
+	char bytes[KEY_MAX];
+};
+
+static bool is_direct(const struct route *route)
+{
+	for (size_t i = 0; i < route->target_count; i++) {
+		if (route->targets[i].place == ROUTE_DIRECT)
+			return true;
+	}
+	return false;
+}
+
+static void find_place(const struct outbound *outbound, const struct envelope *envelope, struct place *out)
+{
+	size_t recipient = next_recipient(envelope), len = sizeof(out->route->number);
+	const struct route *route = routing_find(outbound->routing, envelope, recipient);
+	struct span domain = routing_domain(envelope->recipients[recipient].addr);
+
+	out->route = route;
+	memcpy(out->bytes, &route->number, len);
+	if (!is_direct(route) || domain.len > KEY_MAX - len)
+		domain = span_of(NULL, 0);
+	for (size_t i = 0; i < domain.len; i++)
+		out->bytes[len + i] = ascii_lower(domain.ptr[i]);
+	out->domain = span_of(out->bytes + len, domain.len);
+	out->key = span_of(out->bytes, len + domain.len);
+}
+
+static struct destination *make_destination(struct outbound *outbound, const struct place *place)
+{
+	struct destination *destination =
+		destination_new(outbound, outbound->routing, place->route, place->domain);
+
+	destination->key = span_of(mem_dup(place->key.ptr, place->key.len), place->key.len);
+	list_push_back(&outbound->all, &destination->all_link);
+	table_put(&outbound->destinations, destination->key, destination);
+	if (!loop_timer_is_set(&outbound->tidy_timer))
+		loop_timer_set(outbound->loop, &outbound->tidy_timer, TIDY_MS);
+	return destination;
+}
+
+static struct destination *destination_for(struct outbound *outbound, const struct envelope *envelope)
+{
+	struct place place;
+	struct destination *destination;
+
+	find_place(outbound, envelope, &place);
+	destination = table_get(&outbound->destinations, place.key);
+	return destination ? destination : make_destination(outbound, &place);
+}
+
+static bool is_forgettable(const struct destination *destination)
+{
+	uint64_t idle_ms = loop_now_ms(destination->outbound->loop) - destination->used_ms;
+
+	if (!destination_is_idle(destination))
+		return false;
+	return destination->is_leaving || idle_ms > TROUBLE_MS ||
+	       (idle_ms > IDLE_MS && destination_is_well(destination));
+}
+
+static void on_tidy(void *arg)
+{
+	struct outbound *outbound = arg;
+
+	EACH_DESTINATION(destination, outbound)
+	{
+		if (is_forgettable(destination))
+			forget(destination);
+	}
+	if (!list_is_empty(&outbound->all))
+		loop_timer_set(outbound->loop, &outbound->tidy_timer, TIDY_MS);
+}
+
+/* What waits goes where the new routing says; what is under way ends as it was begun. */
+static void leave(struct destination *destination)
+{
+	struct outbound *outbound = destination->outbound;
+	struct message *message;
+
+	table_remove(&outbound->destinations, destination->key);
+	destination->is_leaving = true;
+	while ((message = destination_first(destination))) {
+		message_ref(message);
+		destination_remove(message);
+		message_unpack(message);
+		outbound_add(outbound, message);
+		message_unref(&message);
+	}
+	destination_retire(destination);
+}
+
+static void change_routing(struct outbound *outbound, struct routing *routing)
+{
+	routing_unref(&outbound->routing);
+	outbound->routing = routing;
+	EACH_DESTINATION(destination, outbound)
+	{
+		if (!destination->is_leaving && destination->routing != routing)
+			leave(destination);
+	}
 }
 
 void outbound_reload(struct outbound *outbound, const struct settings *settings)
 {
-	/* next_hops needs a restart, so the list is the same one in the new settings. */
 	outbound->settings = settings;
-	for (size_t i = 0; i < outbound->hop_count; i++)
-		outbound->hops[i]->settings = &settings->route.next_hops.items[i];
+	change_routing(outbound, routing_new(settings));
+}
+
+struct retry_schedule outbound_retry(const struct outbound *outbound, const struct envelope *envelope)
+{
+	const struct route *route = NULL;
+
+	for (size_t i = 0; i < envelope->recipient_count && !route; i++) {
+		if (envelope->recipients[i].state == RECIPIENT_PENDING)
+			route = routing_find(outbound->routing, envelope, i);
+	}
+	if (!route)
+		route = &outbound->routing->fallback;
+	return (struct retry_schedule){ route->retry.first_ms, route->retry.max_ms, route->retry.expire_ms };
 }
 
 /* --- the queue ---------------------------------------------------------------------------------- */
@@ -115,9 +266,7 @@ static void arm_due_timer(struct outbound *outbound)
 void outbound_add(struct outbound *outbound, struct message *message)
 {
 	message_enter(message, MESSAGE_READY);
-	list_push_back(&outbound->ready, &message_ref(message)->queue_link);
-	outbound->ready_count++;
-	outbound_kick(outbound);
+	destination_add(destination_for(outbound, &message->envelope), message);
 }
 
 void outbound_add_later(struct outbound *outbound, struct message *message, uint64_t at_ms)
@@ -129,13 +278,12 @@ void outbound_add_later(struct outbound *outbound, struct message *message, uint
 
 void outbound_remove(struct outbound *outbound, struct message *message)
 {
-	if (list_is_linked(&message->queue_link)) {
-		list_remove(&message->queue_link);
-		outbound->ready_count--;
-	} else {
-		CHECK(heap_has(&message->due));
-		heap_remove(&outbound->waiting, &message->due);
+	if (message->flow) {
+		destination_remove(message);
+		return;
 	}
+	CHECK(heap_has(&message->due));
+	heap_remove(&outbound->waiting, &message->due);
 	message_unref(&message);
 }
 
@@ -160,140 +308,101 @@ static void on_due(void *arg)
 
 void outbound_kick(struct outbound *outbound)
 {
-	if (outbound->ready_count && !outbound->is_stopping)
-		loop_defer(outbound->loop, &outbound->dispatch);
+	EACH_DESTINATION(destination, outbound)
+	destination_kick(destination);
 }
 
-/* The first hop of the route that is not known to be down; NULL when all are. */
-static struct hop *current_hop(const struct outbound *outbound)
-{
-	uint64_t now_ms = loop_now_ms(outbound->loop);
-
-	for (size_t i = 0; i < outbound->hop_count; i++) {
-		const struct breaker *breaker = &outbound->hops[i]->breaker;
-
-		if (breaker_is_usable(breaker, now_ms) && breaker->state == BREAKER_CLOSED)
-			return outbound->hops[i];
-	}
-	return NULL;
-}
-
-/* A down hop whose pause is over gets its one probe, beside whatever is used meanwhile. */
-static bool probe_hops(struct outbound *outbound, const struct hop *current)
-{
-	bool is_probing = false;
-
-	for (size_t i = 0; i < outbound->hop_count && outbound->hops[i] != current; i++) {
-		struct hop *hop = outbound->hops[i];
-
-		if (hop->breaker.state != BREAKER_CLOSED)
-			hop_wake(hop, 1);
-		is_probing |= hop->breaker.state != BREAKER_OPEN;
-	}
-	return is_probing;
-}
-
-static uint64_t shortest_wait_ms(const struct outbound *outbound)
-{
-	uint64_t now_ms = loop_now_ms(outbound->loop), shortest = UINT64_MAX;
-
-	for (size_t i = 0; i < outbound->hop_count; i++) {
-		uint64_t wait_ms = breaker_wait_ms(&outbound->hops[i]->breaker, now_ms);
-
-		if (outbound->hops[i]->breaker.state != BREAKER_CLOSED && wait_ms < shortest)
-			shortest = wait_ms;
-	}
-	return shortest;
-}
-
-/* Nobody can take it now: it waits where every node can see it. It costs the message no attempt. */
-static void put_off_ready(struct outbound *outbound)
-{
-	uint64_t wait_ms = shortest_wait_ms(outbound);
-
-	for (int i = 0; i < DEFER_PER_TURN && outbound->ready_count; i++) {
-		struct message *message =
-			message_ref(LIST_FIRST(&outbound->ready, struct message, queue_link));
-		uint64_t jitter_ms = random_u32(outbound->random) % (wait_ms / 2 + 1000);
-
-		outbound_remove(outbound, message);
-		custody_put_off(
-			outbound->custody, message, wait_ms + jitter_ms, outbound->hops[0]->last_error);
-		message_unref(&message);
-	}
-	outbound_kick(outbound);
-}
-
+/* Those that are kicked meanwhile come in this turn too, after the sockets had theirs. */
 static void on_dispatch(void *arg)
 {
 	struct outbound *outbound = arg;
-	struct hop *hop;
-	bool is_probing;
+	struct list now;
 
-	if (!outbound->ready_count || outbound->is_stopping)
-		return;
-	hop = current_hop(outbound);
-	is_probing = probe_hops(outbound, hop);
-	if (hop)
-		hop_wake(hop, outbound->ready_count);
-	else if (!is_probing)
-		put_off_ready(outbound);
-	if (!hop || hop != outbound->hops[0]) {
-		uint64_t wait_ms = shortest_wait_ms(outbound);
+	for (size_t priority = OUTBOUND_PRIORITIES; priority-- > 0;) {
+		list_init(&now);
+		list_splice_back(&now, &outbound->kicked[priority]);
+		while (!list_is_empty(&now)) {
+			struct destination *destination = LIST_FIRST(&now, struct destination, kick_link);
 
-		if (wait_ms != UINT64_MAX)
-			loop_timer_set(outbound->loop, &outbound->hop_timer, wait_ms + 1);
-	}
-}
-
-static void on_hop_timer(void *arg)
-{
-	outbound_kick(arg);
-}
-
-struct message *outbound_pull(struct outbound *outbound, const struct hop *hop)
-{
-	const struct hop *current = current_hop(outbound);
-
-	/* A better hop is up again: let it have the work. A probe that succeeded is the better hop then. */
-	if (outbound->is_stopping || (current && current != hop))
-		return NULL;
-	while (outbound->ready_count) {
-		struct message *message =
-			message_ref(LIST_FIRST(&outbound->ready, struct message, queue_link));
-
-		outbound_remove(outbound, message);
-		if (custody_may_start(outbound->custody, message)) {
-			message_enter(message, MESSAGE_TRYING);
-			outbound->trying++;
-			return message;
+			list_remove(&destination->kick_link);
+			destination_dispatch(destination);
 		}
-		message_unref(&message);
 	}
-	return NULL;
 }
 
-/* A next hop whose pause is over is tried with a few messages. */
-static bool may_probe(const struct outbound *outbound)
+bool outbound_may_connect(struct outbound *outbound, struct destination *destination)
 {
-	for (size_t i = 0; i < outbound->hop_count; i++) {
-		if (breaker_is_usable(&outbound->hops[i]->breaker, loop_now_ms(outbound->loop)))
-			return true;
-	}
+	if (outbound->connections < outbound->settings->limits.connections_out)
+		return true;
+	if (!list_is_linked(&destination->cap_link))
+		list_push_back(&outbound->capped, &destination->cap_link);
 	return false;
 }
 
-bool outbound_is_long(const struct outbound *outbound)
+void outbound_connected(struct outbound *outbound, int change)
 {
-	return outbound->ready_count >= READY_MAX;
+	struct destination *destination;
+
+	outbound->connections += (size_t)change;
+	if (change > 0 || list_is_empty(&outbound->capped))
+		return;
+	destination = LIST_FIRST(&outbound->capped, struct destination, cap_link);
+	list_remove(&destination->cap_link);
+	destination_kick(destination);
+}
+
+void outbound_attempted(struct outbound *outbound, struct message *message, enum attempt_end end)
+{
+	message->tried = 0;
+	custody_attempted(outbound->custody, message, end);
+}
+
+/* --- how much ----------------------------------------------------------------------------------- */
+
+static bool is_full(
+	const struct outbound *outbound, const struct destination *destination, struct span sender)
+{
+	size_t waiting = destination_waiting(destination);
+
+	if (outbound->ready_count >= TOTAL_MAX || waiting >= (size_t)2 * READY_MAX)
+		return true;
+	return waiting >= READY_MAX && fair_queue_share(&destination->ready, sender) >= SENDER_MIN;
+}
+
+bool outbound_has_room(struct outbound *outbound, const struct message *message, uint64_t *away_ms_out)
+{
+	const struct destination *destination;
+	struct place place;
+
+	*away_ms_out = 0;
+	find_place(outbound, &message->envelope, &place);
+	destination = table_get(&outbound->destinations, place.key);
+	if (!destination && outbound->destinations.count < DESTINATIONS_MAX)
+		return outbound->ready_count < TOTAL_MAX;
+	if (destination && !is_full(outbound, destination, message->envelope.sender))
+		return true;
+	/* Where it does not flow now, coming back at once would only keep everybody busy. */
+	if (!destination || !destination_is_flowing(destination))
+		*away_ms_out = AWAY_MS + random_u32(outbound->random) % AWAY_MS;
+	return false;
 }
 
 size_t outbound_appetite(const struct outbound *outbound)
 {
-	size_t busy = outbound->ready_count + outbound->trying;
-	size_t most = APPETITE;
+	size_t busy = outbound->trying, most = outbound->destinations.count ? 0 : APPETITE;
 
-	if (!current_hop(outbound))
-		most = may_probe(outbound) ? PROBE_APPETITE : 0;
-	return busy < most && !outbound->is_stopping ? most - busy : 0;
+	LIST_EACH(it, &outbound->all)
+	{
+		const struct destination *destination = LIST_ENTRY(it, struct destination, all_link);
+
+		if (destination_is_flowing(destination)) {
+			busy += destination_waiting(destination);
+			most = APPETITE;
+		} else if (most < PROBE_APPETITE && destination_is_usable(destination)) {
+			most = PROBE_APPETITE;
+		}
+	}
+	if (outbound->is_stopping || busy >= most || outbound->ready_count >= TOTAL_MAX)
+		return 0;
+	return most - busy;
 }

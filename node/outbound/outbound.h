@@ -1,6 +1,9 @@
 /*
- * outbound: how one worker's messages leave: a queue of what is ready, a heap of what waits here for its next
- * try, the next hops of the default route in their order, and their connections.
+ * outbound: how one worker's messages leave: the destinations that they go to, each with a queue and hops of
+ * its own, and a heap of what waits here for its next try.
+ *
+ * A message goes to one destination at a time: that of the first recipient that was not tried in this
+ * attempt. Those for other destinations follow when it comes back.
  *
  * Who may deliver what is custody's business: it is asked before a message is started (custody_may_start) and
  * again just before each final dot (custody_may_finish), and it is told what came of it (custody_attempted).
@@ -13,12 +16,21 @@
 #include "io/loop.h"
 #include "io/tls.h"
 #include "io/random.h"
+#include "skein/proto/base/table.h"
+#include "skein/proto/mail/retry.h"
 #include "track/metrics.h"
 
 struct custody;
-struct hop;
+struct destination;
+struct routing;
 
-enum { OUTBOUND_HOPS_MAX = 16 };
+enum attempt_end {
+	ATTEMPT_DONE,    /* each recipient that took part has a verdict */
+	ATTEMPT_LOST,    /* the connection ended before the final dot */
+	ATTEMPT_UNKNOWN, /* after it, without an answer */
+};
+
+enum { OUTBOUND_PRIORITIES = 10 };
 
 struct outbound {
 	struct loop *loop;
@@ -28,14 +40,17 @@ struct outbound {
 	struct meter *meter;
 	struct random *random;
 	struct tls_context *tls; /* client side, no verification yet: hops are "may" or "encrypt" */
-	struct list ready;       /* message.queue_link */
-	size_t ready_count;
+	struct routing *routing;
+	struct table destinations;               /* of this routing, by route and domain */
+	struct list all;                         /* destination.all_link, leaving ones too */
+	struct list kicked[OUTBOUND_PRIORITIES]; /* destination.kick_link */
+	struct list capped;                      /* destination.cap_link */
+	size_t ready_count;                      /* messages in all queues */
+	size_t trying;                           /* messages that a courier has */
+	size_t connections;
 	struct heap waiting; /* message.due, unix ms */
-	struct loop_timer due_timer, hop_timer;
+	struct loop_timer due_timer, tidy_timer;
 	struct loop_task dispatch;
-	struct hop *hops[OUTBOUND_HOPS_MAX];
-	size_t hop_count;
-	size_t trying; /* messages that a courier has */
 	bool is_stopping;
 	struct buf scratch; /* command bytes of one turn, shared by all connections */
 };
@@ -58,14 +73,25 @@ void outbound_add_later(struct outbound *outbound, struct message *message, uint
 /* Takes a READY or WAITING message out again; its stage is the caller's to set. */
 void outbound_remove(struct outbound *outbound, struct message *message);
 
-/* For connections to `hop`: the next message to try there, or NULL. Moves it to TRYING, with the reference.
- */
-struct message *outbound_pull(struct outbound *outbound, const struct hop *hop);
 /* Something changed that may let messages move. */
 void outbound_kick(struct outbound *outbound);
-/* More is ready than the next hops will take in a while. */
-bool outbound_is_long(const struct outbound *outbound);
+/*
+ * Is there room for one more, that goes where this one goes? Where many wait, a sender with few of them still
+ * has room. Otherwise: how long it should stay away; 0 when it may come back at once.
+ */
+bool outbound_has_room(struct outbound *outbound, const struct message *message, uint64_t *away_ms_out);
 /* How many more messages this worker likes to claim. */
 size_t outbound_appetite(const struct outbound *outbound);
+/* The retry schedule of the first recipient that is still pending. */
+struct retry_schedule outbound_retry(const struct outbound *outbound, const struct envelope *envelope);
+
+/* --- for destinations and their hops -------------------------------------------------------------- */
+
+/* False: the worker has all the connections that it may have. The destination is kicked when one is free. */
+bool outbound_may_connect(struct outbound *outbound, struct destination *destination);
+/* One more, or one less. */
+void outbound_connected(struct outbound *outbound, int change);
+/* A TRYING message is done with for now. */
+void outbound_attempted(struct outbound *outbound, struct message *message, enum attempt_end end);
 
 #endif

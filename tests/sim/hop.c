@@ -51,7 +51,7 @@ static void kick(struct worker *worker)
 
 void hop_begin(struct worker *worker)
 {
-	list_init(&worker->outbound.ready);
+	list_init(&worker->ready);
 }
 
 size_t hop_appetite(const struct worker *worker)
@@ -61,15 +61,26 @@ size_t hop_appetite(const struct worker *worker)
 	return busy < APPETITE ? APPETITE - busy : 0;
 }
 
-bool outbound_is_long(const struct outbound *outbound)
+bool outbound_has_room(struct outbound *outbound, const struct message *message, uint64_t *away_ms_out)
 {
-	return outbound->ready_count > LONG_MAX_READY;
+	(void)message;
+	*away_ms_out = 0;
+	return outbound->ready_count <= LONG_MAX_READY;
+}
+
+struct retry_schedule outbound_retry(const struct outbound *outbound, const struct envelope *envelope)
+{
+	const struct settings *settings = outbound->custody->settings;
+
+	(void)envelope;
+	return (struct retry_schedule){ settings->retry.first_ms, settings->retry.max_ms,
+		settings->retry.expire_ms };
 }
 
 void outbound_add(struct outbound *outbound, struct message *message)
 {
 	message_enter(message, MESSAGE_READY);
-	list_push_back(&outbound->ready, &message_ref(message)->queue_link);
+	list_push_back(&worker_of(outbound)->ready, &message_ref(message)->queue_link);
 	outbound->ready_count++;
 	kick(worker_of(outbound));
 }
@@ -427,7 +438,7 @@ static void start(struct worker *worker, struct message *message)
 	CHECK(courier->mail && message->body);
 	message_enter(message, MESSAGE_TRYING);
 	worker->outbound.trying++;
-	delivery_open(&courier->delivery, message, RECIPIENTS_MAX);
+	delivery_open(&courier->delivery, NULL, message, RECIPIENTS_MAX);
 	a_mail_keeps_its_body(courier);
 	courier->verdict = choose(world, courier->mail);
 	happening.mail = courier->mail;
@@ -442,8 +453,7 @@ static void dispatch(void *arg)
 
 	worker->is_dispatching = false;
 	while (outbound->ready_count && outbound->trying < COURIERS_MAX) {
-		struct message *message =
-			message_ref(LIST_FIRST(&outbound->ready, struct message, queue_link));
+		struct message *message = message_ref(LIST_FIRST(&worker->ready, struct message, queue_link));
 
 		outbound_remove(outbound, message);
 		if (custody_may_start(&worker->custody, message))

@@ -153,6 +153,7 @@ struct worker {
 	struct body_store bodies;
 	struct ownership *ownership;
 	struct outbound outbound;
+	struct list ready; /* message.queue_link: hop.c has one queue for all */
 	struct custody custody;
 	struct random random;
 	bool is_dispatching;
