@@ -2,7 +2,6 @@
  * Rates: AMOUNT/PERIOD. An amount of bytes has a unit, a period is a word (s, min, h, day) or a duration.
  */
 #include "policy/policy_internal.h"
-#include "skein/cluster/schema/suggest.h"
 #include "skein/cluster/schema/value.h"
 
 #include <stdio.h>
@@ -52,9 +51,8 @@ static bool parse_period(struct span text, uint64_t *period_us_out, struct buf *
 	return true;
 }
 
-static bool parse_rate(const struct limit_text *text, struct limit_rule *limit, struct buf *why)
+static bool parse_rate(struct span rate, struct limit_rule *limit, struct buf *why)
 {
-	struct span rate = span_of_str(text->rate);
 	size_t slash = span_find(rate, '/');
 
 	if (slash == rate.len) {
@@ -62,41 +60,36 @@ static bool parse_rate(const struct limit_text *text, struct limit_rule *limit, 
 			report_quote(rate).text);
 		return false;
 	}
-	return parse_amount(text->unit, span_take(rate, slash), &limit->rate, why) &&
+	return parse_amount(limit->unit, span_take(rate, slash), &limit->rate, why) &&
 	       parse_period(span_drop(rate, slash + 1), &limit->period_us, why);
 }
 
-enum { PATH_SIZE = LIMIT_NAME_MAX + 32 };
+enum { PATH_SIZE = LIMIT_NAME_MAX + 32, PLACE_SIZE = PATH_SIZE + 16 };
 
-static void make_path(char path[PATH_SIZE], const char *name, const char *key)
+static void complain(const char *path, const char *key, struct buf *why, struct report *report)
 {
-	snprintf(path, PATH_SIZE, "limits.%s.%s", name, key);
-}
+	char place[PLACE_SIZE];
 
-static void complain(const char *name, const char *key, struct buf *why, struct report *report)
-{
-	char path[PATH_SIZE];
-
-	make_path(path, name, key);
-	report_error_at(report, path, "%.*s", SPAN_ARGS(buf_span(why)));
+	snprintf(place, sizeof(place), "%s.%s", path, key);
+	report_error_at(report, place, "%.*s", SPAN_ARGS(buf_span(why)));
 }
 
 /* Whoever connects or logs in has no sender, recipient or route yet. */
-static void check_key(const struct limit_text *text, struct report *report)
+static void check_key(const struct limit_text *text, const char *path, struct report *report)
 {
 	bool is_failure = text->unit == LIMIT_AUTH_FAILURES;
-	char path[PATH_SIZE];
+	char place[PLACE_SIZE];
 
 	if ((text->unit != LIMIT_CONNECTIONS && !is_failure) || text->key == LIMIT_PER_CLIENT ||
 		text->key == LIMIT_PER_CLUSTER)
 		return;
-	make_path(path, text->name, "count");
+	snprintf(place, sizeof(place), "%s.count", path);
 	if (is_failure && text->key == LIMIT_PER_USER)
-		report_warning_at(report, path,
+		report_warning_at(report, place,
 			"counts nothing: who fails to log in is no user yet. abuse.failures.account counts "
 			"by account");
 	else
-		report_error_at(report, path, "%s are counted by client or cluster, not by %s",
+		report_error_at(report, place, "%s are counted by client or cluster, not by %s",
 			limit_unit_names[text->unit], limit_key_names[text->key]);
 }
 
@@ -107,32 +100,40 @@ static bool is_burst_short(const struct limit_rule *limit)
 	       (double)LIMIT_TIME_US_MAX;
 }
 
-static struct limit_rule compile(const struct limit_text *text, struct report *report)
+void policy_compile_rate(
+	struct limit_rule *limit, const struct rate_text *text, const char *path, struct report *report)
 {
-	struct limit_rule limit = {
-		.name = text->name,
-		.key = text->key,
-		.unit = text->unit,
-		.rate = 1,
-		.period_us = 1,
-		.burst = 1,
-		.action = text->action,
-	};
+	struct span burst = span_of_str(text->burst);
 	struct buf why = { 0 };
 
-	check_key(text, report);
-	if (!parse_rate(text, &limit, &why)) {
-		complain(text->name, "rate", &why, report);
+	limit->rate = limit->period_us = limit->burst = 1;
+	if (!parse_rate(span_of_str(text->rate), limit, &why)) {
+		complain(path, "rate", &why, report);
 	} else {
-		limit.burst = limit.rate;
-		if (*text->burst && !parse_amount(text->unit, span_of_str(text->burst), &limit.burst, &why))
-			complain(text->name, "burst", &why, report);
-		else if (!is_burst_short(&limit)) {
+		limit->burst = limit->rate;
+		if (burst.len && !parse_amount(limit->unit, burst, &limit->burst, &why))
+			complain(path, "burst", &why, report);
+		else if (!is_burst_short(limit)) {
 			buf_append_str(&why, "it would take a century for the burst to come back");
-			complain(text->name, *text->burst ? "burst" : "rate", &why, report);
+			complain(path, burst.len ? "burst" : "rate", &why, report);
 		}
 	}
 	buf_fini(&why);
+}
+
+static struct limit_rule compile(struct policy *policy, const struct limit_text *text, struct report *report)
+{
+	struct limit_rule limit = {
+		.name = arena_strdup(&policy->arena, span_of_str(text->name)),
+		.key = text->key,
+		.unit = text->unit,
+		.action = text->action,
+	};
+	char path[PATH_SIZE];
+
+	snprintf(path, sizeof(path), "limits.%s", text->name);
+	check_key(text, path, report);
+	policy_compile_rate(&limit, &text->rate, path, report);
 	return limit;
 }
 
@@ -141,9 +142,7 @@ void policy_compile_limits(struct policy *policy, const struct policy_text *text
 	policy->limits = arena_zalloc(&policy->arena, (text->limits.count + 1) * sizeof(*policy->limits));
 	policy->global_limits = arena_zalloc(&policy->arena, (text->limits.count + 1) * sizeof(void *));
 	for (size_t i = 0; i < text->limits.count; i++) {
-		policy->limits[i] = compile(&text->limits.items[i], report);
-		policy->limits[i].name =
-			arena_strdup(&policy->arena, span_of_str(text->limits.items[i].name));
+		policy->limits[i] = compile(policy, &text->limits.items[i], report);
 		if (text->limits.items[i].is_global)
 			policy->global_limits[policy->global_count++] = &policy->limits[i];
 	}
@@ -156,20 +155,6 @@ static const struct limit_rule *find_limit(const struct policy *policy, const ch
 		if (strcmp(policy->limits[i].name, name) == 0)
 			return &policy->limits[i];
 	return NULL;
-}
-
-static void complain_of_unknown(
-	const struct policy *policy, const char *name, const char *path, struct report *report)
-{
-	struct suggestion near = suggest_begin(span_of_str(name));
-
-	for (size_t i = 0; i < policy->limit_count; i++)
-		suggest_offer(&near, span_of_str(policy->limits[i].name));
-	if (near.best.len)
-		report_error_at(report, path, "there is no limit %s, did you mean \"%.*s\"?",
-			report_quote(span_of_str(name)).text, SPAN_ARGS(near.best));
-	else
-		report_error_at(report, path, "there is no limit %s", report_quote(span_of_str(name)).text);
 }
 
 static void add_once(const struct limit_rule **limits, size_t *count, const struct limit_rule *limit)
@@ -185,6 +170,7 @@ void policy_compile_rule_limits(struct policy *policy, struct rule *rule, struct
 {
 	const struct limit_rule **limits =
 		arena_alloc(&policy->arena, (names.count + policy->global_count + 1) * sizeof(*limits));
+	struct name_list known = { policy->limits, policy->limit_count, sizeof(*policy->limits) };
 	size_t count = 0;
 
 	for (size_t i = 0; i < names.count; i++) {
@@ -195,7 +181,8 @@ void policy_compile_rule_limits(struct policy *policy, struct rule *rule, struct
 		if (limit)
 			add_once(limits, &count, limit);
 		else
-			complain_of_unknown(policy, names.items[i], place, report);
+			policy_complain_of_unknown(
+				"is no limit", span_of_str(names.items[i]), known, place, report);
 	}
 	for (size_t i = 0; i < policy->global_count; i++)
 		add_once(limits, &count, policy->global_limits[i]);

@@ -1,5 +1,4 @@
 #include "policy/policy_internal.h"
-#include "skein/cluster/schema/suggest.h"
 
 #include <stdio.h>
 
@@ -14,23 +13,19 @@ static struct text_list entries_of(const struct named_list *list, enum list_kind
 	return kind == LIST_OF_NETWORKS ? list->networks : list->addresses;
 }
 
+void policy_check_not_empty(
+	struct text_list entries, const char *path, const char *key, struct report *report)
+{
+	char place[PLACE_MAX];
+
+	snprintf(place, sizeof(place), "%s.%s", path, key);
+	if (!entries.count && report_was_given(report, place))
+		report_error_at(report, place, "is empty: leave the key out, or say what it may be");
+}
+
 static bool names_list(const char *entry)
 {
 	return strncmp(entry, LIST_MARK, strlen(LIST_MARK)) == 0;
-}
-
-static void complain_of_unknown(
-	const struct policy_text *text, struct span name, const char *place, struct report *report)
-{
-	struct suggestion near = suggest_begin(name);
-
-	for (size_t i = 0; i < text->lists.count; i++)
-		suggest_offer(&near, span_of_str(text->lists.items[i].name));
-	if (near.best.len)
-		report_error_at(report, place, "there is no list %s, did you mean \"%.*s\"?",
-			report_quote(name).text, SPAN_ARGS(near.best));
-	else
-		report_error_at(report, place, "there is no list %s", report_quote(name).text);
 }
 
 /* What "list:NAME" stands for; empty where that was an error. */
@@ -50,7 +45,7 @@ static struct text_list resolve(const struct policy_text *text, const char *entr
 				kind == LIST_OF_NETWORKS ? "networks" : "addresses");
 		return entries_of(list, kind);
 	}
-	complain_of_unknown(text, name, place, report);
+	policy_complain_of_unknown("is no list", name, NAMES_OF(text->lists), place, report);
 	return none;
 }
 

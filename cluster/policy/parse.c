@@ -135,26 +135,16 @@ static void check_groups(struct compile *c, struct text_list entries)
 				report_quote(span_of_str(entries.items[i])).text);
 }
 
-/* A list that is there and empty would match nothing, and looks as if it matched all. */
-static void check_not_empty(struct compile *c, const char *key, struct text_list entries)
-{
-	char place[PLACE_MAX];
-
-	snprintf(place, sizeof(place), "%s.%s", c->path, key);
-	if (!entries.count && report_was_given(c->report, place))
-		report_error_at(c->report, place, "is empty: leave the key out, or say what it may be");
-}
-
 static void check_lists_of_rule(struct compile *c, const struct rule_text *text)
 {
-	check_not_empty(c, "match.network", text->match.network);
-	check_not_empty(c, "match.listener", text->match.listener);
-	check_not_empty(c, "match.certificate", text->match.certificate);
-	check_not_empty(c, "match.user", text->match.user);
-	check_not_empty(c, "match.group", text->match.group);
-	check_not_empty(c, "match.helo", text->match.helo);
-	check_not_empty(c, "senders", text->senders);
-	check_not_empty(c, "recipients", text->recipients);
+	policy_check_not_empty(text->match.network, c->path, "match.network", c->report);
+	policy_check_not_empty(text->match.listener, c->path, "match.listener", c->report);
+	policy_check_not_empty(text->match.certificate, c->path, "match.certificate", c->report);
+	policy_check_not_empty(text->match.user, c->path, "match.user", c->report);
+	policy_check_not_empty(text->match.group, c->path, "match.group", c->report);
+	policy_check_not_empty(text->match.helo, c->path, "match.helo", c->report);
+	policy_check_not_empty(text->senders, c->path, "senders", c->report);
+	policy_check_not_empty(text->recipients, c->path, "recipients", c->report);
 }
 
 static unsigned conditions_of(const struct rule_text *text)
@@ -262,28 +252,6 @@ static void collect_groups(struct policy *policy, const struct policy_text *text
 	table_fini(&seen);
 }
 
-static void check_names(const struct policy_text *text, struct report *report)
-{
-	struct table seen = { .count = 0 };
-
-	for (size_t i = 0; i < text->clients.count; i++) {
-		const struct rule_text *rule = &text->clients.items[i];
-		char place[PLACE_MAX];
-
-		if (!*rule->name)
-			continue;
-		snprintf(place, sizeof(place), "clients[%zu].name", i);
-		if (table_get(&seen, span_of_str(rule->name)))
-			report_error_at(report, place, "%s is also the name of clients[%zu]",
-				report_quote(span_of_str(rule->name)).text,
-				(size_t)((const struct rule_text *)table_get(&seen, span_of_str(rule->name)) -
-					 text->clients.items));
-		else
-			table_put(&seen, span_of_str(rule->name), (void *)(uintptr_t)rule);
-	}
-	table_fini(&seen);
-}
-
 static void build_tree(struct policy *policy, struct report *report)
 {
 	policy->anywhere = arena_alloc(&policy->arena, (policy->rule_count + 1) * sizeof(uint32_t));
@@ -326,7 +294,7 @@ static void compile(struct policy *policy, const struct policy_text *text, struc
 	policy_check_lists(text, report);
 	policy_compile_limits(policy, text, report);
 	compile_abuse(policy, text, report);
-	check_names(text, report);
+	policy_check_names(NAMES_OF(text->clients), "clients", report);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		compile_rule(&c, i);
 	/* Networks that were not understood would only lead astray. */

@@ -37,11 +37,15 @@ struct named_list_list {
 	size_t count;
 };
 
+struct rate_text {
+	const char *rate, *burst; /* burst "": as much as the rate has in one period */
+};
+
 struct limit_text {
 	const char *name;
 	enum limit_key key;
 	enum limit_unit unit;
-	const char *rate, *burst; /* burst "": as much as the rate has in one period */
+	struct rate_text rate;
 	enum limit_action action;
 	bool is_global;
 };
@@ -91,13 +95,32 @@ struct policy {
 	struct text_list groups; /* that rules ask about, each once */
 };
 
+/* names.c: of items that begin with their name, a const char *. */
+struct name_list {
+	const void *items;
+	size_t count, item_size;
+};
+#define NAMES_OF(list) ((struct name_list){ (list).items, (list).count, sizeof(*(list).items) })
+/* Reports at "<section>[<number>].name". */
+void policy_check_names(struct name_list names, const char *section, struct report *report);
+/* `what`: "is no limit". */
+void policy_complain_of_unknown(
+	const char *what, struct span name, struct name_list known, const char *place, struct report *report);
+
 /* limits.c. Reports at "limits.<name>". */
 void policy_compile_limits(struct policy *policy, const struct policy_text *text, struct report *report);
 /* The limits of a rule and the global ones, each once. `path` is the rule's. */
 void policy_compile_rule_limits(struct policy *policy, struct rule *rule, struct text_list names,
 	const char *path, struct report *report);
 
+/* Rate and burst of `limit`, whose unit is set. Reports at "rate" and "burst" of `path`. */
+void policy_compile_rate(
+	struct limit_rule *limit, const struct rate_text *text, const char *path, struct report *report);
+
 /* lists.c: entries of the document that may name a list. */
+/* A list that is there and empty would match nothing, and looks as if it matched all. */
+void policy_check_not_empty(
+	struct text_list entries, const char *path, const char *key, struct report *report);
 void policy_check_lists(const struct policy_text *text, struct report *report);
 /* Networks, those of "list:NAME" among them; in the policy's arena. */
 struct cidr_list policy_compile_networks(struct policy *policy, const struct policy_text *text,
