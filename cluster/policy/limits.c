@@ -93,13 +93,6 @@ static void check_key(const struct limit_text *text, const char *path, struct re
 			limit_unit_names[text->unit], limit_key_names[text->key]);
 }
 
-/* The time of the burst must be one that Redis counts exactly. */
-static bool is_burst_short(const struct limit_rule *limit)
-{
-	return (double)limit->burst * (double)limit->period_us / (double)limit->rate <=
-	       (double)LIMIT_TIME_US_MAX;
-}
-
 void policy_compile_rate(
 	struct limit_rule *limit, const struct rate_text *text, const char *path, struct report *report)
 {
@@ -113,8 +106,8 @@ void policy_compile_rate(
 		limit->burst = limit->rate;
 		if (burst.len && !parse_amount(limit->unit, burst, &limit->burst, &why))
 			complain(path, "burst", &why, report);
-		else if (!is_burst_short(limit)) {
-			buf_append_str(&why, "it would take a century for the burst to come back");
+		else if (limit_rule_check(limit)) {
+			buf_append_str(&why, limit_rule_check(limit));
 			complain(path, burst.len ? "burst" : "rate", &why, report);
 		}
 	}

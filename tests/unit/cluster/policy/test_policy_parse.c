@@ -89,8 +89,11 @@ static void what_is_wrong_is_told_with_place_and_cure(void **state)
 		{ "limits:\n  a: {key: client, rate: 1/s, burst: many}\n",
 			"p.yaml:2:38: $.limits.a.burst: expected an integer, got \"many\"\n" },
 		{ "limits:\n  a: {key: client, rate: 1/day, burst: 1000000000000}\n",
-			"p.yaml:2:40: $.limits.a.burst: it would take a century for the burst to come "
-			"back\n" },
+			"p.yaml:2:40: $.limits.a.burst: the burst takes more than 95 years to come again: a "
+			"smaller burst or a higher rate is wanted\n" },
+		{ "limits:\n  a: {key: client, rate: 10000000/s, burst: 1}\n",
+			"p.yaml:2:45: $.limits.a.burst: the rate is above what can be counted: one per "
+			"microsecond, or a burst that takes longer\n" },
 		{ "limits:\n  a: {key: user, rate: 1/s, count: connections}\n",
 			"p.yaml:2:36: $.limits.a.count: connections are counted by client or cluster, not by "
 			"user\n" },
