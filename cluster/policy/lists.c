@@ -118,7 +118,7 @@ static bool is_domain_pattern(struct span text)
 	return text.len && (has_dot || span_find(text, '*') < text.len);
 }
 
-/* The pattern in full: "example.org" is "*@example.org". False: it is none. */
+/* The pattern in full: "example.org" and "@example.org" are "*@example.org". False: it is none. */
 static bool expand_address(const char *entry, struct buf *out)
 {
 	struct span text = span_of_str(entry);
@@ -129,8 +129,11 @@ static bool expand_address(const char *entry, struct buf *out)
 			return false;
 		if (!span_eq(text, SPAN_LIT("*")))
 			buf_append_str(out, "*@");
-	} else if (at == 0 || at + 1 == text.len ||
-		   span_find(span_drop(text, at + 1), '@') < text.len - at - 1) {
+	} else if (at == 0) {
+		if (!is_domain_pattern(span_drop(text, 1)))
+			return false;
+		buf_append_byte(out, '*');
+	} else if (at + 1 == text.len || span_find(span_drop(text, at + 1), '@') < text.len - at - 1) {
 		return false;
 	}
 	buf_append(out, text);

@@ -297,12 +297,14 @@ static void compile(struct policy *policy, const struct policy_text *text, struc
 	policy_check_names(NAMES_OF(text->clients), "clients", report);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		compile_rule(&c, i);
+	policy_compile_routes(policy, text, report);
 	/* Networks that were not understood would only lead astray. */
 	if (report->errors > errors)
 		return;
 	collect_groups(policy, text);
 	build_tree(policy, report);
 	policy_check_shadows(policy, report);
+	policy_check_route_shadows(policy, report);
 }
 
 struct policy *policy_of_networks(const struct cidr_list *networks)
@@ -316,6 +318,7 @@ struct policy *policy_of_networks(const struct cidr_list *networks)
 	policy->rules = arena_zalloc(&policy->arena, sizeof(*policy->rules));
 	policy_compile_limits(policy, &text, &report);
 	compile_abuse(policy, &text, &report);
+	policy_compile_routes(policy, &text, &report);
 	policy->rule_count = networks->count > 0;
 	rule = &policy->rules[0];
 	rule->shown = (struct policy_rule){ .name = "relay.allow",

@@ -5,6 +5,7 @@
 #include "policy/network_tree.h"
 #include "policy/pattern_set.h"
 #include "skein/cluster/policy.h"
+#include "skein/cluster/route.h"
 #include "skein/cluster/schema/table.h"
 
 /* --- the document: schema.c has the tables ------------------------------------------------------ */
@@ -55,6 +56,74 @@ struct limit_text_list {
 	size_t count;
 };
 
+struct credentials_text {
+	const char *name;
+	enum route_mechanism mechanism;
+	const char *user, *secret, *token_url, *client_id, *scope;
+};
+
+struct credentials_text_list {
+	const struct credentials_text *items;
+	size_t count;
+};
+
+struct target_text {
+	const char *host, *mx, *srv;
+	bool is_direct;
+	uint64_t port, weight;
+	enum route_tls tls;
+	bool has_tls_first;
+	const char *tls_name, *credentials;
+};
+
+struct target_text_list {
+	const struct target_text *items;
+	size_t count;
+};
+
+struct field_text {
+	const char *name, *value;
+};
+
+struct field_text_list {
+	const struct field_text *items;
+	size_t count;
+};
+
+struct rewrite_text {
+	struct text_list remove;
+	struct field_text_list add;
+	const char *from_domain, *sender_domain, *return_domain, *return_secret;
+	enum route_return_path return_path;
+};
+
+struct route_text {
+	const char *name, *comment;
+	struct {
+		struct text_list recipient, sender, client;
+	} match;
+	struct target_text_list to;
+	enum route_order order;
+	uint64_t connections, cluster_connections, messages_per_connection, recipients_max, priority;
+	struct rate_text rate; /* rate "": none */
+	bool is_cut_through;
+	struct {
+		uint64_t connect_ms, greeting_ms, command_ms, data_ms, body_ms, dot_ms, quit_ms;
+	} timeout;
+	struct {
+		uint64_t first_ms, max_ms, expire_ms, warn_ms;
+	} retry;
+	struct {
+		uint64_t failures, pause_first_ms, pause_max_ms;
+	} breaker;
+	struct rewrite_text rewrite;
+};
+
+struct route_text_list {
+	const struct route_text *items;
+	size_t count;
+};
+
 struct policy_text {
 	struct named_list_list lists;
 	struct limit_text_list limits;
@@ -64,6 +133,8 @@ struct policy_text {
 		struct text_list exempt;
 	} abuse;
 	struct rule_text_list clients;
+	struct credentials_text_list credentials;
+	struct route_text_list routes;
 };
 
 extern const struct setting_table policy_schema;
@@ -80,6 +151,13 @@ struct rule {
 	struct pattern_set senders, recipients;
 };
 
+struct policy_route {
+	struct route shown;
+	bool has_recipients, has_senders, has_clients;
+	struct pattern_set recipients, senders, clients; /* empty where not asked */
+	const char *null_sender;                         /* the entry "<>", or NULL */
+};
+
 struct policy {
 	struct arena arena;
 	struct rule *rules;
@@ -93,6 +171,11 @@ struct policy {
 	size_t global_count;
 	struct policy_abuse abuse;
 	struct text_list groups; /* that rules ask about, each once */
+	struct route_credentials *credentials;
+	size_t credentials_count;
+	struct policy_route *routes;
+	size_t route_count;
+	struct policy_routes_digest routes_digest;
 };
 
 /* names.c: of items that begin with their name, a const char *. */
@@ -132,6 +215,11 @@ struct address_entries {
 };
 void policy_compile_addresses(struct policy *policy, const struct policy_text *text, struct text_list entries,
 	const char *path, const struct address_entries *out, struct report *report);
+
+/* routes.c: the sections `credentials` and `routes`. */
+void policy_compile_routes(struct policy *policy, const struct policy_text *text, struct report *report);
+/* Warns of routes that an earlier one leaves nothing to. */
+void policy_check_route_shadows(const struct policy *policy, struct report *report);
 
 /* shadow.c: warns of rules that an earlier one leaves nothing to. Needs the finished tree. */
 void policy_check_shadows(const struct policy *policy, struct report *report);

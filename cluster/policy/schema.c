@@ -1,24 +1,36 @@
 #include "policy/policy_internal.h"
 
+#include "skein/cluster/secret.h"
+
 #include <stddef.h>
 
-#define SECONDS 1000ull
-#define HOURS   (3600 * SECONDS)
+#define MS      1ull
+#define SECONDS (1000 * MS)
+#define MINUTES (60 * SECONDS)
+#define HOURS   (60 * MINUTES)
 #define DAYS    (24 * HOURS)
 #define GIB     (1ull << 30)
 
-#define AT(field)           .offset = offsetof(struct policy_text, field)
-#define IN_LIST(field)      .offset = offsetof(struct named_list, field)
-#define IN_LIMIT(field)     .offset = offsetof(struct limit_text, field)
-#define IN_RULE(field)      .offset = offsetof(struct rule_text, field)
-#define NAME                .type = SETTING_NAME, .max = LIMIT_NAME_MAX
-#define STRING              .type = SETTING_STRING, .max = 64
-#define STRINGS             .type = SETTING_STRINGS, .max = POLICY_ITEMS_MAX
-#define BOOL                .type = SETTING_BOOL
-#define INTEGER(low, high)  .type = SETTING_INTEGER, .min = (low), .max = (high)
-#define DURATION(low, high) .type = SETTING_DURATION, .min = (low), .max = (high)
-#define ENUM(array)         .type = SETTING_ENUM, .names = (array), .name_count = ARRAY_LEN(array)
-#define NAMED(table, high)  .type = SETTING_NAMED, .items = &(table), .max = (high)
+#define AT(field)             .offset = offsetof(struct policy_text, field)
+#define IN_LIST(field)        .offset = offsetof(struct named_list, field)
+#define IN_LIMIT(field)       .offset = offsetof(struct limit_text, field)
+#define IN_RULE(field)        .offset = offsetof(struct rule_text, field)
+#define IN_CREDENTIALS(field) .offset = offsetof(struct credentials_text, field)
+#define IN_TARGET(field)      .offset = offsetof(struct target_text, field)
+#define IN_FIELD(field)       .offset = offsetof(struct field_text, field)
+#define IN_ROUTE(field)       .offset = offsetof(struct route_text, field)
+#define NAME                  .type = SETTING_NAME, .max = LIMIT_NAME_MAX
+#define STRING                .type = SETTING_STRING, .max = 64
+#define STRINGS               .type = SETTING_STRINGS, .max = POLICY_ITEMS_MAX
+#define TEXT(high)            .type = SETTING_TEXT, .max = (high)
+#define DOMAIN                .type = SETTING_DOMAIN, .max = 253
+#define SECRET                .type = SETTING_NAME, .max = SECRET_NAME_MAX
+#define BOOL                  .type = SETTING_BOOL
+#define INTEGER(low, high)    .type = SETTING_INTEGER, .min = (low), .max = (high)
+#define DURATION(low, high)   .type = SETTING_DURATION, .min = (low), .max = (high)
+#define ENUM(array)           .type = SETTING_ENUM, .names = (array), .name_count = ARRAY_LEN(array)
+#define NAMED(table, high)    .type = SETTING_NAMED, .items = &(table), .max = (high)
+#define SECTIONS(table, high) .type = SETTING_SECTIONS, .items = &(table), .max = (high)
 
 static const char *const tls_names[] = {
 	[TLS_EITHER] = "either",
@@ -57,7 +69,7 @@ static const struct setting_table limit_table = { limit_rows, ARRAY_LEN(limit_ro
 
 static const struct setting_row rule_rows[] = {
 	{ "name", "", NAME, IN_RULE(name), .help = "What the log and skeinctl call it." },
-	{ "comment", "", .type = SETTING_TEXT, .max = 512, IN_RULE(comment), .help = "Why it is there." },
+	{ "comment", "", TEXT(512), IN_RULE(comment), .help = "Why it is there." },
 	{ "match.network", "", STRINGS, IN_RULE(match.network), .help = "Where the client is." },
 	{ "match.listener", "", STRINGS, IN_RULE(match.listener), .help = "Names of listeners." },
 	{ "match.tls", "either", ENUM(tls_names), IN_RULE(match.tls), .help = "none, any or 1.3." },
@@ -75,6 +87,126 @@ static const struct setting_row rule_rows[] = {
 };
 static const struct setting_table rule_table = { rule_rows, ARRAY_LEN(rule_rows), sizeof(struct rule_text) };
 
+static const struct setting_row credentials_rows[] = {
+	{ "name", NULL, NAME, IN_CREDENTIALS(name), .help = "What routes call them." },
+	{ "mechanism", "auto", ENUM(route_mechanism_names), IN_CREDENTIALS(mechanism),
+		.help = "auto, plain, login or xoauth2." },
+	{ "user", NULL, TEXT(255), IN_CREDENTIALS(user), .help = "Who logs in." },
+	{ "secret", NULL, SECRET, IN_CREDENTIALS(secret),
+		.help = "Name of the secret with the password, or with that of the OAuth client." },
+	{ "token_url", "", .type = SETTING_STRING, .max = 2000, IN_CREDENTIALS(token_url),
+		.help = "Where tokens come from (OAuth 2, client credentials)." },
+	{ "client_id", "", .type = SETTING_STRING, .max = 512, IN_CREDENTIALS(client_id),
+		.help = "The client there." },
+	{ "scope", "", TEXT(1000), IN_CREDENTIALS(scope), .help = "What the token is asked for." },
+};
+static const struct setting_table credentials_table = { credentials_rows, ARRAY_LEN(credentials_rows),
+	sizeof(struct credentials_text) };
+
+static const struct setting_row target_rows[] = {
+	{ "host", "", .type = SETTING_HOST, .max = 253, IN_TARGET(host), .help = "A name or an address." },
+	{ "mx", "", DOMAIN, IN_TARGET(mx), .help = "The MX hosts of this domain." },
+	{ "srv", "", .type = SETTING_STRING, .max = 253, IN_TARGET(srv),
+		.help = "The hosts of this SRV record." },
+	{ "direct", "false", BOOL, IN_TARGET(is_direct), .help = "The MX hosts of the recipient's domain." },
+	{ "port", "25", INTEGER(1, 65535), IN_TARGET(port),
+		.help = "TCP port. Not set: 25, or 465 with tls_first." },
+	{ "tls", "may", ENUM(route_tls_names), IN_TARGET(tls),
+		.help = "none, may, encrypt, verify, dane, dane-only, mta-sts or auto. Not set: may; with "
+			"direct: auto." },
+	{ "tls_first", "false", BOOL, IN_TARGET(has_tls_first), .help = "TLS from the first byte." },
+	{ "tls_name", "", DOMAIN, IN_TARGET(tls_name),
+		.help = "What the certificate must be good for. Not set: the host's name." },
+	{ "credentials", "", NAME, IN_TARGET(credentials), .help = "How to log in there." },
+	{ "weight", "1", INTEGER(1, 1000), IN_TARGET(weight),
+		.help = "Share of the messages, with order: weighted." },
+};
+static const struct setting_table target_table = { target_rows, ARRAY_LEN(target_rows),
+	sizeof(struct target_text) };
+
+static const struct setting_row field_rows[] = {
+	{ "name", NULL, .type = SETTING_STRING, .max = 70, IN_FIELD(name), .help = "Of the header field." },
+	{ "value", NULL, TEXT(900), IN_FIELD(value), .help = "What it says." },
+};
+static const struct setting_table field_table = { field_rows, ARRAY_LEN(field_rows),
+	sizeof(struct field_text) };
+
+/* Defaults and bounds are those of the node's settings route and retry. */
+static const struct setting_row route_rows[] = {
+	{ "name", "", .type = SETTING_NAME, .max = ROUTE_NAME_MAX, IN_ROUTE(name),
+		.help = "What the log, the metrics and skeinctl call it." },
+	{ "comment", "", TEXT(512), IN_ROUTE(comment), .help = "Why it is there." },
+	{ "match.recipient", "", STRINGS, IN_ROUTE(match.recipient),
+		.help = "Recipients that it takes. Not set: all." },
+	{ "match.sender", "", STRINGS, IN_ROUTE(match.sender),
+		.help = "Senders whose mail it takes. Not set: all." },
+	{ "match.client", "", STRINGS, IN_ROUTE(match.client),
+		.help = "Rules of clients whose mail it takes. Not set: all." },
+	{ "to", "", SECTIONS(target_table, ROUTE_TARGETS_MAX), IN_ROUTE(to), .help = "Where it goes." },
+	{ "order", "listed", ENUM(route_order_names), IN_ROUTE(order),
+		.help = "listed (the next while those before it are down) or weighted." },
+	{ "connections", "4", INTEGER(1, 100), IN_ROUTE(connections),
+		.help = "Connections per worker to one host, at most." },
+	{ "cluster_connections", "0", INTEGER(0, 100000), IN_ROUTE(cluster_connections),
+		.help = "Connections of all nodes, at most. 0: no bound." },
+	{ "rate", "", STRING, IN_ROUTE(rate.rate),
+		.help = "Messages of all nodes in which time: 14/s. Mail waits for it. Not set: any." },
+	{ "burst", "", STRING, IN_ROUTE(rate.burst),
+		.help = "How many at once. Not set: as many as the rate says." },
+	{ "messages_per_connection", "1000", INTEGER(1, 1000000), IN_ROUTE(messages_per_connection),
+		.help = "Messages sent on one connection before it is closed." },
+	{ "recipients_max", "100", INTEGER(1, 10000), IN_ROUTE(recipients_max),
+		.help = "Recipients in one transaction. More are sent in several." },
+	{ "priority", "5", INTEGER(0, ROUTE_PRIORITY_MAX), IN_ROUTE(priority),
+		.help = "Where several routes wait, the higher goes first." },
+	{ "cut_through", "false", BOOL, IN_ROUTE(is_cut_through),
+		.help = "Pass it on while the client waits." },
+	{ "timeout.connect", "30s", DURATION(100 * MS, 10 * MINUTES), IN_ROUTE(timeout.connect_ms),
+		.help = "TCP connection and TLS handshake, each." },
+	{ "timeout.greeting", "5m", DURATION(100 * MS, 1 * HOURS), IN_ROUTE(timeout.greeting_ms),
+		.help = "The greeting." },
+	{ "timeout.command", "5m", DURATION(100 * MS, 1 * HOURS), IN_ROUTE(timeout.command_ms),
+		.help = "The answer to EHLO, STARTTLS, AUTH, MAIL, RCPT or RSET." },
+	{ "timeout.data", "2m", DURATION(100 * MS, 1 * HOURS), IN_ROUTE(timeout.data_ms),
+		.help = "The answer to DATA." },
+	{ "timeout.body", "3m", DURATION(100 * MS, 1 * HOURS), IN_ROUTE(timeout.body_ms),
+		.help = "The host takes no byte of the message for this long." },
+	{ "timeout.dot", "10m", DURATION(100 * MS, 1 * HOURS), IN_ROUTE(timeout.dot_ms),
+		.help = "The answer to the end of the message." },
+	{ "timeout.quit", "10s", DURATION(100 * MS, 10 * MINUTES), IN_ROUTE(timeout.quit_ms),
+		.help = "The answer to QUIT." },
+	{ "retry.first", "1m", DURATION(100 * MS, 1 * DAYS), IN_ROUTE(retry.first_ms),
+		.help = "Wait before the second try. Doubles with each further one." },
+	{ "retry.max", "1h", DURATION(100 * MS, 2 * DAYS), IN_ROUTE(retry.max_ms),
+		.help = "Wait between two tries, at most." },
+	{ "retry.expire", "5d", DURATION(1 * SECONDS, 60 * DAYS), IN_ROUTE(retry.expire_ms),
+		.help = "Age at which a message is given up and its sender told." },
+	{ "retry.warn", "4h", DURATION(0, 60 * DAYS), IN_ROUTE(retry.warn_ms),
+		.help = "Age at which the sender is told of the delay. 0s: never." },
+	{ "breaker.failures", "5", INTEGER(1, 1000), IN_ROUTE(breaker.failures),
+		.help = "Failed connections in a row after which a host is left alone." },
+	{ "breaker.pause_first", "5s", DURATION(100 * MS, 1 * HOURS), IN_ROUTE(breaker.pause_first_ms),
+		.help = "For how long, the first time. Doubles each time the next try fails." },
+	{ "breaker.pause_max", "5m", DURATION(100 * MS, 1 * DAYS), IN_ROUTE(breaker.pause_max_ms),
+		.help = "For how long, at most." },
+	{ "rewrite.remove", "", .type = SETTING_STRINGS, .max = ROUTE_FIELDS_MAX, IN_ROUTE(rewrite.remove),
+		.help = "Header fields to leave out." },
+	{ "rewrite.add", "", SECTIONS(field_table, ROUTE_FIELDS_MAX), IN_ROUTE(rewrite.add),
+		.help = "Header fields to put in front." },
+	{ "rewrite.from_domain", "", DOMAIN, IN_ROUTE(rewrite.from_domain),
+		.help = "The domain of From and Sender becomes this." },
+	{ "rewrite.sender_domain", "", DOMAIN, IN_ROUTE(rewrite.sender_domain),
+		.help = "The domain of the envelope's sender becomes this." },
+	{ "rewrite.return_path", "keep", ENUM(route_return_path_names), IN_ROUTE(rewrite.return_path),
+		.help = "keep, srs or verp." },
+	{ "rewrite.return_domain", "", DOMAIN, IN_ROUTE(rewrite.return_domain),
+		.help = "The domain of return paths, whose mail comes here." },
+	{ "rewrite.return_secret", "", SECRET, IN_ROUTE(rewrite.return_secret),
+		.help = "Name of the secret that SRS signs with." },
+};
+static const struct setting_table route_table = { route_rows, ARRAY_LEN(route_rows),
+	sizeof(struct route_text) };
+
 static const struct setting_row rows[] = {
 	{ "lists", "", NAMED(list_table, 1000), AT(lists), .help = "Lists that rules may name." },
 	{ "limits", "", NAMED(limit_table, 200), AT(limits), .help = "How much in which time." },
@@ -91,8 +223,12 @@ static const struct setting_row rows[] = {
 	{ "abuse.ban", "1h", DURATION(1 * SECONDS, 30 * DAYS), AT(abuse.ban_ms),
 		.help = "How long a ban lasts." },
 	{ "abuse.exempt", "", STRINGS, AT(abuse.exempt), .help = "Networks that are never banned." },
-	{ "clients", "", .type = SETTING_SECTIONS, .items = &rule_table, .max = POLICY_RULES_MAX, AT(clients),
+	{ "clients", "", SECTIONS(rule_table, POLICY_RULES_MAX), AT(clients),
 		.help = "The rules, in order: the first that matches decides." },
+	{ "credentials", "", NAMED(credentials_table, POLICY_CREDENTIALS_MAX), AT(credentials),
+		.help = "How the cluster logs in where it delivers to." },
+	{ "routes", "", SECTIONS(route_table, POLICY_ROUTES_MAX), AT(routes),
+		.help = "Where mail goes, in order: the first that matches a recipient takes it." },
 };
 
 const struct setting_table policy_schema = { rows, ARRAY_LEN(rows), sizeof(struct policy_text) };

@@ -1,6 +1,6 @@
 /*
  * Policy: any bytes as the document. What compiles must give a decision, with and without an ear, and must
- * be the same rules after a network was added to one.
+ * be the same rules and routes after a network was added to one.
  */
 #include "acl_text.h"
 #include "skein/cluster/policy.h"
@@ -35,6 +35,34 @@ static void decide(const struct policy *policy)
 	(void)policy_recipient_allowed(policy, &decided, SPAN_LIT("a@b.example"), &entry);
 }
 
+static void find_routes(const struct policy *policy)
+{
+	static const struct route_question questions[] = {
+		{ SPAN_LIT("a@b.example"), SPAN_LIT("u@example.org"), SPAN_LIT("printers") },
+		{ SPAN_LIT("a@b.example"), { NULL, 0 }, { NULL, 0 } },
+		{ SPAN_LIT("postmaster"), SPAN_LIT("@"), SPAN_LIT("*") },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(questions); i++) {
+		const struct route *route = policy_find_route(policy, &questions[i]);
+
+		CHECK(!route || route == policy_route(policy, route->number));
+	}
+	for (size_t i = 0; i < policy_route_count(policy); i++) {
+		const struct route *route = policy_route(policy, i);
+
+		CHECK(route->target_count > 0 && route->target_count <= ROUTE_TARGETS_MAX);
+		CHECK(!route->rate || !limit_rule_check(route->rate));
+	}
+}
+
+static bool has_same_routes(const struct policy *a, const struct policy *b)
+{
+	struct policy_routes_digest one = policy_routes_digest(a), other = policy_routes_digest(b);
+
+	return one.words[0] == other.words[0] && one.words[1] == other.words[1];
+}
+
 /* A layout that the edit does not understand may break the text; it may not mean anything else. */
 static void edit(const struct policy *policy, struct span text, size_t number)
 {
@@ -47,7 +75,8 @@ static void edit(const struct policy *policy, struct span text, size_t number)
 		    text, ACL_ADD, span_of_str(policy_rule(policy, number)->name), &network, &edited, &why))
 		again = policy_parse(buf_span(&edited), "edited", &report);
 	if (again)
-		CHECK(policy_rule_count(again) == policy_rule_count(policy));
+		CHECK(policy_rule_count(again) == policy_rule_count(policy) &&
+			has_same_routes(again, policy));
 	policy_free(&again);
 	report_fini(&report);
 	buf_fini(&edited);
@@ -63,6 +92,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(!policy == (report.errors > 0));
 	if (policy) {
 		decide(policy);
+		find_routes(policy);
 		for (size_t i = 0; i < policy_rule_count(policy) && i < 4; i++)
 			edit(policy, text, i);
 	}

@@ -11,6 +11,7 @@
 #define SKEIN_CLUSTER_POLICY_H
 
 #include "skein/cluster/limit.h"
+#include "skein/cluster/route.h"
 #include "skein/cluster/schema/cidr.h"
 #include "skein/cluster/schema/report.h"
 #include "skein/cluster/schema/table.h"
@@ -23,6 +24,8 @@ enum {
 	POLICY_RULES_MAX = 10000,
 	POLICY_ITEMS_MAX = 100000, /* of one list in the document */
 	POLICY_EXEMPT_MAX = 256,   /* networks of abuse.exempt */
+	POLICY_ROUTES_MAX = 1000,
+	POLICY_CREDENTIALS_MAX = 1000,
 };
 
 /*
@@ -154,5 +157,28 @@ bool policy_sender_allowed(const struct policy *policy, const struct policy_deci
 	const struct policy_subject *subject, struct span address, const char **entry_out);
 bool policy_recipient_allowed(const struct policy *policy, const struct policy_decision *decision,
 	struct span address, const char **entry_out);
+
+/* --- routes ------------------------------------------------------------------------------------- */
+
+/* All text is borrowed for the call and compares without case. */
+struct route_question {
+	struct span recipient; /* local@domain */
+	struct span sender;    /* the same, or empty: the null sender */
+	struct span client;    /* name of the rule that let it in; empty: none, as for the node's own mail */
+};
+
+/* The first route that matches, borrowed from the policy. NULL: none does, so the node's settings decide. */
+const struct route *policy_find_route(const struct policy *policy, const struct route_question *question);
+size_t policy_route_count(const struct policy *policy);
+const struct route *policy_route(const struct policy *policy, size_t number);
+
+/*
+ * Equal when routes and credentials say the same, whatever the text looks like; comments do not count. Holds
+ * within one process. Not against somebody who wants two to be equal.
+ */
+struct policy_routes_digest {
+	uint64_t words[2];
+};
+struct policy_routes_digest policy_routes_digest(const struct policy *policy);
 
 #endif

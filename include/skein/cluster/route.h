@@ -12,8 +12,10 @@
 #include "skein/cluster/limit.h"
 
 enum {
-	ROUTE_NAME_MAX = 64,
+	ROUTE_NAME_MAX = LIMIT_NAME_MAX - 6, /* behind "route:" it names a limit */
 	ROUTE_TARGETS_MAX = 16,
+	ROUTE_FIELDS_MAX = 64, /* header fields to remove, to add */
+	ROUTE_PRIORITY_MAX = 9,
 };
 
 enum route_place {
@@ -104,11 +106,12 @@ struct route {
 
 	unsigned connections;          /* per worker and hop, at most */
 	unsigned cluster_connections;  /* of all nodes to this route, at most; 0: no bound */
-	const struct limit_rule *rate; /* of messages, for all nodes: mail waits for it. NULL: none */
+	const struct limit_rule *rate; /* "route:<name>", of messages, for all nodes: mail waits for it. NULL:
+					  none */
 	unsigned messages_per_connection;
 	unsigned recipients_max; /* in one transaction */
-	unsigned priority;       /* 0..9: where several wait for a worker, the higher goes first */
-	bool cut_through;        /* pass it on while the client waits (docs/delivery.md) */
+	unsigned priority; /* 0..ROUTE_PRIORITY_MAX: where several wait for a worker, the higher goes first */
+	bool cut_through;  /* pass it on while the client waits (docs/delivery.md) */
 	struct {
 		uint32_t connect_ms, greeting_ms, command_ms, data_ms, body_ms, dot_ms, quit_ms;
 	} timeout;
