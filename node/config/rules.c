@@ -31,7 +31,8 @@ static void check_counts(const struct settings *settings, struct report *report)
 {
 	if (!settings->listeners.count)
 		report_error_at(report, "listeners", "nothing to listen on");
-	if (!settings->route.next_hops.count)
+	/* A policy may have routes for everything. */
+	if (!settings->route.next_hops.count && !settings->redis.address.host[0] && !settings->policy.file[0])
 		report_error_at(report, "route.next_hops", "nowhere to send mail to");
 }
 

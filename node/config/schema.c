@@ -169,7 +169,7 @@ static const struct setting_row rows[] = {
 		.help = "The policy of a node without Redis. A cluster's is put there: skeinctl policy "
 			"apply." },
 
-	{ "route.next_hops", "", SECTIONS(hop_table, 1, 16), AT(route.next_hops),
+	{ "route.next_hops", "", SECTIONS(hop_table, 0, 16), AT(route.next_hops),
 		.help = "Where mail goes, in order of preference: the next is tried when one fails." },
 	{ "route.connections", "4", INTEGER(1, 100), AT(route.connections), RELOADABLE,
 		.help = "Connections per worker to one next hop, at most." },
@@ -398,7 +398,8 @@ static const struct setting_group groups[] = {
 	{ "relay", "Who may send mail through this node." },
 	{ "policy", "The rules by which clients are judged; see docs/policy.md." },
 	{ "route", "How mail leaves." },
-	{ "route.next_hops", "At least one is needed." },
+	{ "route.next_hops", "For mail that no route of the policy takes. May be left out where a policy has "
+			     "routes for all mail." },
 	{ "route.timeout", "How long to wait for a next hop (RFC 5321, section 4.5.3.2)." },
 	{ "route.breaker", "A next hop that cannot be reached is left alone for a while." },
 	{ "retry", "When a message is tried again, and when no longer." },

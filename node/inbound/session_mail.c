@@ -89,6 +89,7 @@ static void begin_transaction(struct session *session, const struct smtp_event_d
 		.client_ip = session_client_ip(session, ip),
 		.helo = span_of_str(session->visitor.helo),
 		.user = span_of_str(session->visitor.user),
+		.rule = span_of_str(visitor_rule(&session->visitor)),
 		.protocol = session->protocol,
 		.hostname = session->inbound->settings->node.hostname,
 	};

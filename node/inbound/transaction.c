@@ -32,6 +32,7 @@ struct transaction *transaction_new(
 	envelope->user = arena_dup(&message->arena,
 		span_take(origin->user,
 			origin->user.len < ENVELOPE_NAME_MAX ? origin->user.len : ENVELOPE_NAME_MAX));
+	envelope->rule = arena_dup(&message->arena, origin->rule);
 	envelope->protocol = origin->protocol;
 	envelope->origin_id = dup_str(message, id_text.text);
 	return transaction;

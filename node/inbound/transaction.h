@@ -25,6 +25,7 @@ struct transaction_origin {
 	const char *client_ip;
 	struct span helo;
 	struct span user; /* authenticated; empty: nobody */
+	struct span rule; /* of the policy; empty: none */
 	uint8_t protocol; /* set of enum envelope_protocol */
 	const char *hostname;
 };

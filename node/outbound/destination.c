@@ -3,7 +3,7 @@
 #include "custody/custody.h"
 #include "skein/proto/base/alloc.h"
 
-enum { PUT_OFF_PER_TURN = 200, LOOK_MS = 500, LOOK_SOON_MS = 20 };
+enum { PUT_OFF_PER_TURN = 200, LOOK_MS = 500, LOOK_SOON_MS = 20, NO_HOP_MS = 60000 };
 
 static struct span own_copy(struct span text)
 {
@@ -281,8 +281,10 @@ static void pass_over(struct destination *destination, struct message *message, 
 static void put_off_ready(struct destination *destination)
 {
 	struct outbound *outbound = destination->outbound;
-	uint64_t wait_ms = shortest_wait_ms(destination);
-	const char *why = destination->hops[0]->last_error;
+	uint64_t wait_ms = destination->hop_count ? shortest_wait_ms(destination) : NO_HOP_MS;
+	const char *why = destination->hop_count
+				  ? destination->hops[0]->last_error
+				  : "no route of the policy matches, and route.next_hops is not set";
 	struct message *message;
 
 	for (int i = 0; i < PUT_OFF_PER_TURN && (message = fair_queue_next(&destination->ready)); i++) {

@@ -38,7 +38,8 @@ void outbound_init(struct outbound *outbound)
 	loop_timer_init(&outbound->due_timer, on_due, outbound);
 	loop_timer_init(&outbound->tidy_timer, on_tidy, outbound);
 	loop_task_init(&outbound->dispatch, on_dispatch, outbound);
-	outbound->routing = routing_new(outbound->settings);
+	outbound->policy_seen = policy_slot_get(outbound->policy);
+	outbound->routing = routing_new(outbound->settings, policy_slot_get(outbound->policy));
 }
 
 #define EACH_DESTINATION(it, outbound)                                                                       \
@@ -107,6 +108,7 @@ void outbound_fini(struct outbound *outbound)
 	heap_fini(&outbound->waiting);
 	buf_fini(&outbound->scratch);
 	routing_unref(&outbound->routing);
+	policy_snapshot_unref(&outbound->policy_seen);
 }
 
 /* --- destinations ------------------------------------------------------------------------------- */
@@ -172,6 +174,8 @@ static struct destination *destination_for(struct outbound *outbound, const stru
 	struct place place;
 	struct destination *destination;
 
+	/* What a newer policy has let in goes by that policy. */
+	outbound_watch(outbound);
 	find_place(outbound, envelope, &place);
 	destination = table_get(&outbound->destinations, place.key);
 	return destination ? destination : make_destination(outbound, &place);
@@ -232,7 +236,21 @@ static void change_routing(struct outbound *outbound, struct routing *routing)
 void outbound_reload(struct outbound *outbound, const struct settings *settings)
 {
 	outbound->settings = settings;
-	change_routing(outbound, routing_new(settings));
+	change_routing(outbound, routing_new(settings, policy_slot_get(outbound->policy)));
+}
+
+void outbound_watch(struct outbound *outbound)
+{
+	struct policy_snapshot *policy = policy_slot_get(outbound->policy);
+
+	if (policy == outbound->policy_seen || outbound->is_stopping) {
+		policy_snapshot_unref(&policy);
+		return;
+	}
+	policy_snapshot_unref(&outbound->policy_seen);
+	outbound->policy_seen = policy;
+	if (!routing_is_of(outbound->routing, policy->policy))
+		change_routing(outbound, routing_new(outbound->settings, policy_slot_get(outbound->policy)));
 }
 
 struct retry_schedule outbound_retry(const struct outbound *outbound, const struct envelope *envelope)

@@ -40,6 +40,8 @@ struct outbound {
 	struct meter *meter;
 	struct random *random;
 	struct tls_context *tls; /* client side, no verification yet: hops are "may" or "encrypt" */
+	struct policy_slot *policy;
+	struct policy_snapshot *policy_seen; /* the last one that was looked at; counted */
 	struct routing *routing;
 	struct table destinations;               /* of this routing, by route and domain */
 	struct list all;                         /* destination.all_link, leaving ones too */
@@ -65,6 +67,9 @@ void outbound_fini(struct outbound *outbound);
 bool outbound_is_idle(const struct outbound *outbound);
 /* New settings after a reload: new hops for new connections. */
 void outbound_reload(struct outbound *outbound, const struct settings *settings);
+
+/* Looks whether there is a newer policy, and moves what waits if its routes are other ones. */
+void outbound_watch(struct outbound *outbound);
 
 /* The message joins the end of the queue (stage READY). Holds a reference while it is in here. */
 void outbound_add(struct outbound *outbound, struct message *message);

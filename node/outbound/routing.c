@@ -2,6 +2,8 @@
 
 #include "skein/proto/base/alloc.h"
 
+#include <string.h>
+
 static enum route_tls tls_of(enum hop_tls tls)
 {
 	switch (tls) {
@@ -57,14 +59,23 @@ static void fill_fallback(struct route *route, const struct settings *settings)
 	route->breaker.pause_max_ms = settings->route.breaker.pause_max_ms;
 }
 
-struct routing *routing_new(const struct settings *settings)
+struct routing *routing_new(const struct settings *settings, struct policy_snapshot *policy)
 {
 	struct routing *routing = mem_zalloc(sizeof(*routing));
 
 	routing->refs = 1;
+	routing->policy = policy;
+	routing->digest = policy_routes_digest(policy->policy);
 	fill_targets(routing, &settings->route.next_hops);
 	fill_fallback(&routing->fallback, settings);
 	return routing;
+}
+
+bool routing_is_of(const struct routing *routing, const struct policy *policy)
+{
+	const struct policy_routes_digest digest = policy_routes_digest(policy);
+
+	return memcmp(&digest, &routing->digest, sizeof(digest)) == 0;
 }
 
 struct routing *routing_ref(struct routing *routing)
@@ -75,23 +86,29 @@ struct routing *routing_ref(struct routing *routing)
 
 void routing_unref(struct routing **routing)
 {
-	if (*routing && --(*routing)->refs == 0)
+	if (--(*routing)->refs == 0) {
+		policy_snapshot_unref(&(*routing)->policy);
 		mem_free(*routing);
+	}
 	*routing = NULL;
 }
 
 const struct route *routing_find(
 	const struct routing *routing, const struct envelope *envelope, size_t recipient)
 {
-	(void)envelope;
-	(void)recipient;
-	return &routing->fallback;
+	const struct route_question question = {
+		.recipient = envelope->recipients[recipient].addr,
+		.sender = envelope->sender,
+		.client = envelope->rule,
+	};
+	const struct route *route = policy_find_route(routing->policy->policy, &question);
+
+	return route ? route : &routing->fallback;
 }
 
 bool routing_is_single(const struct routing *routing)
 {
-	(void)routing;
-	return true;
+	return policy_route_count(routing->policy->policy) == 0;
 }
 
 struct span routing_domain(struct span addr)

@@ -6,20 +6,24 @@
 #ifndef NODE_OUTBOUND_ROUTING_H
 #define NODE_OUTBOUND_ROUTING_H
 
+#include "access/policy_slot.h"
 #include "config/settings.h"
-#include "skein/cluster/route.h"
 #include "skein/proto/mail/envelope.h"
 
 struct routing {
 	unsigned refs;
+	struct policy_snapshot *policy;
+	struct policy_routes_digest digest;
 	struct route fallback; /* of the settings; its number is ROUTING_FALLBACK */
 	struct route_target targets[ROUTE_TARGETS_MAX];
 };
 
 #define ROUTING_FALLBACK SIZE_MAX
 
-/* One reference. `settings` are borrowed for its life. */
-struct routing *routing_new(const struct settings *settings);
+/* One reference. Moves a reference to the policy in. `settings` are borrowed for its life. */
+struct routing *routing_new(const struct settings *settings, struct policy_snapshot *policy);
+/* Does this policy say the same of routes? */
+bool routing_is_of(const struct routing *routing, const struct policy *policy);
 struct routing *routing_ref(struct routing *routing);
 void routing_unref(struct routing **routing);
 

@@ -290,6 +290,7 @@ static void on_watch(void *arg)
 	watch_redis(worker);
 	watch_limits(worker);
 	watch_queue(worker);
+	outbound_watch(&worker->outbound);
 	health_set(&worker->health, HEALTH_MEMORY, level != BUDGET_FULL, "memory.budget is used up");
 	if (worker->index == 0)
 		meter_set(worker->meter, METRIC_MEMORY_USED, (int64_t)budget_used(worker->shared.budget));
@@ -469,6 +470,7 @@ static void fill_outbound(struct worker *worker)
 		.meter = worker->meter,
 		.random = &worker->random,
 		.tls = worker->shared.hop_tls,
+		.policy = worker->shared.policy,
 	};
 	outbound_init(&worker->outbound);
 }

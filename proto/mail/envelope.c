@@ -5,11 +5,15 @@
 
 enum {
 	FORMAT = 1,
+	FORMAT_EXTRAS = 2, /* the same, and fields that not every envelope has behind the recipients */
 	RECIPIENT_SIZE_MIN =
 		39, /* encoded, with one byte of address: bounds what a count can make us allocate */
 };
 
 enum envelope_flag { FLAG_SMTPUTF8 = 1, FLAG_8BIT = 2, FLAGS_ALL = 3 };
+
+/* Never reused. A node that does not know one passes over it. */
+enum envelope_extra { EXTRA_RULE = 1 };
 
 enum { PROTOCOLS_ALL = PROTOCOL_EXTENDED | PROTOCOL_TLS | PROTOCOL_AUTH };
 
@@ -52,10 +56,23 @@ static void put_recipient(struct buf *out, const struct envelope_recipient *reci
 	put_cut(out, recipient->remote, ENVELOPE_NAME_MAX);
 }
 
+static bool has_extras(const struct envelope *envelope)
+{
+	return envelope->rule.len > 0;
+}
+
+static void put_extras(struct buf *out, const struct envelope *envelope)
+{
+	if (envelope->rule.len) {
+		put_u8(out, EXTRA_RULE);
+		put_cut(out, envelope->rule, ENVELOPE_NAME_MAX);
+	}
+}
+
 void envelope_encode(const struct envelope *envelope, struct buf *out)
 {
 	CHECK(envelope->recipient_count >= 1 && envelope->recipient_count <= ENVELOPE_RECIPIENTS_MAX);
-	put_u8(out, FORMAT);
+	put_u8(out, has_extras(envelope) ? FORMAT_EXTRAS : FORMAT);
 	put_u8(out,
 		(uint8_t)((envelope->smtputf8 ? FLAG_SMTPUTF8 : 0) | (envelope->has_8bit ? FLAG_8BIT : 0)));
 	put_u8(out, (uint8_t)envelope->ret);
@@ -76,6 +93,7 @@ void envelope_encode(const struct envelope *envelope, struct buf *out)
 	put_u32(out, (uint32_t)envelope->recipient_count);
 	for (size_t i = 0; i < envelope->recipient_count; i++)
 		put_recipient(out, &envelope->recipients[i]);
+	put_extras(out, envelope);
 }
 
 static bool is_printable(unsigned char byte)
@@ -217,6 +235,25 @@ static bool get_head(struct reader *reader, struct envelope *envelope)
 	       (!envelope->sender.len || envelope_addr_is_safe(envelope->sender, envelope->smtputf8));
 }
 
+static void get_extra(struct reader *reader, struct envelope *envelope)
+{
+	uint8_t type = get_u8(reader);
+	struct span value = get_bytes(reader, reader->rest.len);
+
+	if (type == EXTRA_RULE)
+		envelope->rule = span_take(
+			value, value.len < ENVELOPE_NAME_MAX ? value.len : (size_t)ENVELOPE_NAME_MAX);
+}
+
+/* At least one, or the format would be the other. */
+static bool get_extras(struct reader *reader, struct envelope *envelope)
+{
+	do {
+		get_extra(reader, envelope);
+	} while (reader->rest.len && !reader->bad);
+	return !reader->bad;
+}
+
 enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope *envelope_out)
 {
 	/* One copy that all spans point into. */
@@ -224,10 +261,12 @@ enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope
 	uint8_t format = get_u8(&reader);
 
 	*envelope_out = (struct envelope){ 0 };
-	if (!reader.bad && format > FORMAT)
+	if (!reader.bad && format > FORMAT_EXTRAS)
 		return ERR_INVALID;
-	if (format != FORMAT || !get_head(&reader, envelope_out) ||
-		!get_recipients(&reader, arena, envelope_out) || reader.rest.len)
+	if (format < FORMAT || !get_head(&reader, envelope_out) ||
+		!get_recipients(&reader, arena, envelope_out))
+		return ERR_CORRUPT;
+	if (format == FORMAT_EXTRAS ? !get_extras(&reader, envelope_out) : reader.rest.len > 0)
 		return ERR_CORRUPT;
 	return ERR_OK;
 }

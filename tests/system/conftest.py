@@ -17,6 +17,7 @@ from lab import ports  # noqa: E402
 from lab.cluster import Cluster, build_folder  # noqa: E402
 
 from directory_lab import DirectoryLab  # noqa: E402
+from more_sinks import MoreSink  # noqa: E402
 
 # What no log may hold, whatever a test does to a node.
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|broken invariant")
@@ -83,6 +84,20 @@ def cluster(new_cluster):
 def alone(new_cluster):
     """One node without Redis, and a sink."""
     return new_cluster(nodes=1, redis=False, balancer=False)
+
+
+@pytest.fixture
+def more_sinks(new_cluster):
+    """make(cluster, name) -> one more next hop, until the end of the test."""
+    made = []
+
+    def make(cluster, name):
+        made.append(MoreSink(cluster, name))
+        return made[-1]
+
+    yield make
+    for sink in made:
+        sink.stop()
 
 
 @pytest.fixture(scope="session")

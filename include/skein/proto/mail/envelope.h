@@ -65,6 +65,7 @@ struct envelope {
 	struct span helo;
 	struct span user;      /* authenticated; empty: nobody */
 	struct span origin_id; /* the queue id in our Received field */
+	struct span rule;      /* name of the policy's rule that let it in; empty: none */
 	uint8_t protocol;      /* set of enum envelope_protocol */
 
 	uint64_t arrival_ms, expires_ms, next_try_ms; /* unix time */

@@ -147,10 +147,40 @@ static void a_newer_format_is_told_from_a_corrupt_one(void **state)
 
 	(void)state;
 	envelope_encode(&sample, &bytes);
-	bytes.base[0] = 2;
+	bytes.base[0] = 3;
 	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_INVALID);
 	bytes.base[0] = 0;
 	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_CORRUPT);
+	arena_fini(&arena);
+	buf_fini(&bytes);
+}
+
+static void what_not_every_envelope_has_comes_back_too(void **state)
+{
+	struct envelope with_rule = sample, seen;
+	struct buf bytes = { 0 };
+	struct arena arena = { 0 };
+	size_t plain;
+
+	(void)state;
+	envelope_encode(&sample, &bytes);
+	plain = buf_len(&bytes);
+	buf_clear(&bytes);
+	with_rule.rule = SPAN_LIT("printers");
+	envelope_encode(&with_rule, &bytes);
+	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_OK);
+	assert_span_equal(seen.rule, "printers");
+	assert_span_equal(seen.user, "jo");
+	for (size_t len = 0; len < buf_len(&bytes); len++) {
+		char *cut = mem_dup(bytes.base, len);
+
+		assert_int_equal(envelope_decode(span_of(cut, len), &arena, &seen), ERR_CORRUPT);
+		mem_free(cut);
+	}
+	/* One that this node does not know is passed over. */
+	bytes.base[plain] = 99;
+	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_OK);
+	assert_int_equal(seen.rule.len, 0);
 	arena_fini(&arena);
 	buf_fini(&bytes);
 }
@@ -323,6 +353,7 @@ int main(void)
 		cmocka_unit_test(texts_for_people_are_cut_between_characters),
 		cmocka_unit_test(a_truncated_or_longer_one_is_corrupt),
 		cmocka_unit_test(a_newer_format_is_told_from_a_corrupt_one),
+		cmocka_unit_test(what_not_every_envelope_has_comes_back_too),
 		cmocka_unit_test(a_mutated_one_is_refused_or_harmless),
 		cmocka_unit_test(each_field_is_validated),
 		cmocka_unit_test(a_small_record_cannot_ask_for_much_memory),

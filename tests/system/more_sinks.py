@@ -1,0 +1,49 @@
+"""Further next hops beside the cluster's own sink, and the YAML of routes to them."""
+import json
+
+from lab import admin
+from lab.cluster import REPOSITORY, Part, accepts
+from lab.sink import SinkControl
+from lab.wait import until
+
+ALLOW = "clients:\n  - {name: here, match: {network: 127.0.0.0/8}, effect: allow}\n"
+
+
+class MoreSink:
+    """One of the cluster's processes; the fixture `more_sinks` makes and ends it."""
+
+    def __init__(self, cluster, name):
+        folder = cluster.folder / name
+        folder.mkdir()
+        records, control = folder / "received.jsonl", folder / "sink.socket"
+        self.address, = cluster._addresses(1)
+        self.control = SinkControl(control, records)
+        command = [str(REPOSITORY / "deploy" / "sink"), "--listen", self.address, "--records", str(records), "--control",
+                   str(control), "--certificate", str(cluster.certificate), "--key", str(cluster.key)]
+        self.part = Part(cluster, name, command, lambda: accepts(self.address), folder)
+        self.part.start()
+
+    def tags(self):
+        return [record["tag"] for record in self.control.records()]
+
+    def stop(self):
+        if self.part.process:
+            self.part.kill()
+
+
+def target(address, **more):
+    host, _, port = address.rpartition(":")
+    words = "".join(f", {key}: {value}" for key, value in more.items())
+    return f"{{ host: {host}, port: {port}{words} }}"
+
+
+def apply(cluster, text, comment="test"):
+    """A new policy, on all nodes when this returns."""
+    path = cluster.folder / "policy.yaml"
+    path.write_text(text, encoding="utf-8")
+    code, output, errors = cluster.ctl("--json", "policy", "apply", str(path), "-m", comment)
+    assert code == 0, errors
+    version = json.loads(output)["version"]
+    for node in cluster.nodes.values():
+        until(lambda node=node: admin.health(node.admin)["policy"]["version"] == version, 20,
+              f"{node.name} runs version {version}")
