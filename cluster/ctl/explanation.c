@@ -16,6 +16,14 @@ static void on_step(void *arg, const struct policy_step *step)
 		explanation->steps[explanation->step_count++] = *step;
 }
 
+static const struct route *find_route(const struct explanation *explanation, struct span recipient)
+{
+	const struct route_question question = { recipient, explanation->asked->counted.sender,
+		span_of_str(explanation->decision.rule->name) };
+
+	return policy_find_route(explanation->policy, &question);
+}
+
 /* In the order of a session. */
 static void judge_message(struct explanation *explanation)
 {
@@ -29,9 +37,12 @@ static void judge_message(struct explanation *explanation)
 		explanation->sender.is_allowed = policy_sender_allowed(explanation->policy, decision,
 			&asked->who, asked->counted.sender, &explanation->sender.entry);
 	explanation->has_recipients = asked->to.count > 0;
-	for (size_t i = 0; i < asked->to.count; i++)
+	for (size_t i = 0; i < asked->to.count; i++) {
 		explanation->recipients[i].is_allowed = policy_recipient_allowed(explanation->policy,
 			decision, asked->recipients[i], &explanation->recipients[i].entry);
+		if (explanation->recipients[i].is_allowed)
+			explanation->routes[i] = find_route(explanation, asked->recipients[i]);
+	}
 }
 
 /* --- limits -------------------------------------------------------------------------------------- */

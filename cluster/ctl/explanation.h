@@ -40,6 +40,8 @@ struct explanation {
 	/* Asked only when it may send at all. */
 	bool has_sender, has_recipients, has_size;
 	struct explained_address sender, recipients[ARGUMENT_TEXTS_MAX];
+	const struct route *routes[ARGUMENT_TEXTS_MAX]; /* of each recipient; NULL: the node's own, or it is
+							   not allowed */
 	bool is_size_allowed;
 	struct explained_limit *limits;
 	size_t limit_count;

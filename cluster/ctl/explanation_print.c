@@ -65,6 +65,58 @@ static void print_address(
 		buf_append_str(out, "allowed, the rule names none\n");
 }
 
+/* SRV records say the port themselves: 0. */
+static unsigned port_of(const struct route_target *target)
+{
+	if (target->port || target->place == ROUTE_SRV)
+		return target->port;
+	return target->tls_first ? 465 : 25;
+}
+
+static void print_target(const struct route_target *target, struct buf *out)
+{
+	buf_append_str(out, route_place_names[target->place]);
+	if (*target->name)
+		buf_printf(out, " %s", target->name);
+	if (target->place != ROUTE_SRV)
+		buf_printf(out, " port %u", port_of(target));
+	buf_printf(out, ", tls %s", route_tls_names[target->tls]);
+	if (target->credentials)
+		buf_printf(out, ", credentials %s", target->credentials->name);
+	buf_append_byte(out, '\n');
+}
+
+static void print_route(const struct route *route, struct buf *out)
+{
+	if (!route) {
+		buf_append_str(out, "  no route matches: to the node's route.next_hops\n");
+		return;
+	}
+	buf_printf(out, "  by the route \"%s\"", route->name);
+	if (*route->comment)
+		buf_printf(out, " (%s)", route->comment);
+	if (route->target_count > 1)
+		buf_printf(out, ", %s", route_order_names[route->order]);
+	buf_append_str(out, ":\n");
+	for (size_t i = 0; i < route->target_count; i++) {
+		buf_append_str(out, "    ");
+		print_target(&route->targets[i], out);
+	}
+}
+
+static void print_recipients(const struct explanation *explanation, struct buf *out)
+{
+	const struct explain_case *asked = explanation->asked;
+
+	for (size_t i = 0; explanation->has_recipients && i < asked->to.count; i++) {
+		print_address(&explanation->recipients[i], "recipient", asked->recipients[i], out);
+		if (explanation->recipients[i].is_allowed && policy_route_count(explanation->policy))
+			print_route(explanation->routes[i], out);
+	}
+	if (explanation->has_recipients && !asked->from && policy_route_count(explanation->policy))
+		buf_append_str(out, "Routes are those of the null sender: see --from.\n");
+}
+
 static void print_size(const struct explanation *explanation, struct buf *out)
 {
 	const struct policy_rule *rule = explanation->decision.rule;
@@ -187,8 +239,7 @@ void explanation_print(const struct explanation *explanation, struct buf *out)
 	print_size(explanation, out);
 	if (explanation->has_sender)
 		print_address(&explanation->sender, "sender", asked->counted.sender, out);
-	for (size_t i = 0; explanation->has_recipients && i < asked->to.count; i++)
-		print_address(&explanation->recipients[i], "recipient", asked->recipients[i], out);
+	print_recipients(explanation, out);
 	print_limits(explanation, out);
 }
 
@@ -240,13 +291,40 @@ static json_t *address_json(const struct explained_address *address, struct span
 		"by", text_or_null(address->entry));
 }
 
+static json_t *target_json(const struct route_target *target)
+{
+	unsigned port = port_of(target);
+
+	return json_pack("{s:s, s:s, s:o, s:s, s:o}", "place", route_place_names[target->place], "name",
+		target->name, "port", port ? json_integer(port) : json_null(), "tls",
+		route_tls_names[target->tls], "credentials",
+		text_or_null(target->credentials ? target->credentials->name : NULL));
+}
+
+/* Without a name: the node's own. */
+static json_t *route_json(const struct route *route)
+{
+	json_t *targets = json_array();
+
+	for (size_t i = 0; route && i < route->target_count; i++)
+		json_array_append_new(targets, target_json(&route->targets[i]));
+	return json_pack("{s:o, s:o, s:o}", "name", text_or_null(route ? route->name : NULL), "order",
+		text_or_null(route ? route_order_names[route->order] : NULL), "targets", targets);
+}
+
 static json_t *recipients_json(const struct explanation *explanation)
 {
 	json_t *recipients = json_array();
 
-	for (size_t i = 0; explanation->has_recipients && i < explanation->asked->to.count; i++)
-		json_array_append_new(recipients,
-			address_json(&explanation->recipients[i], explanation->asked->recipients[i]));
+	for (size_t i = 0; explanation->has_recipients && i < explanation->asked->to.count; i++) {
+		json_t *recipient =
+			address_json(&explanation->recipients[i], explanation->asked->recipients[i]);
+
+		json_object_set_new(recipient, "route",
+			explanation->recipients[i].is_allowed ? route_json(explanation->routes[i])
+							      : json_null());
+		json_array_append_new(recipients, recipient);
+	}
 	return recipients;
 }
 

@@ -19,6 +19,17 @@ clients:
   - {name: here, match: {network: [10.0.0.0/8, '2001:db8::/32']}, effect: allow,
      limits: [per-client, per-user, per-sender, from, to]}
 """
+ROUTES = """credentials: {m365: {user: u, secret: s}}
+clients:
+  - {name: printers, match: {network: 10.1.0.0/16}, effect: allow}
+  - {name: rest, effect: allow, recipients: [a.example, b.example]}
+routes:
+  - {name: office, comment: the cloud, match: {recipient: a.example}, to: [{host: smtp.example, port: 587, tls: verify,
+     credentials: m365}, {srv: _smtp._tcp.b.example}, {direct: true}]}
+  - {name: paper, match: {client: printers}, to: [{host: print.example, tls: verify, tls_first: true}]}
+  - {name: bounces, match: {sender: '<>'}, to: [{mx: bounce.example}]}
+"""
+NODES_OWN = {"name": None, "order": None, "targets": []}
 UNKNOWN = "How full they are is not known without Redis.\n"
 
 
@@ -69,7 +80,39 @@ def test_it_says_which_rule_decides_and_why(ctl, example, tmp_path):
                    "j@example.org", "--from", "J@example.org", "--to", "a@b.example")
     assert (bulk["verdict"], bulk["rule"]) == ("allow", "bulk-senders")
     assert bulk["sender"] == {"address": "J@example.org", "allowed": True, "by": "own"}
-    assert bulk["recipients"] == [{"address": "a@b.example", "allowed": True, "by": ""}]
+    assert bulk["recipients"] == [{"address": "a@b.example", "allowed": True, "by": "", "route": NODES_OWN}]
+
+
+def test_it_says_which_route_each_recipient_takes(tmp_path):
+    path = write(tmp_path / "routes.yaml", ROUTES)
+    words = ("--to", "x@A.example", "--to", "x@b.example", "--to", "x@c.test")
+
+    def names(*more):
+        return [row["route"] and row["route"]["name"] for row in by_file(path, *words, *more)["recipients"]]
+
+    assert names("--client", "10.1.0.1", "--from", "s@s.org") == ["office", "paper", "paper"]
+    assert names("--client", "192.0.2.1", "--from", "s@s.org") == ["office", None, None]
+    assert names("--client", "192.0.2.1", "--from", "<>") == ["office", "bounces", None]
+    recipients = by_file(path, *words, "--client", "192.0.2.1", "--from", "s@s.org")["recipients"]
+    assert recipients[0]["route"] == {"name": "office", "order": "listed", "targets": [
+        {"place": "host", "name": "smtp.example", "port": 587, "tls": "verify", "credentials": "m365"},
+        {"place": "srv", "name": "_smtp._tcp.b.example", "port": None, "tls": "may", "credentials": None},
+        {"place": "direct", "name": "", "port": 25, "tls": "auto", "credentials": None}]}
+    assert recipients[1]["route"] == NODES_OWN  # none matches
+    assert recipients[2]["route"] is None       # it is refused
+    text = Ctl(None).text("explain", "--file", path, "--client", "192.0.2.1", *words, "--from", "s@s.org", options=[])
+    assert text.endswith("""recipient <x@A.example>: allowed by a.example
+  by the route "office" (the cloud), listed:
+    host smtp.example port 587, tls verify, credentials m365
+    srv _smtp._tcp.b.example, tls may
+    direct port 25, tls auto
+recipient <x@b.example>: allowed by b.example
+  no route matches: to the node's route.next_hops
+recipient <x@c.test>: refused, it is not in the rule's recipients
+"""), text
+    printed = Ctl(None).text("explain", "--file", path, "--client", "10.1.0.1", "--to", "x@b.example", options=[])
+    assert printed.endswith('  by the route "paper":\n    host print.example port 465, tls verify\n'
+                            'Routes are those of the null sender: see --from.\n')
 
 
 def test_what_the_listener_does_not_offer_is_not_waited_for(example):
