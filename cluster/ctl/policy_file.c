@@ -1,6 +1,7 @@
 #include "policy_file.h"
 
 #include "operator.h"
+#include "policy_secrets.h"
 #include "screen.h"
 
 #include <errno.h>
@@ -151,8 +152,10 @@ enum ctl_exit policy_file_put(struct session *session, const struct policy_chang
 	exit = session_finish(session);
 	if (!exit)
 		exit = answer.exit;
-	if (!exit)
+	if (!exit) {
 		print_put(session, &answer, args.author);
+		policy_secrets_check(session, change->text);
+	}
 	return exit;
 }
 

@@ -26,7 +26,7 @@ WARN_UNUSED struct policy *policy_file_check(const struct policy_file *file, con
 
 /*
  * Makes `text`, which is checked, the version after `expected`. Complains of a conflict: CTL_NEGATIVE. Prints
- * the new version.
+ * the new version, and warns of secrets that it names and that are not there.
  */
 struct policy_change {
 	uint64_t expected;

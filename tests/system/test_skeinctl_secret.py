@@ -194,3 +194,25 @@ def test_a_rotation_names_what_it_cannot_open_and_does_the_rest(ctl, tmp_path):
     assert done.returncode == NEGATIVE and "b was changed in Redis" in done.stderr and "1 of 2" in done.stdout
     done = ctl.run("secret", "rotate", "--new-key", str(tmp_path / "stranger"))
     assert done.returncode == NEGATIVE and "is sealed by a key that is not in the key file" in done.stderr
+
+
+def test_a_policy_is_told_of_secrets_that_are_not_there(ctl, tmp_path):
+    path = tmp_path / "policy.yaml"
+    text = "credentials: {m365: {user: u, secret: cloud}, spare: {user: u, secret: nobody-asks}}\nroutes:\n" \
+           "  - {name: office, match: {recipient: a.org}, to: [{host: a.org, tls: verify, credentials: m365}, {host: b.org,\n" \
+           "     tls: verify, credentials: m365}]}\n" \
+           "  - {name: rest, to: [{direct: true}], rewrite: {return_path: srs, return_domain: b.org, return_secret: srs}}\n"
+
+    def warnings():
+        path.write_text(path.read_text() + "#\n" if path.exists() else text)
+        done = ctl.run("policy", "apply", str(path))
+        assert done.returncode == OK, done.stderr
+        return [line.partition("warning: ")[2] for line in done.stderr.splitlines()]
+
+    cloud = 'there is no secret "cloud", by which the credentials "m365" of the route "office" log in: skeinctl secret set cloud'
+    srs = 'there is no secret "srs", by which the route "rest" signs return paths: skeinctl secret set srs'
+    assert warnings() == [cloud, srs]
+    ctl.text("secret", "set", "srs", stdin="x")
+    assert warnings() == [cloud]
+    ctl.text("secret", "set", "cloud", stdin="x")
+    assert warnings() == []

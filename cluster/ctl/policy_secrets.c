@@ -1,0 +1,87 @@
+#include "policy_secrets.h"
+
+#include "secret_rows.h"
+#include "skein/cluster/policy.h"
+#include "skein/proto/base/table.h"
+
+struct need {
+	const char *secret, *route, *credentials; /* credentials NULL: its return paths */
+};
+
+struct needs {
+	struct table seen; /* by the secret's name */
+	struct arena arena;
+	struct need *items;
+	size_t count, cap;
+};
+
+static void add(struct needs *needs, const char *secret, const char *route, const char *credentials)
+{
+	struct span name = span_of_str(secret);
+
+	if (!name.len || table_get(&needs->seen, name))
+		return;
+	if (needs->count == needs->cap) {
+		struct need *grown;
+
+		needs->cap = needs->cap ? needs->cap * 2 : 16;
+		grown = arena_alloc(&needs->arena, needs->cap * sizeof(*grown));
+		if (needs->count)
+			memcpy(grown, needs->items, needs->count * sizeof(*grown));
+		needs->items = grown;
+	}
+	needs->items[needs->count++] = (struct need){ secret, route, credentials };
+	table_put(&needs->seen, name, (void *)(uintptr_t)secret);
+}
+
+static void collect(struct needs *needs, const struct policy *policy)
+{
+	for (size_t i = 0; i < policy_route_count(policy); i++) {
+		const struct route *route = policy_route(policy, i);
+
+		for (size_t k = 0; k < route->target_count; k++)
+			if (route->targets[k].credentials)
+				add(needs, route->targets[k].credentials->secret, route->name,
+					route->targets[k].credentials->name);
+		add(needs, route->rewrite.return_secret, route->name, NULL);
+	}
+}
+
+static void warn(const struct need *need)
+{
+	if (need->credentials)
+		session_complain("warning: there is no secret \"%s\", by which the credentials \"%s\" of the "
+				 "route \"%s\" log in: skeinctl secret set %s",
+			need->secret, need->credentials, need->route, need->secret);
+	else
+		session_complain("warning: there is no secret \"%s\", by which the route \"%s\" signs return "
+				 "paths: skeinctl secret set %s",
+			need->secret, need->route, need->secret);
+}
+
+static void look(const struct needs *needs, struct session *session)
+{
+	struct secret_rows rows;
+
+	if (secret_rows_load(&rows, session, false) == CTL_OK)
+		for (size_t i = 0; i < needs->count; i++)
+			if (!secret_rows_find(&rows, needs->items[i].secret))
+				warn(&needs->items[i]);
+	secret_rows_fini(&rows);
+}
+
+void policy_secrets_check(struct session *session, struct span text)
+{
+	struct needs needs = { .count = 0 };
+	struct report unheard = { 0 };
+	struct policy *policy = policy_parse(text, "policy", &unheard);
+
+	if (policy)
+		collect(&needs, policy);
+	if (needs.count)
+		look(&needs, session);
+	table_fini(&needs.seen);
+	arena_fini(&needs.arena);
+	policy_free(&policy);
+	report_fini(&unheard);
+}
