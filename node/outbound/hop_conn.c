@@ -444,6 +444,7 @@ static struct smtp_client_options client_options(const struct hop *hop)
 		.greeting_ms = route->timeout.greeting_ms,
 		.ehlo_ms = route->timeout.command_ms,
 		.starttls_ms = route->timeout.command_ms,
+		.auth_ms = route->timeout.command_ms,
 		.mail_ms = route->timeout.command_ms,
 		.rcpt_ms = route->timeout.command_ms,
 		.data_ms = route->timeout.data_ms,

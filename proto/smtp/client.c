@@ -8,7 +8,8 @@ enum client_phase {
 	PHASE_HELO, /* the hop does not know EHLO */
 	PHASE_STARTTLS,
 	PHASE_HANDSHAKE, /* the owner's turn */
-	PHASE_READY,     /* idle, or with transactions */
+	PHASE_AUTH,
+	PHASE_READY, /* idle, or with transactions */
 	PHASE_QUIT,
 	PHASE_FAILED, /* transactions and FAILED are still to be told */
 	PHASE_ENDED,
@@ -22,10 +23,11 @@ static const struct {
 	unsigned next;
 } phase_rules[PHASE_COUNT] = {
 	[PHASE_GREETING] = { SMTP_STAGE_GREETING, TO(EHLO) | TO(FAILED) },
-	[PHASE_EHLO] = { SMTP_STAGE_EHLO, TO(HELO) | TO(STARTTLS) | TO(READY) | TO(FAILED) },
+	[PHASE_EHLO] = { SMTP_STAGE_EHLO, TO(HELO) | TO(STARTTLS) | TO(AUTH) | TO(READY) | TO(FAILED) },
 	[PHASE_HELO] = { SMTP_STAGE_EHLO, TO(READY) | TO(FAILED) },
 	[PHASE_STARTTLS] = { SMTP_STAGE_STARTTLS, TO(HANDSHAKE) | TO(READY) | TO(FAILED) },
 	[PHASE_HANDSHAKE] = { SMTP_STAGE_HANDSHAKE, TO(EHLO) | TO(FAILED) },
+	[PHASE_AUTH] = { SMTP_STAGE_AUTH, TO(READY) | TO(FAILED) },
 	[PHASE_READY] = { SMTP_STAGE_IDLE, TO(QUIT) | TO(FAILED) },
 	[PHASE_QUIT] = { SMTP_STAGE_QUIT, TO(ENDED) | TO(FAILED) },
 	[PHASE_FAILED] = { SMTP_STAGE_NONE, TO(ENDED) },
@@ -41,6 +43,7 @@ struct smtp_client {
 	bool has_tls;
 	struct reply_parser parser;
 	struct smtp_client_caps caps;
+	struct client_login login;
 	struct delivery deliveries[DELIVERIES_MAX]; /* oldest first; replies belong to the first */
 	size_t delivery_count;
 	uint64_t sent_count; /* transactions that the hop has seen */
@@ -61,6 +64,7 @@ struct smtp_client_options smtp_client_default_options(const char *helo)
 			.greeting_ms = 5 * MINUTE_MS,
 			.ehlo_ms = 5 * MINUTE_MS,
 			.starttls_ms = 2 * MINUTE_MS,
+			.auth_ms = 2 * MINUTE_MS,
 			.mail_ms = 5 * MINUTE_MS,
 			.rcpt_ms = 5 * MINUTE_MS,
 			.data_ms = 2 * MINUTE_MS,
@@ -72,13 +76,28 @@ struct smtp_client_options smtp_client_default_options(const char *helo)
 	};
 }
 
+static void copy_credentials(struct smtp_client_credentials *credentials)
+{
+	credentials->user = mem_strdup(credentials->user ? credentials->user : "");
+	credentials->password = mem_strdup(credentials->password ? credentials->password : "");
+	credentials->token = mem_strdup(credentials->token ? credentials->token : "");
+}
+
 struct smtp_client *smtp_client_new(const struct smtp_client_options *options)
 {
 	struct smtp_client *client = mem_zalloc(sizeof(*client));
 
 	client->options = *options;
 	client->options.helo = mem_strdup(options->helo);
+	copy_credentials(&client->options.credentials);
+	client->has_tls = options->is_secure_from_start;
 	return client;
+}
+
+static void wipe_and_free(const char *secret)
+{
+	mem_wipe((char *)secret, strlen(secret));
+	mem_free((char *)secret);
 }
 
 void smtp_client_free(struct smtp_client **client)
@@ -89,6 +108,9 @@ void smtp_client_free(struct smtp_client **client)
 		delivery_fini(&(*client)->deliveries[i]);
 	reply_parser_fini(&(*client)->parser);
 	mem_free((char *)(*client)->options.helo);
+	wipe_and_free((*client)->options.credentials.user);
+	wipe_and_free((*client)->options.credentials.password);
+	wipe_and_free((*client)->options.credentials.token);
 	mem_free(*client);
 	*client = NULL;
 }
@@ -119,6 +141,22 @@ static void enter_ready(struct smtp_client *client)
 {
 	enter_phase(client, PHASE_READY);
 	client->pending = SMTP_CLIENT_READY;
+}
+
+/* The EHLO that holds is answered. */
+static void log_in(struct smtp_client *client, struct buf *out)
+{
+	const struct smtp_client_credentials *credentials = &client->options.credentials;
+
+	if (credentials->mechanism == SMTP_MECHANISM_NONE) {
+		enter_ready(client);
+	} else if (!client->has_tls) {
+		fail(client, SMTP_FAILURE_AUTH_IN_CLEAR, NULL);
+	} else if (!client_login_begin(&client->login, credentials, &client->caps, out)) {
+		fail(client, SMTP_FAILURE_NO_MECHANISM, NULL);
+	} else {
+		enter_phase(client, PHASE_AUTH);
+	}
 }
 
 static void on_greeting(struct smtp_client *client, const struct verdict *reply, struct buf *out)
@@ -152,14 +190,14 @@ static void on_ehlo(struct smtp_client *client, const struct verdict *reply, str
 	}
 	smtp_client_caps_parse(&client->caps, reply->text);
 	if (client->has_tls || client->options.tls == SMTP_CLIENT_TLS_NONE) {
-		enter_ready(client);
+		log_in(client, out);
 	} else if (client->caps.flags & SMTP_CAP_STARTTLS) {
 		enter_phase(client, PHASE_STARTTLS);
 		buf_append_str(out, "STARTTLS\r\n");
 	} else if (client->options.tls == SMTP_CLIENT_TLS_ENCRYPT) {
 		fail(client, SMTP_FAILURE_NO_TLS, NULL);
 	} else {
-		enter_ready(client);
+		log_in(client, out);
 	}
 }
 
@@ -170,10 +208,10 @@ static void on_helo(struct smtp_client *client, const struct verdict *reply, str
 		return;
 	}
 	client->caps = (struct smtp_client_caps){ 0 };
-	enter_ready(client);
+	log_in(client, out);
 }
 
-static void on_starttls(struct smtp_client *client, const struct verdict *reply)
+static void on_starttls(struct smtp_client *client, const struct verdict *reply, struct buf *out)
 {
 	if (reply->status.code < 400) {
 		enter_phase(client, PHASE_HANDSHAKE);
@@ -181,8 +219,18 @@ static void on_starttls(struct smtp_client *client, const struct verdict *reply)
 	} else if (client->options.tls == SMTP_CLIENT_TLS_ENCRYPT) {
 		fail(client, SMTP_FAILURE_REFUSED, reply);
 	} else {
-		enter_ready(client);
+		log_in(client, out);
 	}
+}
+
+static void on_auth(struct smtp_client *client, const struct verdict *reply, struct buf *out)
+{
+	if (reply->status.code >= 400)
+		fail(client, SMTP_FAILURE_AUTH, reply);
+	else if (reply->status.code < 300)
+		enter_ready(client);
+	else if (reply->status.code != 334 || !client_login_on_challenge(&client->login, out))
+		fail(client, SMTP_FAILURE_GARBAGE, reply);
 }
 
 static void on_delivery_reply(struct smtp_client *client, const struct verdict *reply, struct buf *out)
@@ -222,6 +270,8 @@ static void on_reply(struct smtp_client *client, struct buf *out)
 	struct verdict reply = { smtp_client_stage(client), reply_parser_status(&client->parser),
 		reply_parser_text(&client->parser) };
 
+	if (client->phase == PHASE_AUTH)
+		reply.text = client_login_safe_text(&client->options.credentials, reply.text);
 	if (client->phase == PHASE_QUIT) {
 		client->pending = SMTP_CLIENT_QUIT_DONE;
 		enter_phase(client, PHASE_ENDED);
@@ -229,6 +279,8 @@ static void on_reply(struct smtp_client *client, struct buf *out)
 		on_closing(client, &reply, out);
 	} else if (client->phase == PHASE_READY) {
 		on_delivery_reply(client, &reply, out);
+	} else if (client->phase == PHASE_AUTH) {
+		on_auth(client, &reply, out);
 	} else if (reply.status.code / 100 == 3) {
 		fail(client, SMTP_FAILURE_GARBAGE, &reply);
 	} else if (client->phase == PHASE_GREETING) {
@@ -238,7 +290,7 @@ static void on_reply(struct smtp_client *client, struct buf *out)
 	} else if (client->phase == PHASE_HELO) {
 		on_helo(client, &reply, out);
 	} else {
-		on_starttls(client, &reply);
+		on_starttls(client, &reply, out);
 	}
 }
 
@@ -446,6 +498,8 @@ uint32_t smtp_client_timeout_ms(const struct smtp_client *client)
 	case SMTP_STAGE_STARTTLS:
 	case SMTP_STAGE_HANDSHAKE:
 		return timeouts->starttls_ms;
+	case SMTP_STAGE_AUTH:
+		return timeouts->auth_ms;
 	case SMTP_STAGE_MAIL:
 		return timeouts->mail_ms;
 	case SMTP_STAGE_RCPT:
@@ -475,6 +529,7 @@ const char *smtp_client_stage_name(enum smtp_client_stage stage)
 		[SMTP_STAGE_EHLO] = "ehlo",
 		[SMTP_STAGE_STARTTLS] = "starttls",
 		[SMTP_STAGE_HANDSHAKE] = "handshake",
+		[SMTP_STAGE_AUTH] = "auth",
 		[SMTP_STAGE_IDLE] = "idle",
 		[SMTP_STAGE_MAIL] = "mail",
 		[SMTP_STAGE_RCPT] = "rcpt",
@@ -495,6 +550,9 @@ const char *smtp_client_failure_text(enum smtp_client_failure failure)
 		[SMTP_FAILURE_REFUSED] = "refused",
 		[SMTP_FAILURE_CLOSING] = "the hop closes the connection",
 		[SMTP_FAILURE_NO_TLS] = "TLS is required and not offered",
+		[SMTP_FAILURE_AUTH] = "the login is refused",
+		[SMTP_FAILURE_AUTH_IN_CLEAR] = "a login is due and there is no TLS",
+		[SMTP_FAILURE_NO_MECHANISM] = "no mechanism to log in with is offered",
 		[SMTP_FAILURE_GARBAGE] = "a reply that is not SMTP or makes no sense",
 		[SMTP_FAILURE_UNSOLICITED] = "a reply to nothing",
 		[SMTP_FAILURE_TOO_LONG] = "a reply without end",

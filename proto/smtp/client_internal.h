@@ -1,6 +1,6 @@
 /*
  * What the files of the SMTP client share. client.c moves the connection, client_delivery.c one transaction
- * on it, client_caps.c reads EHLO, client_command.c writes MAIL and RCPT.
+ * on it, client_caps.c reads EHLO, client_auth.c logs in, client_command.c writes MAIL and RCPT.
  */
 #ifndef PROTO_SMTP_CLIENT_INTERNAL_H
 #define PROTO_SMTP_CLIENT_INTERNAL_H
@@ -20,6 +20,23 @@ struct verdict {
 
 /* `text` is the whole reply to EHLO, lines joined by LF. */
 void smtp_client_caps_parse(struct smtp_client_caps *caps, struct span text);
+
+/* client_auth.c: one login. All zero bytes is none yet. */
+
+struct client_login {
+	const struct smtp_client_credentials *credentials; /* the strings are never NULL */
+	enum smtp_client_mechanism mechanism;
+	unsigned said; /* responses that were sent */
+	bool is_cancelled;
+};
+
+/* Chooses a mechanism and writes AUTH. False: none in common. */
+bool client_login_begin(struct client_login *login, const struct smtp_client_credentials *credentials,
+	const struct smtp_client_caps *caps, struct buf *out);
+/* A 334 came. False: it makes no sense, the login was given up. */
+bool client_login_on_challenge(struct client_login *login, struct buf *out);
+/* The text of a reply to the login, or our own words when it repeats a secret, whole or its beginning. */
+struct span client_login_safe_text(const struct smtp_client_credentials *credentials, struct span text);
 
 /* client_command.c */
 

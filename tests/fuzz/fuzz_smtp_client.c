@@ -1,8 +1,9 @@
 /*
  * Any hop against an owner that starts a transaction whenever it may. The first byte chooses the policy of
- * TLS, the second how the rest, what the hop sends, is cut. Checked: each recipient has one RESULT by
- * TRANSACTION_DONE, none has by TRANSACTION_LOST who is lost, nothing follows the last event, and no body is
- * open to smuggling.
+ * TLS and the login, the second how the rest, what the hop sends, is cut. Checked: each recipient has one
+ * RESULT by TRANSACTION_DONE, none has by TRANSACTION_LOST who is lost, nothing follows the last event, no
+ * body is open to smuggling, nothing secret is written in clear or told in an event, and no mail goes out
+ * before the login that it needs.
  */
 #include "skein/proto/smtp/client.h"
 
@@ -14,7 +15,31 @@ struct owner {
 	size_t started;
 	unsigned results[TRANSACTION_COUNT]; /* a bit for each recipient */
 	bool has_ended;
+	bool has_tls;
 };
+
+#define PASSWORD        "pa55word" /* as PLAIN and LOGIN, in base64: */
+#define PASSWORD_BASE64 "cGE1NXdvcmQ="
+#define PLAIN_BASE64    "AHUAcGE1NXdvcmQ="
+#define TOKEN           "t0kent0k"
+#define BEARER_BASE64   "dXNlcj11AWF1dGg9QmVhcmVyIHQwa2VudDBrAQE="
+
+static bool contains(struct span text, const char *word)
+{
+	struct span wanted = span_of_str(word);
+
+	for (; text.len >= wanted.len; text = span_drop(text, 1)) {
+		if (span_starts_with(text, wanted))
+			return true;
+	}
+	return false;
+}
+
+static bool gives_away(struct span text)
+{
+	return contains(text, PASSWORD) || contains(text, TOKEN) || contains(text, PASSWORD_BASE64) ||
+	       contains(text, PLAIN_BASE64) || contains(text, BEARER_BASE64);
+}
 
 static const struct smtp_client_rcpt rcpts[RCPT_COUNT] = {
 	{ .addr = SPAN_LIT("a@b.example") },
@@ -57,9 +82,12 @@ static void act(struct owner *owner, enum smtp_client_event event, const struct 
 {
 	unsigned *results = data->tag;
 
+	if (data->stage == SMTP_STAGE_AUTH)
+		CHECK(!gives_away(data->text));
 	CHECK(!owner->has_ended || event == SMTP_CLIENT_MORE);
 	switch (event) {
 	case SMTP_CLIENT_STARTTLS:
+		owner->has_tls = true;
 		smtp_client_tls_started(owner->client, &owner->out);
 		break;
 	case SMTP_CLIENT_BODY_WANTED:
@@ -98,6 +126,7 @@ static void feed(struct owner *owner, struct span piece, struct smtp_client_tran
 		start_if_possible(owner, transactions);
 	} while (event != SMTP_CLIENT_MORE);
 	CHECK(piece.len == 0);
+	CHECK(owner->has_tls || !gives_away(buf_span(&owner->out)));
 	buf_clear(&owner->out);
 }
 
@@ -113,6 +142,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	options.tls = (enum smtp_client_tls)(data[0] % 3);
+	/* '0', '1', '2' in a corpus: no login. */
+	options.credentials = (struct smtp_client_credentials){
+		.mechanism = (enum smtp_client_mechanism)((data[0] / 3 + 4) % 5),
+		.user = "u",
+		.password = PASSWORD,
+		.token = TOKEN,
+	};
+	owner.has_tls = options.is_secure_from_start = data[0] / 15 % 2 == 0;
 	owner.client = smtp_client_new(&options);
 	for (rest = span_drop(rest, 2); rest.len;) {
 		size_t len = (size_t)data[1] + 1 < rest.len ? (size_t)data[1] + 1 : rest.len;

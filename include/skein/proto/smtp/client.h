@@ -25,21 +25,44 @@
 struct smtp_client;
 
 enum smtp_client_tls {
-	SMTP_CLIENT_TLS_NONE,    /* never STARTTLS; also for connections that began with TLS */
+	SMTP_CLIENT_TLS_NONE,    /* never STARTTLS */
 	SMTP_CLIENT_TLS_MAY,     /* when offered; in clear when refused before the handshake */
 	SMTP_CLIENT_TLS_ENCRYPT, /* or nothing is sent */
 };
 
 /* How long to wait in each state; RFC 5321 4.5.3.2. */
 struct smtp_client_timeouts {
-	uint32_t greeting_ms, ehlo_ms, starttls_ms, mail_ms, rcpt_ms, data_ms;
+	uint32_t greeting_ms, ehlo_ms, starttls_ms, auth_ms, mail_ms, rcpt_ms, data_ms;
 	uint32_t body_ms; /* for each block that the connection takes */
 	uint32_t dot_ms, rset_ms, quit_ms;
 };
 
+enum smtp_client_mechanism {
+	SMTP_MECHANISM_NONE, /* no login */
+	SMTP_MECHANISM_AUTO, /* the first offered of XOAUTH2, given a token, and PLAIN, LOGIN, given a
+				password */
+	SMTP_MECHANISM_PLAIN,
+	SMTP_MECHANISM_LOGIN,
+	SMTP_MECHANISM_XOAUTH2,
+};
+
+/* Who we are to the hop. Strings may be NULL when they are not needed; the owner bounds them. */
+struct smtp_client_credentials {
+	enum smtp_client_mechanism mechanism;
+	const char *user;
+	const char *password; /* PLAIN, LOGIN */
+	const char *token;    /* XOAUTH2: an OAuth 2.0 access token */
+};
+
+/*
+ * With credentials the client logs in after the EHLO that holds, before READY, and never without TLS: what
+ * stands in the way is a failure of the connection, and the owner decides what becomes of the mail.
+ */
 struct smtp_client_options {
 	const char *helo; /* copied */
 	enum smtp_client_tls tls;
+	bool is_secure_from_start; /* TLS from the first byte (RFC 8314): STARTTLS is not asked for */
+	struct smtp_client_credentials credentials; /* copied; wiped by smtp_client_free() */
 	struct smtp_client_timeouts timeouts;
 };
 
@@ -97,6 +120,7 @@ enum smtp_client_stage {
 	SMTP_STAGE_EHLO,
 	SMTP_STAGE_STARTTLS,
 	SMTP_STAGE_HANDSHAKE,
+	SMTP_STAGE_AUTH,
 	SMTP_STAGE_IDLE,
 	SMTP_STAGE_MAIL,
 	SMTP_STAGE_RCPT,
@@ -124,13 +148,16 @@ enum smtp_client_event {
 
 enum smtp_client_failure {
 	SMTP_FAILURE_NONE,
-	SMTP_FAILURE_REFUSED,     /* a 4xx or 5xx to the greeting, EHLO, STARTTLS or RSET */
-	SMTP_FAILURE_CLOSING,     /* 421, at any time */
-	SMTP_FAILURE_NO_TLS,      /* TLS_ENCRYPT and the hop has none */
-	SMTP_FAILURE_GARBAGE,     /* not SMTP, or a reply that makes no sense where it stands */
-	SMTP_FAILURE_UNSOLICITED, /* a reply, but nothing was asked */
-	SMTP_FAILURE_TOO_LONG,    /* a reply without end */
-	SMTP_FAILURE_ABORTED,     /* smtp_client_abort() */
+	SMTP_FAILURE_REFUSED,       /* a 4xx or 5xx to the greeting, EHLO, STARTTLS or RSET */
+	SMTP_FAILURE_CLOSING,       /* 421, at any time */
+	SMTP_FAILURE_NO_TLS,        /* TLS_ENCRYPT and the hop has none */
+	SMTP_FAILURE_AUTH,          /* a 4xx or 5xx to the login */
+	SMTP_FAILURE_AUTH_IN_CLEAR, /* a login is due and there is no TLS */
+	SMTP_FAILURE_NO_MECHANISM,  /* the hop offers none that the credentials are good for */
+	SMTP_FAILURE_GARBAGE,       /* not SMTP, or a reply that makes no sense where it stands */
+	SMTP_FAILURE_UNSOLICITED,   /* a reply, but nothing was asked */
+	SMTP_FAILURE_TOO_LONG,      /* a reply without end */
+	SMTP_FAILURE_ABORTED,       /* smtp_client_abort() */
 };
 
 /* A short constant phrase for the log. */
@@ -142,8 +169,11 @@ struct smtp_client_event_data {
 	/* RESULT, TRANSACTION_LOST, FAILED: the reply that decided. code 0 and no text: there was none. */
 	enum smtp_client_stage stage;
 	struct mail_status status;
-	struct span text; /* lines joined by LF, enhanced code included, printable; borrowed until the next
-			     call */
+	/*
+	 * Lines joined by LF, enhanced code included, printable; borrowed until the next call. One that
+	 * repeats a password or a token is replaced by our own words.
+	 */
+	struct span text;
 	enum smtp_client_failure failure; /* TRANSACTION_LOST, FAILED */
 	/*
 	 * TRANSACTION_LOST: the final dot was written and its answer never came, so the recipients without a
@@ -160,6 +190,9 @@ void smtp_client_free(struct smtp_client **client);
  * Consumes replies from the front of *in, appends commands to `out`, stops at the first event. Called after
  * bytes arrived and after every call below that takes `out`, or aborts, until it says MORE. After the last
  * event it swallows everything and says MORE.
+ *
+ * What it appends while the stage is SMTP_STAGE_AUTH holds the password or the token. From there on it is the
+ * owner's secret: it goes into no log, and is wiped when it is written.
  */
 enum smtp_client_event smtp_client_next(struct smtp_client *client, struct span *in, struct buf *out,
 	struct smtp_client_event_data *event_out);

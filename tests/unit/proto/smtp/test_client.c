@@ -47,6 +47,7 @@ struct script {
 
 struct run {
 	const struct script *script;
+	struct smtp_client_options options;
 	struct smtp_client *client;
 	struct buf in, out, events;
 	size_t piece_len;
@@ -152,18 +153,55 @@ static void start(struct run *run, struct span name)
 	fail_msg("no transaction %.*s", SPAN_ARGS(name));
 }
 
+static void begin_again(struct run *run)
+{
+	smtp_client_free(&run->client);
+	run->client = smtp_client_new(&run->options);
+}
+
 static void set_policy(struct run *run, struct span name)
 {
-	struct smtp_client_options options = smtp_client_default_options("me.example");
-
 	if (span_eq(name, SPAN_LIT("none")))
-		options.tls = SMTP_CLIENT_TLS_NONE;
+		run->options.tls = SMTP_CLIENT_TLS_NONE;
 	else if (span_eq(name, SPAN_LIT("encrypt")))
-		options.tls = SMTP_CLIENT_TLS_ENCRYPT;
+		run->options.tls = SMTP_CLIENT_TLS_ENCRYPT;
+	else if (span_eq(name, SPAN_LIT("first")))
+		run->options.is_secure_from_start = true;
+	else if (span_eq(name, SPAN_LIT("may")))
+		run->options.tls = SMTP_CLIENT_TLS_MAY;
 	else
-		assert_span_equal(name, "may");
-	smtp_client_free(&run->client);
-	run->client = smtp_client_new(&options);
+		fail_msg("no policy %.*s", SPAN_ARGS(name));
+	begin_again(run);
+}
+
+enum { LONG_TOKEN_LEN = 349 /* with "tim" AUTH just fits in 512 octets */ };
+
+static void set_credentials(struct run *run, struct span name)
+{
+	static char long_token[LONG_TOKEN_LEN + 1];
+	static const struct {
+		const char *name;
+		struct smtp_client_credentials credentials;
+	} rows[] = {
+		{ "auto", { SMTP_MECHANISM_AUTO, "tim", "tanstaaf", NULL } },
+		{ "auto with token", { SMTP_MECHANISM_AUTO, "tim", NULL, "ya29.tok" } },
+		{ "auto with both", { SMTP_MECHANISM_AUTO, "tim", "tanstaaf", "ya29.tok" } },
+		{ "plain", { SMTP_MECHANISM_PLAIN, "tim", "tanstaaf", NULL } },
+		{ "login", { SMTP_MECHANISM_LOGIN, "tim", "tanstaaf", NULL } },
+		{ "xoauth2", { SMTP_MECHANISM_XOAUTH2, "tim", NULL, "ya29.tok" } },
+		{ "long token", { SMTP_MECHANISM_XOAUTH2, "tim", NULL, long_token } },
+		{ "longer token", { SMTP_MECHANISM_XOAUTH2, "timo", NULL, long_token } },
+	};
+
+	memset(long_token, 't', LONG_TOKEN_LEN);
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (!span_eq(name, span_of_str(rows[i].name)))
+			continue;
+		run->options.credentials = rows[i].credentials;
+		begin_again(run);
+		return;
+	}
+	fail_msg("no credentials %.*s", SPAN_ARGS(name));
 }
 
 /* The usual beginning: greeting, EHLO, and these keywords, separated by ", ". */
@@ -240,6 +278,7 @@ static void do_action(struct run *run, struct span action)
 		void (*act)(struct run *run, struct span rest);
 	} actions[] = {
 		{ "tls policy", set_policy },
+		{ "log in", set_credentials },
 		{ "open", open_connection },
 		{ "start", start },
 		{ "body", add_text },
@@ -297,7 +336,11 @@ static void run_line(struct run *run, struct span line)
 
 static void run_script(const struct script *script, size_t piece_len)
 {
-	struct run run = { .script = script, .piece_len = piece_len };
+	struct run run = {
+		.script = script,
+		.options = smtp_client_default_options("me.example"),
+		.piece_len = piece_len,
+	};
 	struct span rest = script->text;
 
 	set_policy(&run, SPAN_LIT("none"));
@@ -402,7 +445,7 @@ static char *read_dialogues(void)
 	return text.base;
 }
 
-enum { SCRIPTS_MAX = 100 };
+enum { SCRIPTS_MAX = 200 };
 
 /* Cuts the text at its headings, and terminates their names. */
 static size_t split_dialogues(char *text, struct script scripts[SCRIPTS_MAX])
