@@ -188,7 +188,7 @@ static void on_ehlo(struct smtp_client *client, const struct verdict *reply, str
 		on_ehlo_refused(client, reply, out);
 		return;
 	}
-	smtp_client_caps_parse(&client->caps, reply->text);
+	smtp_client_caps_parse(&client->caps, reply->text, client->has_tls);
 	if (client->has_tls || client->options.tls == SMTP_CLIENT_TLS_NONE) {
 		log_in(client, out);
 	} else if (client->caps.flags & SMTP_CAP_STARTTLS) {

@@ -38,6 +38,15 @@ static void parse_limits(struct smtp_client_caps *caps, struct span params)
 	}
 }
 
+/* RFC 2852 3: no number, and zero, mean that any time will do. */
+static void parse_deliver_by(struct smtp_client_caps *caps, struct span params)
+{
+	uint64_t value;
+
+	if (span_parse_u64(take_word(&params), DELIVER_BY_SECONDS_MAX, &value))
+		caps->deliver_by_min_s = (uint32_t)value;
+}
+
 /* RFC 4422 3.1: 1 to 20 upper-case letters, digits, hyphens, underscores. */
 static bool is_mechanism(struct span word)
 {
@@ -83,6 +92,9 @@ static const struct {
 	{ "ENHANCEDSTATUSCODES", SMTP_CAP_ENHANCED, NULL },
 	{ "LIMITS", SMTP_CAP_LIMITS, parse_limits },
 	{ "AUTH", SMTP_CAP_AUTH, parse_auth },
+	{ "REQUIRETLS", SMTP_CAP_REQUIRETLS, NULL },
+	{ "MT-PRIORITY", SMTP_CAP_MT_PRIORITY, NULL },
+	{ "DELIVERBY", SMTP_CAP_DELIVERBY, parse_deliver_by },
 };
 
 static void parse_line(struct smtp_client_caps *caps, struct span line)
@@ -99,7 +111,7 @@ static void parse_line(struct smtp_client_caps *caps, struct span line)
 	}
 }
 
-void smtp_client_caps_parse(struct smtp_client_caps *caps, struct span text)
+void smtp_client_caps_parse(struct smtp_client_caps *caps, struct span text, bool has_tls)
 {
 	*caps = (struct smtp_client_caps){ 0 };
 	/* The first line is the hop's name and greeting. */
@@ -107,4 +119,6 @@ void smtp_client_caps_parse(struct smtp_client_caps *caps, struct span text)
 		text = span_drop(text, end + 1);
 		parse_line(caps, span_take(text, span_find(text, '\n')));
 	}
+	if (!has_tls)
+		caps->flags &= ~(unsigned)SMTP_CAP_REQUIRETLS;
 }

@@ -14,6 +14,36 @@ static void write_dsn_mail_params(const struct smtp_client_transaction *transact
 		write_param(out, " ENVID=", transaction->envid);
 }
 
+static void write_signed(int32_t value, struct buf *out)
+{
+	if (value < 0)
+		buf_append_byte(out, '-');
+	buf_append_u64(out, (uint64_t)(value < 0 ? -(int64_t)value : value));
+}
+
+/* RFC 2852 4: "BY=120;RT". */
+static void write_deliver_by(const struct deliver_by *deliver_by, struct buf *out)
+{
+	buf_append_str(out, " BY=");
+	write_signed(deliver_by->seconds, out);
+	buf_append_str(out, deliver_by->mode == DELIVER_BY_RETURN ? ";R" : ";N");
+	if (deliver_by->trace)
+		buf_append_byte(out, 'T');
+}
+
+static void write_handling_params(const struct smtp_client_caps *caps,
+	const struct smtp_client_transaction *transaction, struct buf *out)
+{
+	if (transaction->needs_requiretls)
+		buf_append_str(out, " REQUIRETLS");
+	if (caps->flags & SMTP_CAP_MT_PRIORITY && transaction->priority) {
+		buf_append_str(out, " MT-PRIORITY=");
+		write_signed(transaction->priority, out);
+	}
+	if (caps->flags & SMTP_CAP_DELIVERBY && transaction->deliver_by.mode != DELIVER_BY_NONE)
+		write_deliver_by(&transaction->deliver_by, out);
+}
+
 void smtp_client_write_mail(const struct smtp_client_caps *caps,
 	const struct smtp_client_transaction *transaction, struct buf *out)
 {
@@ -29,6 +59,7 @@ void smtp_client_write_mail(const struct smtp_client_caps *caps,
 		buf_append_str(out, " SMTPUTF8");
 	if (caps->flags & SMTP_CAP_DSN)
 		write_dsn_mail_params(transaction, out);
+	write_handling_params(caps, transaction, out);
 	buf_append_str(out, "\r\n");
 }
 

@@ -73,6 +73,25 @@ static struct verdict own_verdict(uint16_t code, uint16_t subject, uint16_t deta
 	return (struct verdict){ SMTP_STAGE_NONE, { code, { 5, subject, detail } }, span_of_str(text) };
 }
 
+/* RFC 2852 4.1: who wants it back in time may not be handed to a hop that does not know of it. */
+static bool find_late_obstacle(
+	const struct smtp_client_caps *caps, const struct deliver_by *deliver_by, struct verdict *verdict_out)
+{
+	if (deliver_by->mode != DELIVER_BY_RETURN)
+		return false;
+	if (deliver_by->seconds <= 0)
+		*verdict_out = own_verdict(554, 4, 7, "5.4.7 The time that was given for delivery is over");
+	else if (!(caps->flags & SMTP_CAP_DELIVERBY))
+		*verdict_out =
+			own_verdict(554, 3, 3, "5.3.3 The next hop knows no time to deliver by (DELIVERBY)");
+	else if ((uint32_t)deliver_by->seconds < caps->deliver_by_min_s)
+		*verdict_out = own_verdict(
+			554, 4, 7, "5.4.7 The next hop does not promise delivery that soon (DELIVERBY)");
+	else
+		return false;
+	return true;
+}
+
 static bool find_obstacle(const struct smtp_client_caps *caps,
 	const struct smtp_client_transaction *transaction, struct verdict *verdict_out)
 {
@@ -85,8 +104,11 @@ static bool find_obstacle(const struct smtp_client_caps *caps,
 	else if (caps->size_max && transaction->body_size > caps->size_max)
 		*verdict_out =
 			own_verdict(552, 3, 4, "5.3.4 The message is larger than the next hop takes (SIZE)");
+	else if (transaction->needs_requiretls && !(caps->flags & SMTP_CAP_REQUIRETLS))
+		*verdict_out = own_verdict(
+			550, 7, 30, "5.7.30 The next hop does not promise TLS all the way (REQUIRETLS)");
 	else
-		return false;
+		return find_late_obstacle(caps, &transaction->deliver_by, verdict_out);
 	return true;
 }
 

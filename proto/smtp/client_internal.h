@@ -19,7 +19,7 @@ struct verdict {
 /* client_caps.c */
 
 /* `text` is the whole reply to EHLO, lines joined by LF. */
-void smtp_client_caps_parse(struct smtp_client_caps *caps, struct span text);
+void smtp_client_caps_parse(struct smtp_client_caps *caps, struct span text, bool has_tls);
 
 /* client_auth.c: one login. All zero bytes is none yet. */
 

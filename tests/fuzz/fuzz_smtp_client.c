@@ -60,6 +60,9 @@ static void start_if_possible(struct owner *owner, struct smtp_client_transactio
 		.rcpt_count = 1 + owner->started % RCPT_COUNT,
 		.body_size = 1000,
 		.needs_8bit = owner->started % 5 == 4,
+		.needs_requiretls = owner->started % 7 == 6,
+		.priority = (int8_t)(owner->started % 19) - 9,
+		.deliver_by = { (enum deliver_by_mode)(owner->started % 3), false, 60 },
 	};
 	owner->started++;
 	smtp_client_start(owner->client, transaction, &owner->out);
@@ -92,6 +95,7 @@ static void act(struct owner *owner, enum smtp_client_event event, const struct 
 		break;
 	case SMTP_CLIENT_BODY_WANTED:
 		CHECK(*results != all_results(owner, results));
+		CHECK(owner->has_tls || (size_t)(results - owner->results) % 7 != 6);
 		send_body(owner);
 		break;
 	case SMTP_CLIENT_RESULT:

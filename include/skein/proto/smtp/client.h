@@ -19,6 +19,7 @@
 #define SKEIN_PROTO_SMTP_CLIENT_H
 
 #include "skein/proto/base/buf.h"
+#include "skein/proto/mail/deliver_by.h"
 #include "skein/proto/mail/dsn_params.h"
 #include "skein/proto/mail/status.h"
 
@@ -80,16 +81,20 @@ enum smtp_client_caps_flag {
 	SMTP_CAP_ENHANCED = 1 << 7,
 	SMTP_CAP_LIMITS = 1 << 8,
 	SMTP_CAP_AUTH = 1 << 9,
+	SMTP_CAP_REQUIRETLS = 1 << 10, /* only over TLS: said in clear it counts for nothing (RFC 8689 2) */
+	SMTP_CAP_MT_PRIORITY = 1 << 11,
+	SMTP_CAP_DELIVERBY = 1 << 12,
 };
 
 /* What the hop said to the last EHLO. */
 struct smtp_client_caps {
-	unsigned flags;      /* set of enum smtp_client_caps_flag */
-	uint64_t size_max;   /* octets; 0: no bound told */
-	uint32_t mail_max;   /* LIMITS (RFC 9422), 0: none told: transactions on a connection, */
-	uint32_t rcpt_max;   /* recipients in a transaction (the owner splits), */
-	uint32_t domain_max; /* recipient domains in a transaction (the owner splits) */
-	char auth[256];      /* mechanisms, separated by a space, upper case; what does not fit is left out */
+	unsigned flags;            /* set of enum smtp_client_caps_flag */
+	uint64_t size_max;         /* octets; 0: no bound told */
+	uint32_t mail_max;         /* LIMITS (RFC 9422), 0: none told: transactions on a connection, */
+	uint32_t rcpt_max;         /* recipients in a transaction (the owner splits), */
+	uint32_t domain_max;       /* recipient domains in a transaction (the owner splits) */
+	uint32_t deliver_by_min_s; /* DELIVERBY: the shortest time it takes; 0: none told */
+	char auth[256]; /* mechanisms, separated by a space, upper case; what does not fit is left out */
 };
 
 struct smtp_client_rcpt {
@@ -109,6 +114,10 @@ struct smtp_client_transaction {
 	size_t rcpt_count;  /* at least 1 */
 	uint64_t body_size; /* octets before dot-stuffing; 0: not known */
 	bool needs_8bit, needs_smtputf8;
+	/* RFC 8689. That the certificate is good for the name the owner has seen to. */
+	bool needs_requiretls;
+	int8_t priority;              /* MT-PRIORITY (RFC 6710), -9..9 */
+	struct deliver_by deliver_by; /* what is left of it now */
 	enum dsn_ret ret;
 	struct span envid;
 };
@@ -210,8 +219,9 @@ bool smtp_client_can_start(const struct smtp_client *client);
 /* Never again one on this connection (LIMITS MAILMAX, a failure, QUIT). */
 bool smtp_client_is_spent(const struct smtp_client *client);
 /*
- * Only when can_start(). A message that the hop cannot take by what it said (size, 8BITMIME, SMTPUTF8) is not
- * sent: its recipients get RESULTs of stage NONE. DSN parameters are passed on when the hop offers DSN.
+ * Only when can_start(). A message that the hop cannot take by what it said (size, 8BITMIME, SMTPUTF8,
+ * REQUIRETLS, a time to return it at) is not sent: its recipients get RESULTs of stage NONE. What else was
+ * asked for (DSN parameters, the priority, a time to tell of a delay) is passed on when the hop offers it.
  */
 void smtp_client_start(
 	struct smtp_client *client, const struct smtp_client_transaction *transaction, struct buf *out);

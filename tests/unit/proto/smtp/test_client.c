@@ -37,6 +37,12 @@ static const struct {
 			 .rcpt_count = 1,
 			 .needs_8bit = true,
 			 .needs_smtputf8 = true } },
+	{ "SAFE", { .rcpts = one_rcpt, .rcpt_count = 1, .needs_requiretls = true } },
+	{ "FAST", { .rcpts = one_rcpt, .rcpt_count = 1, .priority = 9 } },
+	{ "SLOW", { .rcpts = one_rcpt, .rcpt_count = 1, .priority = -3 } },
+	{ "BACK", { .rcpts = one_rcpt, .rcpt_count = 1, .deliver_by = { DELIVER_BY_RETURN, true, 120 } } },
+	{ "LATE", { .rcpts = one_rcpt, .rcpt_count = 1, .deliver_by = { DELIVER_BY_RETURN, false, 0 } } },
+	{ "TELL", { .rcpts = one_rcpt, .rcpt_count = 1, .deliver_by = { DELIVER_BY_NOTIFY, false, -60 } } },
 };
 
 /* One dialogue: borrowed from the file's text. */
@@ -378,13 +384,16 @@ static void capabilities_are_known_once_ready(void **state)
 		SPAN_LIT("220 x\r\n250-x PIPELINING SIZE 5\r\n250-size 52428800\r\n250-DSN\r\n"
 			 "250-AUTH login PLAIN  bad$one ABCDEFGHIJKLMNOPQRSTU XOAUTH2\r\n250-AUTH=LOGIN\r\n"
 			 "250-LIMITS  RCPTMAX=20 mailmax=7 RCPTDOMAINMAX=0 OTHER=1 RCPTMAX=x\r\n"
+			 "250-REQUIRETLS\r\n250-MT-PRIORITY NSEP\r\n250-DELIVERBY 60\r\n"
 			 "250-CHUNKING\r\n250-XUNKNOWN\r\n250-PIPELININGS\r\n250 ENHANCEDSTATUSCODES\r\n");
 	const struct smtp_client_caps *caps = smtp_client_caps(client);
 
 	(void)state;
 	assert_int_equal(smtp_client_next(client, &in, &out, &data), SMTP_CLIENT_READY);
 	assert_int_equal(caps->flags, SMTP_CAP_SIZE | SMTP_CAP_DSN | SMTP_CAP_AUTH | SMTP_CAP_LIMITS |
-					      SMTP_CAP_CHUNKING | SMTP_CAP_ENHANCED);
+					      SMTP_CAP_CHUNKING | SMTP_CAP_ENHANCED | SMTP_CAP_MT_PRIORITY |
+					      SMTP_CAP_DELIVERBY);
+	assert_int_equal(caps->deliver_by_min_s, 60);
 	assert_int_equal(caps->size_max, 52428800);
 	assert_string_equal(caps->auth, "LOGIN PLAIN XOAUTH2");
 	assert_int_equal(caps->rcpt_max, 20);
