@@ -177,6 +177,9 @@ static const struct setting_row rows[] = {
 		RELOADABLE, .help = "Messages sent on one connection before it is closed." },
 	{ "route.recipients_max", "100", INTEGER(1, 10000), AT(route.recipients_max), RELOADABLE,
 		.help = "Recipients in one outgoing transaction. More are sent in several." },
+	{ "route.cut_through", "false", BOOL, AT(route.cut_through), RELOADABLE,
+		.help = "Pass a message on while its client waits; custody only where that fails. See "
+			"docs/delivery.md." },
 	{ "route.timeout.connect", "30s", DURATION(100 * MS, 10 * MINUTES), AT(route.timeout.connect_ms),
 		RELOADABLE, .help = "TCP connection and TLS handshake, each." },
 	{ "route.timeout.greeting", "5m", DURATION(100 * MS, 1 * HOURS), AT(route.timeout.greeting_ms),

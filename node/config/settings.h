@@ -102,6 +102,7 @@ struct settings {
 		uint64_t connections; /* per worker and hop */
 		uint64_t messages_per_connection;
 		uint64_t recipients_max; /* in one envelope */
+		bool cut_through;
 		struct {
 			uint64_t connect_ms; /* TCP and TLS */
 			uint64_t greeting_ms;

@@ -16,11 +16,13 @@ void custody_init(struct custody *custody)
 {
 	custody->outbound->custody = custody;
 	list_init(&custody->frozen);
+	relay_init(custody);
 }
 
 void custody_fini(struct custody *custody)
 {
 	CHECK(!custody->transfers && !custody->appends);
+	relay_fini(custody);
 	buf_fini(&custody->scratch);
 	arena_fini(&custody->scratch_arena);
 }
@@ -247,6 +249,8 @@ void custody_finish(struct custody *custody, struct message *message)
 bool custody_may_start(struct custody *custody, struct message *message)
 {
 	message_unpack(message);
+	if (message->intake)
+		return true; /* of a client that waits: nobody else knows it */
 	if (custody->is_leaving) {
 		custody_wait(custody, message, 0);
 		return false;
@@ -262,6 +266,8 @@ bool custody_may_start(struct custody *custody, struct message *message)
 
 bool custody_may_finish(struct custody *custody, struct message *message)
 {
+	if (message->intake && message->intake->is_relaying)
+		return relay_may_finish(message->intake);
 	return ownership_may_deliver(
 		custody->ownership, &message->holding, custody_now_ms(), FINISH_RESERVE_MS);
 }
@@ -347,6 +353,8 @@ static void on_owned(void *ctx, struct holding *holding, struct span settled)
 	message_unpack(message);
 	if (message_merge_settled(message, settled))
 		custody_update_journal(custody, message);
+	if (message->intake)
+		return;
 	if (message->stage == MESSAGE_REPORTING)
 		result_resume(custody, message);
 	else if (message->stage != MESSAGE_READY && custody_take_out(custody, message))

@@ -4,6 +4,7 @@
  *(outbound).
  *
  *	intake.c    a new message: journal and Redis in parallel, then the verdict for the client
+ *	relay.c     cut-through: the next hop takes it while the client waits, or it becomes an intake
  *	custody.c   what the cluster says about messages we know, and what that does to their stage
  *	result.c    what came of an attempt: settled, put off, or reported to the sender
  *	report.c    the DSNs
@@ -38,6 +39,8 @@ struct custody {
 	void *worker;
 	void (*on_asserted)(void *worker, uint64_t epoch);
 	void (*on_fenced)(void *worker, uint64_t epoch, uint64_t fence);
+	struct list relays; /* intake.relay_link, oldest first */
+	struct loop_timer relay_timer;
 	struct list frozen; /* message.queue_link; those that wait for the lease alone */
 	struct buf scratch; /* an encoded envelope during one call */
 	struct arena scratch_arena;
@@ -71,7 +74,7 @@ bool custody_can_take(const struct custody *custody);
  * once, later, unless intake_cancel() is called before; NULL when nobody waits.
  */
 struct intake *custody_take(struct custody *custody, struct message *message, custody_fn *fn, void *arg);
-/* The client is gone: the message is kept all the same, nobody hears the verdict. */
+/* The client is gone: what is in custody is kept all the same, nobody hears the verdict. */
 void intake_cancel(struct intake *intake);
 
 /* --- replay -------------------------------------------------------------------------------------- */

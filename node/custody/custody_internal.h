@@ -25,8 +25,53 @@ struct span custody_encode(struct custody *custody, const struct message *messag
 
 /* --- intake.c */
 
+enum journal_part { JOURNAL_PENDING, JOURNAL_KEPT, JOURNAL_REFUSED };
+enum redis_part { REDIS_PENDING, REDIS_OWNED, REDIS_HELD, REDIS_WEAK, REDIS_ABSENT, REDIS_IN_DOUBT };
+
+struct intake {
+	struct custody *custody;
+	struct message *message;
+	custody_fn *fn; /* NULL: the client is gone */
+	void *arg;
+	struct buf env;
+	enum journal_part journal;
+	enum err journal_err;
+	enum redis_part redis;
+	uint64_t began_us;
+	/* Cut-through; see relay.c. */
+	bool is_relaying;             /* custody is not begun */
+	bool is_attempted;            /* the attempt is over, and its result waits for custody */
+	enum attempt_end attempt_end; /* then */
+	struct list relay_link;
+	uint64_t relay_due_ms; /* loop clock */
+};
+
+/* Makes custody: journal and Redis. */
+void intake_begin(struct intake *intake);
+/* An attempt, begun before there was custody, is over: whatever waited for it goes on. */
+void intake_go_on(struct intake *intake);
+/* The client hears it, if it is still there. */
+void intake_answer(struct intake *intake, enum custody_verdict verdict);
+void intake_free(struct intake *intake);
+
 /* The answer to the offer of a message; ignored when nobody waits for it. */
 void intake_offered(struct custody *custody, struct message *message, enum offer_end end);
+
+/* --- relay.c */
+
+void relay_init(struct custody *custody);
+void relay_fini(struct custody *custody);
+/* True: the message is on its way to its next hop, and becomes an intake if that does not work out soon. */
+bool relay_begin(struct intake *intake);
+/* Its client is gone. */
+void relay_cancel(struct intake *intake);
+bool relay_may_finish(const struct intake *intake);
+/* Out of the queue, if it is in it; custody is made. */
+void relay_fall_back(struct intake *intake);
+/* Every recipient was taken by a next hop. */
+bool relay_is_delivered(const struct intake *intake);
+/* custody_attempted() for a message with an intake. */
+void relay_attempted(struct intake *intake, enum attempt_end end);
 
 /* --- transfer.c */
 
@@ -41,6 +86,9 @@ void transfer_get(
 	struct custody *custody, struct message *message, uint64_t size, unsigned pieces, transfer_fn *fn);
 
 /* --- result.c */
+
+/* One more attempt: logged and counted. */
+void result_tell(struct custody *custody, struct message *message);
 
 void result_bounced(
 	struct custody *custody, struct message *message, struct message *dsn, enum bounce_end end);

@@ -18,21 +18,6 @@
 #include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
 
-enum journal_part { JOURNAL_PENDING, JOURNAL_KEPT, JOURNAL_REFUSED };
-enum redis_part { REDIS_PENDING, REDIS_OWNED, REDIS_HELD, REDIS_WEAK, REDIS_ABSENT, REDIS_IN_DOUBT };
-
-struct intake {
-	struct custody *custody;
-	struct message *message;
-	custody_fn *fn;
-	void *arg;
-	struct buf env;
-	enum journal_part journal;
-	enum err journal_err;
-	enum redis_part redis;
-	uint64_t began_us;
-};
-
 struct msg_id custody_new_id(struct custody *custody)
 {
 	return msg_id_make(wall_clock_ms(),
@@ -51,7 +36,7 @@ bool custody_can_take(const struct custody *custody)
 
 /* --- the verdict -------------------------------------------------------------------------------- */
 
-static void answer(struct intake *intake, enum custody_verdict verdict)
+void intake_answer(struct intake *intake, enum custody_verdict verdict)
 {
 	struct custody *custody = intake->custody;
 
@@ -63,11 +48,23 @@ static void answer(struct intake *intake, enum custody_verdict verdict)
 		intake->fn(intake->arg, verdict);
 }
 
-static void intake_free(struct intake *intake)
+void intake_free(struct intake *intake)
 {
 	message_unref(&intake->message);
 	buf_fini(&intake->env);
 	mem_free(intake);
+}
+
+/* The next hop may have it, or not: a client that heard "no" now would send it twice. */
+static bool waits_for_attempt(const struct intake *intake)
+{
+	return intake->message->stage == MESSAGE_TRYING && !intake->is_attempted;
+}
+
+/* Custody failed, but the next hop took the message: what the client wanted has happened. */
+static bool is_delivered(const struct intake *intake)
+{
+	return intake->is_attempted && relay_is_delivered(intake);
 }
 
 /* Nothing of it is kept: the transaction never was. */
@@ -90,7 +87,7 @@ static void on_undone(void *arg, enum err err)
 	intake->custody->appends--;
 	discard(intake);
 	/* A "no" that a crash could turn into a delivery is none. */
-	answer(intake, err ? CUSTODY_UNKNOWN : CUSTODY_UNAVAILABLE);
+	intake_answer(intake, err ? CUSTODY_UNKNOWN : CUSTODY_UNAVAILABLE);
 	intake_free(intake);
 }
 
@@ -108,7 +105,13 @@ static void keep(struct intake *intake, enum custody_verdict verdict)
 	struct message *message = intake->message;
 
 	message->intake = NULL;
-	answer(intake, verdict);
+	intake_answer(intake, verdict);
+	if (message->stage == MESSAGE_TRYING) {
+		if (intake->is_attempted)
+			custody_attempted(custody, message, intake->attempt_end);
+		intake_free(intake);
+		return;
+	}
 	switch (message->holding.state) {
 	case HOLDING_LOCAL:
 	case HOLDING_OFFERED:
@@ -142,7 +145,9 @@ static void decide_kept(struct intake *intake)
 		keep(intake, is_required ? CUSTODY_UNKNOWN : CUSTODY_TAKEN);
 		break;
 	case REDIS_ABSENT:
-		if (is_required)
+		if (waits_for_attempt(intake))
+			return;
+		if (is_required && !is_delivered(intake))
 			undo_journal(intake);
 		else
 			keep(intake, CUSTODY_TAKEN);
@@ -156,9 +161,17 @@ static void decide(struct intake *intake)
 		return;
 	if (intake->journal == JOURNAL_KEPT) {
 		decide_kept(intake);
+	} else if (intake->redis == REDIS_ABSENT && waits_for_attempt(intake)) {
+		return;
 	} else if (intake->redis == REDIS_ABSENT) {
+		bool delivered = is_delivered(intake);
+
+		if (delivered)
+			result_tell(intake->custody, intake->message);
 		discard(intake);
-		answer(intake, intake->journal_err == ERR_FULL ? CUSTODY_FULL : CUSTODY_UNAVAILABLE);
+		intake_answer(intake, delivered                         ? CUSTODY_TAKEN
+				      : intake->journal_err == ERR_FULL ? CUSTODY_FULL
+									: CUSTODY_UNAVAILABLE);
 		intake_free(intake);
 	} else {
 		keep(intake, CUSTODY_UNKNOWN);
@@ -239,6 +252,22 @@ static void to_redis(struct intake *intake)
 	}
 }
 
+void intake_go_on(struct intake *intake)
+{
+	decide(intake);
+}
+
+void intake_begin(struct intake *intake)
+{
+	struct custody *custody = intake->custody;
+
+	ownership_add(custody->ownership, &message_ref(intake->message)->holding, HOLDING_LOCAL, false);
+	/* The journal first: its answer never comes from inside the call, so that the intake outlives both.
+	 */
+	to_journal(intake);
+	to_redis(intake);
+}
+
 struct intake *custody_take(struct custody *custody, struct message *message, custody_fn *fn, void *arg)
 {
 	struct intake *intake = mem_zalloc(sizeof(*intake));
@@ -248,17 +277,17 @@ struct intake *custody_take(struct custody *custody, struct message *message, cu
 	intake->fn = fn;
 	intake->arg = arg;
 	intake->began_us = uv_hrtime() / 1000;
+	list_init(&intake->relay_link);
 	message->intake = intake;
 	message->accepted_us = intake->began_us;
-	ownership_add(custody->ownership, &message_ref(message)->holding, HOLDING_LOCAL, false);
-	/* The journal first: its answer never comes from inside the call, so that the intake outlives both.
-	 */
-	to_journal(intake);
-	to_redis(intake);
+	if (!relay_begin(intake))
+		intake_begin(intake);
 	return intake;
 }
 
 void intake_cancel(struct intake *intake)
 {
 	intake->fn = NULL;
+	if (intake->is_relaying)
+		relay_cancel(intake);
 }

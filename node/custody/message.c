@@ -11,9 +11,9 @@ static const struct {
 	unsigned next;
 } stages[MESSAGE_STAGE_COUNT] = {
 	[MESSAGE_ARRIVING] = { "arriving", TO(READY) | TO(WAITING) | TO(FROZEN) | TO(AWAY) | TO(ENDED) },
-	[MESSAGE_READY] = { "ready",
-		TO(READY) | TO(TRYING) | TO(REPORTING) | TO(FROZEN) | TO(WAITING) | TO(AWAY) | TO(ENDED) },
-	[MESSAGE_TRYING] = { "trying", TO(REPORTING) | TO(READY) },
+	[MESSAGE_READY] = { "ready", TO(READY) | TO(TRYING) | TO(ARRIVING) | TO(REPORTING) | TO(FROZEN) |
+					     TO(WAITING) | TO(AWAY) | TO(ENDED) },
+	[MESSAGE_TRYING] = { "trying", TO(REPORTING) | TO(READY) | TO(ENDED) },
 	[MESSAGE_REPORTING] = { "reporting", TO(READY) | TO(WAITING) | TO(FROZEN) | TO(AWAY) | TO(ENDED) },
 	[MESSAGE_WAITING] = { "waiting",
 		TO(WAITING) | TO(READY) | TO(REPORTING) | TO(FROZEN) | TO(AWAY) | TO(ENDED) },

@@ -8,6 +8,8 @@
  *	ARRIVING → READY → TRYING → REPORTING → READY (more recipients) | WAITING (local retry) | AWAY | ENDED
  *	READY → FROZEN (Redis is away and the lease ran out) → READY | AWAY
  *	AWAY → READY (claimed again)         WAITING → READY | AWAY | ENDED
+ *
+ * With cut-through: ARRIVING → READY → TRYING → ENDED, or back to ARRIVING, when custody is made after all.
  */
 #ifndef NODE_CUSTODY_MESSAGE_H
 #define NODE_CUSTODY_MESSAGE_H

@@ -74,10 +74,11 @@ static void count_delivered(struct custody *custody, const struct message *messa
 			custody->meter, METRIC_DELIVERY_TIME, uv_hrtime() / 1000 - message->accepted_us);
 }
 
-static void tell_attempt(struct custody *custody, const struct message *message)
+void result_tell(struct custody *custody, struct message *message)
 {
 	size_t delivered = 0, failed = 0, deferred = 0;
 
+	message->envelope.attempts++;
 	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
 		const struct envelope_recipient *recipient = &message->envelope.recipients[i];
 
@@ -410,8 +411,13 @@ static struct span settled_before(struct custody *custody, const struct message 
 
 void custody_attempted(struct custody *custody, struct message *message, enum attempt_end end)
 {
-	const struct retry_schedule schedule = schedule_of(custody, message);
+	struct retry_schedule schedule;
 
+	if (message->intake) {
+		relay_attempted(message->intake, end);
+		return;
+	}
+	schedule = schedule_of(custody, message);
 	message_enter(message, MESSAGE_REPORTING);
 	if (!message->holding.is_registered)
 		return; /* taken from us before anything was sent: the last reference goes with the courier's
@@ -420,8 +426,7 @@ void custody_attempted(struct custody *custody, struct message *message, enum at
 		outbound_add(custody->outbound, message);
 		return;
 	}
-	message->envelope.attempts++;
-	tell_attempt(custody, message);
+	result_tell(custody, message);
 	message->delay_ms = retry_delay_ms(
 		&schedule, message->envelope.attempts, age_ms(message), random_u32(custody->random));
 	arena_reset(&custody->scratch_arena);
@@ -432,6 +437,10 @@ void custody_put_off(struct custody *custody, struct message *message, uint64_t 
 {
 	struct span before;
 
+	if (message->intake) {
+		relay_fall_back(message->intake);
+		return;
+	}
 	message_unpack(message);
 	message_enter(message, MESSAGE_REPORTING);
 	for (size_t i = 0; i < message->envelope.recipient_count; i++) {

@@ -218,15 +218,22 @@ static void fill_connections(struct hop *hop, bool idle)
 	}
 }
 
+/* How many connections it may have now. One that is silent may only have lost those that it has. */
+static unsigned room(const struct hop *hop, bool is_well)
+{
+	return is_well || hop->breaker.state != BREAKER_CLOSED ? hop->window : hop->route->connections;
+}
+
 void hop_wake(struct hop *hop, size_t ready)
 {
 	uint64_t now_ms = loop_now_ms(hop->outbound->loop);
+	bool is_well = hop_is_well(hop, now_ms);
 
 	fill_connections(hop, true);
 	fill_connections(hop, false);
 	while (destination_waiting(hop->destination) > hop->connecting && hop->connecting < ready &&
-		hop->conn_count + (hop->is_resolving ? 1 : 0) < hop->window) {
-		bool probes = hop->breaker.state != BREAKER_CLOSED;
+		hop->conn_count + (hop->is_resolving ? 1 : 0) < room(hop, is_well)) {
+		bool probes = hop->breaker.state != BREAKER_CLOSED || !is_well;
 		unsigned before = hop->connecting;
 
 		if (!outbound_may_connect(hop->outbound, hop->destination) ||

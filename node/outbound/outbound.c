@@ -15,6 +15,7 @@ enum {
 	AWAY_MS = 2000,
 	APPETITE = 500,
 	PROBE_APPETITE = 4,
+	AT_ONCE_MAX = 100, /* that wait for a destination before cut-through makes way for custody */
 	DESTINATIONS_MAX = 10000,
 	TIDY_MS = 5000,
 	IDLE_MS = 60000,     /* after which a destination is forgotten, */
@@ -403,6 +404,26 @@ bool outbound_has_room(struct outbound *outbound, const struct message *message,
 	if (!destination || !destination_is_flowing(destination))
 		*away_ms_out = AWAY_MS + random_u32(outbound->random) % AWAY_MS;
 	return false;
+}
+
+bool outbound_takes_at_once(struct outbound *outbound, const struct envelope *envelope)
+{
+	const struct destination *destination;
+	struct place place;
+
+	find_place(outbound, envelope, &place);
+	if (!place.route->cut_through || outbound->is_stopping ||
+		envelope->recipient_count > place.route->recipients_max)
+		return false;
+	destination = table_get(&outbound->destinations, place.key);
+	if (!destination)
+		return true; /* its first message finds out */
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		if (envelope->recipients[i].notify & DSN_NOTIFY_SUCCESS ||
+			!destination_takes(destination, envelope, i))
+			return false;
+	}
+	return destination_is_flowing(destination) && destination_waiting(destination) < AT_ONCE_MAX;
 }
 
 size_t outbound_appetite(const struct outbound *outbound)

@@ -43,6 +43,7 @@ static void fill_fallback(struct route *route, const struct settings *settings)
 	route->connections = (unsigned)settings->route.connections;
 	route->messages_per_connection = (unsigned)settings->route.messages_per_connection;
 	route->recipients_max = (unsigned)settings->route.recipients_max;
+	route->cut_through = settings->route.cut_through;
 	route->timeout.connect_ms = (uint32_t)settings->route.timeout.connect_ms;
 	route->timeout.greeting_ms = (uint32_t)settings->route.timeout.greeting_ms;
 	route->timeout.command_ms = (uint32_t)settings->route.timeout.command_ms;

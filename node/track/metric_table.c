@@ -62,6 +62,10 @@ static const struct metric_row rows[METRIC_COUNT] = {
 	[METRIC_ACCEPTED_DEGRADED] = { "skein_accepted_degraded_total", COUNTER,
 		.help = "Messages accepted with one copy only, because Redis was away (redundancy: "
 			"preferred)." },
+	[METRIC_CUT_THROUGH] = { "skein_cut_through_total", COUNTER,
+		.help = "Messages that a next hop took while their client waited: never in our custody." },
+	[METRIC_CUT_THROUGH_FELL_BACK] = { "skein_cut_through_fell_back_total", COUNTER,
+		.help = "Messages that were to be passed on so, and were taken into custody instead." },
 	[METRIC_MESSAGES_DELIVERED] = { "skein_messages_delivered_total", COUNTER,
 		.help = "Messages that a next hop took for all recipients that were left." },
 	[METRIC_MESSAGES_DEFERRED] = { "skein_messages_deferred_total", COUNTER,
@@ -96,7 +100,8 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		.help = "How long this node still trusts its lease." },
 	[METRIC_LEADER] = { "skein_leader", GAUGE, .help = "1 on the node that leads the cluster." },
 	[METRIC_NODES] = { "skein_cluster_nodes", GAUGE,
-		.help = "Nodes that were alive when this one last looked, itself included. Without Redis a node's "
+		.help = "Nodes that were alive when this one last looked, itself included. Without Redis a "
+			"node's "
 			"share of a limit is that part of it." },
 	[METRIC_JOURNAL_COMMIT_TIME] = { "skein_journal_commit_seconds", SECONDS(step_us),
 		.help = "Write and fsync of one batch. Its count is the number of commits." },

@@ -68,6 +68,13 @@ bool outbound_has_room(struct outbound *outbound, const struct message *message,
 	return outbound->ready_count <= LONG_MAX_READY;
 }
 
+bool outbound_takes_at_once(struct outbound *outbound, const struct envelope *envelope)
+{
+	(void)outbound;
+	(void)envelope;
+	return false;
+}
+
 struct retry_schedule outbound_retry(const struct outbound *outbound, const struct envelope *envelope)
 {
 	const struct settings *settings = outbound->custody->settings;
