@@ -3,7 +3,9 @@
  */
 #include "config/load.h"
 #include "config/settings_internal.h"
+#include "io/address.h"
 #include "skein/cluster/schema/value.h"
+#include "skein/proto/dns/name.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -126,6 +128,28 @@ static void check_relay(const struct settings *settings, struct report *report)
 	for (size_t i = 0; i < settings->relay.allow.count; i++)
 		if (settings->relay.allow.items[i].prefix == 0)
 			report_warning_at(report, "relay.allow", "lets the whole internet relay");
+}
+
+static void check_dns(const struct settings *settings, struct report *report)
+{
+	for (size_t i = 0; i < settings->dns.servers.count; i++) {
+		struct span server = span_of_str(settings->dns.servers.items[i]);
+		struct address address;
+
+		if (address_parse(server, 53, &address))
+			report_error_at(report, "dns.servers", "%s is not an address such as 192.0.2.1",
+				report_quote(server).text);
+	}
+	for (size_t i = 0; i < settings->dns.insecure_domains.count; i++) {
+		struct span domain = span_of_str(settings->dns.insecure_domains.items[i]);
+
+		if (!dns_name_is_host(domain))
+			report_error_at(report, "dns.insecure_domains", "%s is not a domain",
+				report_quote(domain).text);
+	}
+	if (settings->dns.insecure_domains.count && !*settings->dns.trust_anchor)
+		report_warning_at(report, "dns.insecure_domains",
+			"has no effect: without dns.trust_anchor nothing is validated");
 }
 
 static void check_durations(const struct settings *settings, struct report *report)
@@ -330,6 +354,7 @@ void settings_check_rules(const struct settings *settings, struct report *report
 		check_listener(settings, i, report);
 	check_hops(settings, report);
 	check_relay(settings, report);
+	check_dns(settings, report);
 	check_durations(settings, report);
 	check_sizes(settings, report);
 	check_redis(settings, report);

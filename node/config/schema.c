@@ -67,6 +67,11 @@ static const char *const client_certificate_names[] = {
 	[TLS_CLIENT_CERTIFICATE_REQUEST] = "request",
 	[TLS_CLIENT_CERTIFICATE_REQUIRE] = "require",
 };
+static const char *const dnssec_names[] = {
+	[DNS_DNSSEC_OFF] = "off",
+	[DNS_DNSSEC_PERMISSIVE] = "permissive",
+	[DNS_DNSSEC_ON] = "on",
+};
 static const char *const redundancy_names[] = {
 	[REDUNDANCY_PREFERRED] = "preferred",
 	[REDUNDANCY_REQUIRED] = "required",
@@ -200,6 +205,24 @@ static const struct setting_row rows[] = {
 		RELOADABLE, .help = "For how long, the first time. Doubles each time the next try fails." },
 	{ "route.breaker.pause_max", "5m", DURATION(100 * MS, 1 * DAYS), AT(route.breaker.pause_max_ms),
 		RELOADABLE, .help = "For how long, at most." },
+
+	{ "dns.servers", "", STRINGS(16), AT(dns.servers),
+		.help = "Addresses of resolvers: [192.0.2.1, 192.0.2.2:5353]. Not set: those of "
+			"/etc/resolv.conf." },
+	{ "dns.trust_anchor", "", FILE_TO_READ, AT(dns.trust_anchor),
+		.help = "The root's DS or DNSKEY records (dns-root-data has /usr/share/dns/root.key). Not "
+			"set: no validation." },
+	{ "dns.dnssec", "on", ENUM(dnssec_names), AT(dns.dnssec),
+		.help = "on, permissive (what fails validation is used, as not secure) or off. Needs "
+			"dns.trust_anchor." },
+	{ "dns.insecure_domains", "", STRINGS(256), AT(dns.insecure_domains),
+		.help = "Domains that are not validated, such as the unsigned inside of a split one." },
+	{ "dns.timeout", "10s", DURATION(100 * MS, 1 * MINUTES), AT(dns.timeout_ms),
+		.help = "An answer later than this is none." },
+	{ "dns.questions", "1000", INTEGER(10, 100000), AT(dns.questions),
+		.help = "Questions under way at once." },
+	{ "dns.cache", "10000", INTEGER(100, 1000000), AT(dns.cache),
+		.help = "Answers that are kept, for as long as their TTL says and an hour at most." },
 
 	{ "retry.first", "1m", DURATION(100 * MS, 1 * DAYS), AT(retry.first_ms), RELOADABLE,
 		.help = "Wait before the second try. Doubles with each further one." },
@@ -405,6 +428,7 @@ static const struct setting_group groups[] = {
 			     "routes for all mail." },
 	{ "route.timeout", "How long to wait for a next hop (RFC 5321, section 4.5.3.2)." },
 	{ "route.breaker", "A next hop that cannot be reached is left alone for a while." },
+	{ "dns", "How names are looked up when mail leaves. /etc/hosts counts too." },
 	{ "retry", "When a message is tried again, and when no longer." },
 	{ "redis", "The cluster's memory." },
 	{ "redis.tls", "TLS to Redis." },

@@ -29,6 +29,11 @@ enum listener_tls_minimum {
 	LISTENER_TLS_MINIMUM_1_2,
 	LISTENER_TLS_MINIMUM_1_3,
 };
+enum dns_dnssec {
+	DNS_DNSSEC_OFF,
+	DNS_DNSSEC_PERMISSIVE, /* what fails validation is taken, as not secure */
+	DNS_DNSSEC_ON,
+};
 enum redundancy { REDUNDANCY_PREFERRED, REDUNDANCY_REQUIRED };
 enum bare_newline { BARE_NEWLINE_REFUSE, BARE_NEWLINE_NORMALISE };
 
@@ -117,6 +122,15 @@ struct settings {
 			uint64_t pause_first_ms, pause_max_ms;
 		} breaker;
 	} route;
+
+	struct {
+		struct text_list servers; /* addresses; empty: those of /etc/resolv.conf */
+		const char *trust_anchor; /* "": nothing is validated */
+		enum dns_dnssec dnssec;
+		struct text_list insecure_domains;
+		uint64_t timeout_ms;
+		uint64_t questions, cache;
+	} dns;
 
 	struct {
 		uint64_t first_ms, max_ms; /* the delay doubles from one to the other */

@@ -287,6 +287,13 @@ static void what_authentication_needs_is_told(void **state)
 			"cluster's\n"
 			"node.yaml:6:35: $.auth.ldap.bind_secret: needs cluster.key_file, which opens "
 			"secrets\n" },
+		{ BASE "dns: {servers: [192.0.2.1, '[2001:db8::1]:5353', ns.example]}\n",
+			"node.yaml:3:16: $.dns.servers: \"ns.example\" is not an address such as "
+			"192.0.2.1\n" },
+		{ BASE "dns: {insecure_domains: [corp.example., 'a b']}\n",
+			"node.yaml:3:25: $.dns.insecure_domains: \"a b\" is not a domain\n"
+			"node.yaml:3:25: $.dns.insecure_domains: warning: has no effect: without "
+			"dns.trust_anchor nothing is validated\n" },
 	};
 
 	(void)state;
@@ -316,6 +323,9 @@ static void what_is_allowed_but_doubtful_is_a_warning(void **state)
 		{ BASE "auth: {backends: [file], file: {path: /u}}\n",
 			"node.yaml:3:18: $.auth.backends: warning: has no effect: no listener has TLS, and "
 			"AUTH needs it\n" },
+		{ BASE "dns: {insecure_domains: [corp.example]}\n",
+			"node.yaml:3:25: $.dns.insecure_domains: warning: has no effect: without "
+			"dns.trust_anchor nothing is validated\n" },
 		{ BASE "redis: {tls: {ca: /c}}\n",
 			"node.yaml: $.redis.tls: warning: has no effect: redis.tls.enabled is false\n" },
 	};

@@ -160,7 +160,8 @@ static const char *other_value(const struct setting_row *row, char out[40])
 	case SETTING_ENDPOINT:
 		return "127.0.0.1:4711";
 	case SETTING_STRINGS:
-		return strcmp(row->path, "auth.backends") == 0     ? "['file']"
+		return strcmp(row->path, "dns.servers") == 0       ? "['192.0.2.1']"
+		       : strcmp(row->path, "auth.backends") == 0   ? "['file']"
 		       : strcmp(row->path, "auth.mechanisms") == 0 ? "['PLAIN']"
 								   : "['other']";
 	case SETTING_NETWORKS:
