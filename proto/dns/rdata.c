@@ -4,7 +4,7 @@
 
 #include <arpa/inet.h>
 
-enum { IPV4_LEN = 4, IPV6_LEN = 16, TLSA_FIXED_LEN = 3 };
+enum { IPV4_LEN = 4, IPV6_LEN = 16, TLSA_FIXED_LEN = 3, SHA256_LEN = 32, SHA512_LEN = 64 };
 
 const char *dns_type_name(enum dns_type type)
 {
@@ -99,6 +99,15 @@ bool dns_tlsa_parse(struct span rdata, struct dns_tlsa *tlsa_out)
 		.association = span_drop(rdata, TLSA_FIXED_LEN),
 	};
 	return true;
+}
+
+bool dns_tlsa_is_usable(const struct dns_tlsa *tlsa)
+{
+	static const size_t lens[] = { [1] = SHA256_LEN, [2] = SHA512_LEN };
+
+	if ((tlsa->usage != 2 && tlsa->usage != 3) || tlsa->selector > 1 || tlsa->matching >= ARRAY_LEN(lens))
+		return false;
+	return tlsa->matching == 0 || tlsa->association.len == lens[tlsa->matching];
 }
 
 bool dns_ip_eq(const struct dns_ip *a, const struct dns_ip *b)

@@ -71,11 +71,13 @@ class _Signer:
 
 
 def _alter(zone):
-    """Another address in each A record, and another host in each MX: what somebody on the way would do."""
+    """Another address in each A record, another host in each MX, another key in each TLSA: what somebody on the way would do."""
     for name, node in zone.nodes.items():
         for rdataset in list(node.rdatasets):
             if rdataset.rdtype == dns.rdatatype.A and name != zone.origin:
                 node.replace_rdataset(dns.rdataset.from_text("IN", "A", rdataset.ttl, "127.66.6.6"))
+            if rdataset.rdtype == dns.rdatatype.TLSA:
+                node.replace_rdataset(dns.rdataset.from_text("IN", "TLSA", rdataset.ttl, f"3 1 1 {'66' * 32}"))
             if rdataset.rdtype == dns.rdatatype.MX:
                 node.replace_rdataset(dns.rdataset.from_text("IN", "MX", rdataset.ttl, f"1 evil.{zone.origin}"))
 

@@ -15,6 +15,7 @@ from lab.cluster import build_folder
 from dns_lab import DnsLab, SilentServer, Zone
 
 HOST = "@ MX 10 mx\nmx A 127.0.0.2\n"
+TLSA = f"_25._tcp.mx TLSA 3 1 1 {'ab' * 32}\ntlsa TLSA 3 1 1 {'ab' * 32}\n"
 LONG = " ".join('"' + "x" * 200 + '"' for _ in range(40))
 ZONES = {
     "good.example": Zone(f"""
@@ -27,6 +28,15 @@ ZONES = {
         long TXT {LONG}
         two TXT "one " "record"
         _25._tcp.mx1 TLSA 3 1 1 {"ab" * 32}
+        tlsa-alias CNAME mx1
+        own-tlsa CNAME mx2
+        _25._tcp.own-tlsa TLSA 2 0 2 {"cd" * 64}
+        _26._tcp.mx1 TLSA 1 1 1 {"ab" * 32}
+        _26._tcp.mx1 TLSA 3 1 1 {"ab" * 31}
+        _27._tcp.mx1 TLSA 1 1 1 {"ab" * 32}
+        _27._tcp.mx1 TLSA 3 1 1 {"cd" * 32}
+        _28._tcp.mx1 CNAME tlsa.bogus.example.
+        _29._tcp.mx1 CNAME tlsa.plain.example.
         _smtp._tcp SRV 1 0 2525 mx2
         _smtp._tcp SRV 2 0 25 mx1
         _none._tcp SRV 0 0 0 .
@@ -68,8 +78,8 @@ ZONES = {
         manyhost AAAA fd00::12
         xn--bcher-kva MX 10 mx1
         """ + "\n".join(f"crowd MX {i} h{i}\nh{i} A 127.0.2.{i}" for i in range(1, 25))),
-    "plain.example": Zone(HOST, signed=False),
-    "bogus.example": Zone(HOST, broken="bogus"),
+    "plain.example": Zone(HOST + TLSA, signed=False),
+    "bogus.example": Zone(HOST + TLSA, broken="bogus"),
     "expired.example": Zone(HOST, broken="expired"),
     "no-ds.example": Zone(HOST, broken="no-ds"),
     "wrong-ds.example": Zone(HOST, broken="wrong-ds"),
@@ -371,3 +381,26 @@ def test_another_port_of_ours_is_somebody_else(lab):
     with resolver(lab.server, listener="0.0.0.0:2525") as made:
         assert summary(made.hops("self-best.good.example")) == ["self-host.good.example:25", "mx1.good.example:25"]
         assert made.hops("x.example", "host", "127.9.9.9", 2525)["code"] == "4.4.6"
+
+
+# --- certificates by the DNS ---------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("port, host, outcome, base, records", [
+    (25, "mx1.good.example", "usable", "mx1.good.example", [[3, 1, 1, "ab" * 32]]),
+    (26, "mx1.good.example", "unusable", "mx1.good.example", []),
+    (27, "mx1.good.example", "usable", "mx1.good.example", [[3, 1, 1, "cd" * 32]]),
+    (24, "mx1.good.example", "none", "", []),
+    # The name at the end of an alias comes first, its own second.
+    (25, "tlsa-alias.good.example", "usable", "mx1.good.example", [[3, 1, 1, "ab" * 32]]),
+    (25, "own-tlsa.good.example", "usable", "own-tlsa.good.example", [[2, 0, 2, "cd" * 64]]),
+    # Not secure, somewhere on the way.
+    (25, "mx.plain.example", "none", "", []),
+    (29, "mx1.good.example", "none", "", []),
+    (25, "127.0.0.2", "none", "", []),
+    (28, "mx1.good.example", "failed", "", []),
+])
+def test_tlsa_records_count_where_all_is_secure(validating, port, host, outcome, base, records):
+    found = validating.tell("tlsa", port, host)
+    assert (found["outcome"], found["base"], found["records"]) == (outcome, base, records)
+    assert found["why"].startswith("TLSA records of mx1.good.example fail DNSSEC validation" if outcome == "failed" else "")
+    assert bool(found["why"]) == (outcome == "failed")

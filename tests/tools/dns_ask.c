@@ -9,11 +9,13 @@
  *     many COUNT NAME TYPE         at once: how many answers of which status came
  *     spread COUNT NAME TYPE       the same, of 0.NAME, 1.NAME and so on
  *     drop NAME TYPE               asks and cancels
+ *     tlsa PORT HOST
  *     hops PLACE PORT NAME DOMAIN  of a route's target; "-" for ""
  *
  * The first line that it writes says whether there is a resolver.
  */
 #include "dns/hops.h"
+#include "dns/tlsa.h"
 #include "skein/proto/base/alloc.h"
 
 #include <jansson.h>
@@ -207,6 +209,55 @@ static void find_hops(struct tool *tool, char *const words[WORDS_MAX])
 	loop_run(&tool->loop);
 }
 
+/* --- tlsa --------------------------------------------------------------------------------------- */
+
+static void on_tlsa(void *arg, struct tlsa_set *set)
+{
+	static const char *const outcomes[] = { "none", "usable", "unusable", "failed" };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < set->count; i++)
+		json_array_append_new(
+			list, json_pack("[i i i o]", set->records[i].usage, set->records[i].selector,
+				      set->records[i].matching, hex_of(set->records[i].association)));
+	print(json_pack("{ss ss ss so}", "outcome", outcomes[set->outcome], "base", set->base, "why",
+		set->why, "records", list));
+	tlsa_set_free(&set);
+	one_less(arg);
+}
+
+static void on_tlsa_hops(void *arg, struct dns_hops *hops)
+{
+	struct tool *tool = arg;
+	const struct tlsa_request request = { .resolver = tool->resolver,
+		.loop = &tool->loop,
+		.hop = &hops->hops[0],
+		.fn = on_tlsa,
+		.arg = tool };
+
+	CHECK(hops->count == 1);
+	(void)tlsa_start(&request);
+	dns_hops_free(&hops);
+}
+
+static void find_tlsa(struct tool *tool, const char *port, const char *host)
+{
+	const struct route_target target = {
+		.place = ROUTE_HOST, .name = host, .port = (uint16_t)strtoul(port, NULL, 10)
+	};
+	const struct hops_request request = { .resolver = tool->resolver,
+		.self = tool->self,
+		.target = &target,
+		.loop = &tool->loop,
+		.random = &tool->random,
+		.fn = on_tlsa_hops,
+		.arg = tool };
+
+	tool->waiting = 1;
+	(void)hops_start(&request);
+	loop_run(&tool->loop);
+}
+
 /* --- lines -------------------------------------------------------------------------------------- */
 
 static size_t split(char *line, char *words[WORDS_MAX])
@@ -233,6 +284,8 @@ static void obey(struct tool *tool, char *line)
 		ask_spread(tool, strtoul(words[1], NULL, 10), words[2], words[3]);
 	else if (count == 3 && strcmp(words[0], "drop") == 0)
 		drop(tool, words[1], words[2]);
+	else if (count == 3 && strcmp(words[0], "tlsa") == 0)
+		find_tlsa(tool, words[1], words[2]);
 	else if (count == 5 && strcmp(words[0], "hops") == 0)
 		find_hops(tool, words);
 	else

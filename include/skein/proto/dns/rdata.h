@@ -56,6 +56,12 @@ WARN_UNUSED bool dns_txt_parse(struct span rdata, struct arena *arena, struct sp
 /* False also without association data. */
 WARN_UNUSED bool dns_tlsa_parse(struct span rdata, struct dns_tlsa *tlsa_out);
 
+/*
+ * Whether SMTP can judge a certificate by it: RFC 7672 3.1 has DANE-TA(2) and DANE-EE(3) only; certificate or
+ * key, as they are or as SHA-256 or SHA-512 of the right length.
+ */
+bool dns_tlsa_is_usable(const struct dns_tlsa *tlsa);
+
 bool dns_ip_eq(const struct dns_ip *a, const struct dns_ip *b);
 /*
  * "192.0.2.1", "2001:db8::1", "[192.0.2.1]", and as RFC 5321 4.1.3 writes the domain of an address,

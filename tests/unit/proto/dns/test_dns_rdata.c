@@ -135,6 +135,32 @@ static void every_byte_of_a_name_finds_room(void **state)
 	arena_fini(&arena);
 }
 
+static void tlsa_records_are_usable_as_rfc_7672_says(void **state)
+{
+	static const char bytes[128];
+	static const struct {
+		struct dns_tlsa tlsa;
+		bool is_usable;
+	} lines[] = {
+		{ { 3, 1, 1, { bytes, 32 } }, true },
+		{ { 2, 0, 2, { bytes, 64 } }, true },
+		{ { 3, 0, 0, { bytes, 100 } }, true },
+		{ { 0, 1, 1, { bytes, 32 } }, false },
+		{ { 1, 1, 1, { bytes, 32 } }, false },
+		{ { 4, 1, 1, { bytes, 32 } }, false },
+		{ { 3, 2, 1, { bytes, 32 } }, false },
+		{ { 3, 1, 3, { bytes, 32 } }, false },
+		{ { 3, 1, 1, { bytes, 31 } }, false },
+		{ { 3, 1, 2, { bytes, 32 } }, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+		if (dns_tlsa_is_usable(&lines[i].tlsa) != lines[i].is_usable)
+			fail_msg("line %zu", i);
+	}
+}
+
 static void host_names_are_told_from_others(void **state)
 {
 	static const char *const good[] = { "a", "a.b", "a.b.", "xn--bcher-kva.example", "mail_1.corp", "1.2",
@@ -190,6 +216,7 @@ int main(void)
 		cmocka_unit_test(records_say_what_they_hold),
 		cmocka_unit_test(a_record_that_is_cut_off_is_bad),
 		cmocka_unit_test(every_byte_of_a_name_finds_room),
+		cmocka_unit_test(tlsa_records_are_usable_as_rfc_7672_says),
 		cmocka_unit_test(host_names_are_told_from_others),
 		cmocka_unit_test(addresses_are_read_from_text),
 	};
