@@ -20,6 +20,7 @@
 #include "io/address.h"
 #include "io/loop.h"
 #include "io/tls.h"
+#include "io/tls_peer.h"
 #include "skein/proto/base/arena.h"
 
 struct stream;
@@ -105,6 +106,9 @@ enum stream_tls_input {
  */
 void stream_start_tls(struct stream *stream, struct tls_context *context, const char *peer_name,
 	enum stream_tls_input input);
+/* The same, client side, with rules of its own in place of the context's `verify`. */
+void stream_start_tls_with(struct stream *stream, struct tls_context *context,
+	const struct tls_peer_rules *rules, enum stream_tls_input input);
 bool stream_has_tls(const struct stream *stream);
 /*
  * What the handshake agreed on, at any time after it. False without TLS. Text is in the arena or lives as

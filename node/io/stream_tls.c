@@ -38,14 +38,11 @@ static bool expect_peer(SSL *ssl, const char *name)
 	return SSL_set1_host(ssl, name) && SSL_set_tlsext_host_name(ssl, name);
 }
 
-void stream_start_tls(struct stream *stream, struct tls_context *context, const char *peer_name,
-	enum stream_tls_input input)
+static void start(struct stream *stream, struct tls_context *context, enum stream_tls_input input)
 {
 	struct stream_tls *tls;
 	BIO *bio;
 
-	if (stream->phase != STREAM_OPEN)
-		return;
 	CHECK(!stream->tls);
 	tls = mem_zalloc(sizeof(*tls));
 	tls->context = tls_context_ref(context);
@@ -62,8 +59,30 @@ void stream_start_tls(struct stream *stream, struct tls_context *context, const 
 	stream->tls = tls;
 	loop_defer(stream->loop, &stream->turn);
 	stream_update_reading(stream);
-	if (!context->is_server && peer_name && !expect_peer(tls->ssl, peer_name))
+}
+
+void stream_start_tls(struct stream *stream, struct tls_context *context, const char *peer_name,
+	enum stream_tls_input input)
+{
+	if (stream->phase != STREAM_OPEN)
+		return;
+	start(stream, context, input);
+	if (!context->is_server && peer_name && !expect_peer(stream->tls->ssl, peer_name))
 		stream_fail(stream, ERR_TLS, "TLS handshake: not a host name", NULL);
+}
+
+void stream_start_tls_with(struct stream *stream, struct tls_context *context,
+	const struct tls_peer_rules *rules, enum stream_tls_input input)
+{
+	const char *why;
+
+	if (stream->phase != STREAM_OPEN)
+		return;
+	CHECK(!context->is_server);
+	start(stream, context, input);
+	why = tls_peer_expect(stream->tls->ssl, rules);
+	if (why)
+		stream_fail(stream, ERR_TLS, why, NULL);
 }
 
 bool stream_has_tls(const struct stream *stream)

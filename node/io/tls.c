@@ -21,6 +21,8 @@ enum err tls_client_new(
 	struct tls_context *context = tls_context_new(TLS_client_method(), false);
 	enum err err = tls_load_trust(context->ssl_ctx, options->ca_file, why_out);
 
+	/* Does nothing to connections without TLSA records. */
+	CHECK(SSL_CTX_dane_enable(context->ssl_ctx) > 0);
 	if (!err && options->cert_file)
 		err = tls_load_identity(context->ssl_ctx, options->cert_file, options->key_file,
 			&context->expires_at, why_out);

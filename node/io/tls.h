@@ -109,6 +109,7 @@ struct tls_info {
 	struct span end_point;
 	bool verified;            /* the peer's chain is trusted and, where a name was asked for, names it */
 	const char *verify_text;  /* why not; "ok" when verified */
+	bool is_by_dane;          /* verified by a TLSA record */
 	bool has_peer;            /* the peer showed a certificate: */
 	const char *peer_subject; /* RFC 4514 text; "" without one, or when it is longer than the bound */
 	unsigned char peer_fingerprint[TLS_FINGERPRINT_LEN]; /* SHA-256 of the certificate */

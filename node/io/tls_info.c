@@ -95,6 +95,7 @@ void tls_info_fill(SSL *ssl, const struct tls_context *context, struct arena *ar
 		.end_point = end_point_of(ssl, context, arena),
 		.verified = peer && result == X509_V_OK,
 		.verify_text = peer ? X509_verify_cert_error_string(result) : "no certificate",
+		.is_by_dane = peer && result == X509_V_OK && SSL_get0_dane_authority(ssl, NULL, NULL) >= 0,
 		.has_peer = peer != NULL,
 		.peer_subject = "",
 	};

@@ -8,6 +8,7 @@
 
 #include "io/out_queue.h"
 #include "io/tls.h"
+#include "io/tls_peer.h"
 #include "skein/proto/base/arena.h"
 
 #include <openssl/ssl.h>
@@ -38,6 +39,10 @@ WARN_UNUSED enum err tls_load_trust(SSL_CTX *ssl_ctx, const char *ca_file, struc
 void tls_info_fill(SSL *ssl, const struct tls_context *context, struct arena *arena, struct tls_info *info);
 /* RFC 5929 4.1 of this certificate; 0: not defined. */
 size_t tls_end_point(const X509 *cert, unsigned char out[EVP_MAX_MD_SIZE]);
+
+/* tls_peer.c */
+/* NULL, or why the handshake must not begin. */
+const char *tls_peer_expect(SSL *ssl, const struct tls_peer_rules *rules);
 
 /* certificates.c */
 /* Gives the connection what there is for the name; NULL: it asks for none. */
