@@ -276,6 +276,8 @@ static void obey(struct tool *tool, char *line)
 	char *words[WORDS_MAX] = { 0 };
 	size_t count = split(line, words);
 
+	/* The loop stood still while we waited for the line. */
+	uv_update_time(&tool->loop.uv);
 	if (count == 3 && strcmp(words[0], "ask") == 0)
 		ask(tool, 1, words[1], words[2], on_answer);
 	else if (count == 4 && strcmp(words[0], "many") == 0)
