@@ -208,7 +208,7 @@ static const struct setting_row rows[] = {
 
 	{ "dns.servers", "", STRINGS(16), AT(dns.servers),
 		.help = "Addresses of resolvers: [192.0.2.1, 192.0.2.2:5353]. Not set: those of "
-			"/etc/resolv.conf." },
+			"/etc/resolv.conf at the start." },
 	{ "dns.trust_anchor", "", FILE_TO_READ, AT(dns.trust_anchor),
 		.help = "The root's DS or DNSKEY records (dns-root-data has /usr/share/dns/root.key). Not "
 			"set: no validation." },

@@ -113,14 +113,13 @@ static bool set_dnssec(struct ub_ctx *ctx, const struct settings *settings, stru
 	return !rc;
 }
 
-/* Last: it makes the context final. */
-static bool set_hosts(struct ub_ctx *ctx, struct buf *why_out)
+/* Last: it makes the context final. Mail can go without it. */
+static void set_hosts(struct ub_ctx *ctx, struct buf *why_out)
 {
 	int rc = ub_ctx_hosts(ctx, NULL);
 
-	if (rc)
-		buf_printf(why_out, "the resolver cannot begin with /etc/hosts: %s", ub_strerror(rc));
-	return !rc;
+	if (rc && rc != UB_READFILE)
+		buf_printf(why_out, "/etc/hosts counts up to a line with an error only: %s", ub_strerror(rc));
 }
 
 struct ub_ctx *dns_context_new(const struct settings *settings, struct buf *why_out)
@@ -139,9 +138,10 @@ struct ub_ctx *dns_context_new(const struct settings *settings, struct buf *why_
 		rc = ub_ctx_async(ctx, 1);
 	if (rc)
 		buf_printf(why_out, "the resolver cannot be set up: %s", ub_strerror(rc));
-	if (!rc && set_servers(ctx, &settings->dns.servers, why_out) && set_dnssec(ctx, settings, why_out) &&
-		set_hosts(ctx, why_out))
+	if (!rc && set_servers(ctx, &settings->dns.servers, why_out) && set_dnssec(ctx, settings, why_out)) {
+		set_hosts(ctx, why_out);
 		return ctx;
+	}
 	ub_ctx_delete(ctx);
 	return NULL;
 }

@@ -9,7 +9,8 @@
 
 struct ub_ctx;
 
-/* NULL: `why_out` has a sentence that names the setting. Ends with ub_ctx_delete(). */
+/* NULL: `why_out` has a sentence that names the setting; otherwise it may have a warning. Ends with
+ * ub_ctx_delete(). */
 struct ub_ctx *dns_context_new(const struct settings *settings, struct buf *why_out);
 
 #endif

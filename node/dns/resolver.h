@@ -28,7 +28,7 @@ struct dns_asker {
 
 /*
  * Reads settings->dns, which need not outlive the call, and starts. NULL: `why_out` has a sentence that names
- * the setting.
+ * the setting; otherwise it may have a warning.
  */
 struct resolver *resolver_new(const struct settings *settings, struct buf *why_out);
 /* Every question is answered or cancelled, and the loops of those that were cancelled still turn or have
