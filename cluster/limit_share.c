@@ -93,8 +93,18 @@ static uint64_t weight_us(const struct limit_share *share, const struct limit_ta
 uint64_t limit_share_take(struct limit_share *share, const struct limit_take *takes, size_t count,
 	uint64_t now_us, size_t *refused_out)
 {
+	uint64_t wait_us = 0;
+
+	(void)limit_share_reserve(share, takes, count, 0, now_us, refused_out, &wait_us);
+	return wait_us;
+}
+
+bool limit_share_reserve(struct limit_share *share, const struct limit_take *takes, size_t count,
+	uint64_t ahead_us, uint64_t now_us, size_t *refused_out, uint64_t *wait_us_out)
+{
 	static const struct limit_state nothing;
 	uint64_t longest = 0;
+	bool is_taken;
 
 	CHECK(count > 0 && count <= LIMIT_TAKES_MAX);
 	shared_lock_take(&share->options.lock);
@@ -108,7 +118,8 @@ uint64_t limit_share_take(struct limit_share *share, const struct limit_take *ta
 			*refused_out = i;
 		}
 	}
-	for (size_t i = 0; i < count && !longest; i++) {
+	is_taken = longest <= ahead_us;
+	for (size_t i = 0; i < count && is_taken; i++) {
 		struct counter *counter = takes[i].cost ? find_or_make(share, &takes[i]) : NULL;
 
 		if (!counter)
@@ -117,7 +128,8 @@ uint64_t limit_share_take(struct limit_share *share, const struct limit_take *ta
 		heap_set(&share->by_debt, &counter->by_debt, counter->state.empty_us);
 	}
 	shared_lock_release(&share->options.lock);
-	return longest;
+	*wait_us_out = is_taken ? longest : longest - ahead_us;
+	return is_taken;
 }
 
 void limit_share_refund(

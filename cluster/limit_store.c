@@ -93,8 +93,8 @@ static void deliver_take(const struct call_target *target, struct outcome *outco
 	mem_free(asked);
 }
 
-bool limit_store_take(struct redis_link *link, const struct limit_take *takes, size_t count, uint64_t now_ms,
-	limit_taken_fn *fn, void *arg)
+bool limit_store_take(struct redis_link *link, const struct limit_take *takes, size_t count,
+	uint64_t ahead_us, uint64_t now_ms, limit_taken_fn *fn, void *arg)
 {
 	struct counters counters;
 	struct take_call *asked;
@@ -108,6 +108,7 @@ bool limit_store_take(struct redis_link *link, const struct limit_take *takes, s
 	for (size_t i = count; i-- > 0;)
 		asked->take_of[counters.of_take[i]] = i;
 	begin(&call, link, "take", CALL_WRITES, &counters);
+	call_arg_u64(&call, ahead_us);
 	for (size_t i = 0; i < counters.count; i++) {
 		call_arg_u64(&call, counters.list[i].cost_us);
 		call_arg_u64(&call, counters.list[i].burst_us);

@@ -13,6 +13,7 @@ struct limiter_call {
 	struct limiter *limiter;
 	struct limit_question *question;
 	bool is_wanted; /* what Redis takes is used: false for a cancelled or refused one */
+	uint64_t ahead_us;
 	size_t count;
 	struct limit_take takes[LIMIT_TAKES_MAX];
 	/* Copies: a late answer may come when the policy they were in is gone. */
@@ -58,15 +59,15 @@ bool limit_question_is_asked(const struct limit_question *question)
 	return question->call != NULL;
 }
 
-static struct limit_verdict ask_share(
-	struct limiter *limiter, const struct limit_take *takes, size_t count, uint64_t now_ms)
+static struct limit_verdict ask_share(struct limiter *limiter, const struct limit_take *takes, size_t count,
+	uint64_t ahead_us, uint64_t now_ms)
 {
 	struct limit_verdict verdict = { .source = LIMIT_BY_SHARE };
 	size_t refused = 0;
 
 	limiter->stats.by_share++;
-	verdict.wait_us = limit_share_take(limiter->share, takes, count, now_ms * 1000, &refused);
-	verdict.is_let_in = verdict.wait_us == 0;
+	verdict.is_let_in = limit_share_reserve(
+		limiter->share, takes, count, ahead_us, now_ms * 1000, &refused, &verdict.wait_us);
 	if (!verdict.is_let_in) {
 		verdict.rule = takes[refused].rule;
 		limiter->stats.refused++;
@@ -111,10 +112,11 @@ static void on_taken(void *arg, const struct outcome *outcome, size_t refused, u
 	} else if (outcome_is_ok(outcome)) {
 		limiter->stats.by_redis++;
 		verdict.is_let_in = true;
+		verdict.wait_us = wait_us;
 		answer(call, &verdict);
 	} else {
 		limiter->stats.failed++;
-		verdict = ask_share(limiter, call->takes, call->count, limiter->now_ms);
+		verdict = ask_share(limiter, call->takes, call->count, call->ahead_us, limiter->now_ms);
 		answer(call, &verdict);
 	}
 	mem_free(call);
@@ -157,6 +159,13 @@ static struct limiter_call *call_new(struct limiter *limiter, struct limit_quest
 bool limiter_ask(struct limiter *limiter, struct limit_question *question, const struct limit_take *takes,
 	size_t count, uint64_t now_ms, limiter_answer_fn *fn, void *arg, struct limit_verdict *verdict_out)
 {
+	return limiter_reserve(limiter, question, takes, count, 0, now_ms, fn, arg, verdict_out);
+}
+
+bool limiter_reserve(struct limiter *limiter, struct limit_question *question, const struct limit_take *takes,
+	size_t count, uint64_t ahead_us, uint64_t now_ms, limiter_answer_fn *fn, void *arg,
+	struct limit_verdict *verdict_out)
+{
 	struct limiter_call *call;
 
 	CHECK(!question->call);
@@ -166,9 +175,10 @@ bool limiter_ask(struct limiter *limiter, struct limit_question *question, const
 		return true;
 	}
 	call = call_new(limiter, question, takes, count);
-	if (!limit_store_take(limiter->link, call->takes, count, now_ms, on_taken, call)) {
+	call->ahead_us = ahead_us;
+	if (!limit_store_take(limiter->link, call->takes, count, ahead_us, now_ms, on_taken, call)) {
 		mem_free(call);
-		*verdict_out = ask_share(limiter, takes, count, now_ms);
+		*verdict_out = ask_share(limiter, takes, count, ahead_us, now_ms);
 		return true;
 	}
 	limiter->stats.asked++;
@@ -215,7 +225,7 @@ uint64_t limiter_tick(struct limiter *limiter, uint64_t now_ms)
 		if (question->deadline_ms > now_ms)
 			return question->deadline_ms;
 		limiter->stats.late++;
-		verdict = ask_share(limiter, call->takes, call->count, now_ms);
+		verdict = ask_share(limiter, call->takes, call->count, call->ahead_us, now_ms);
 		call->is_wanted = verdict.is_let_in;
 		answer(call, &verdict);
 	}

@@ -30,28 +30,28 @@ local function wait(owes, cost, burst)
   return math.min(owes, owes + cost - burst)
 end
 
--- take: cost and burst of each key. All is taken, or nothing. Replies which key has to wait longest (0: all is taken), and
--- how long.
+-- take: how far ahead it may be taken, then cost and burst of each key. All is taken, or nothing. Replies which key refused
+-- (0: all is taken) as the one that has to wait longest, and the time until it may be used, or asked for again.
 function limit.take(k, args)
-  local now, states = clock.now_us(), redis.call('MGET', unpack(k))
+  local now, ahead, states = clock.now_us(), tonumber(args[1]), redis.call('MGET', unpack(k))
   local refused, longest, owes = 0, 0, {}
   for i = 1, #k do
     owes[i] = owed(states[i], now)
-    local waits = wait(owes[i], tonumber(args[2 * i - 1]), tonumber(args[2 * i]))
+    local waits = wait(owes[i], tonumber(args[2 * i]), tonumber(args[2 * i + 1]))
     if waits > longest then
       refused, longest = i, waits
     end
   end
-  if refused > 0 then
-    return { 'OK', refused, longest }
+  if longest > ahead then
+    return { 'OK', refused, longest - ahead }
   end
   for i = 1, #k do
-    local cost = tonumber(args[2 * i - 1])
+    local cost = tonumber(args[2 * i])
     if cost > 0 then
       write(k[i], now, owes[i] + cost)
     end
   end
-  return { 'OK', 0, 0 }
+  return { 'OK', 0, longest }
 end
 
 -- refund: cost of each key

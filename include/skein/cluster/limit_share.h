@@ -33,6 +33,12 @@ void limit_share_set_nodes(struct limit_share *share, unsigned nodes);
  */
 uint64_t limit_share_take(struct limit_share *share, const struct limit_take *takes, size_t count,
 	uint64_t now_us, size_t *refused_out);
+/*
+ * True: all is taken, to be used in *wait_us_out, which is at most `ahead_us`. Otherwise nothing is;
+ * *refused_out is the take that has to wait longest, and is asked again in *wait_us_out.
+ */
+bool limit_share_reserve(struct limit_share *share, const struct limit_take *takes, size_t count,
+	uint64_t ahead_us, uint64_t now_us, size_t *refused_out, uint64_t *wait_us_out);
 void limit_share_refund(
 	struct limit_share *share, const struct limit_take *takes, size_t count, uint64_t now_us);
 

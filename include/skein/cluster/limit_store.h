@@ -13,11 +13,13 @@
 #include "skein/cluster/redis_outcome.h"
 
 /*
- * OK: all is taken. NOT: nothing is; takes[`refused`] has to wait longest, for `wait_us`.
+ * OK: all is taken, to be used in `wait_us`. NOT: nothing is; takes[`refused`] has to wait longest, and is
+ * asked again in `wait_us`.
  */
 typedef void limit_taken_fn(void *arg, const struct outcome *outcome, size_t refused, uint64_t wait_us);
-bool limit_store_take(struct redis_link *link, const struct limit_take *takes, size_t count, uint64_t now_ms,
-	limit_taken_fn *fn, void *arg);
+/* `ahead_us`: how long before its use it may be taken. 0: what cannot be used now is refused. */
+bool limit_store_take(struct redis_link *link, const struct limit_take *takes, size_t count,
+	uint64_t ahead_us, uint64_t now_ms, limit_taken_fn *fn, void *arg);
 
 /* Gives back what was taken and not used. `fn` may be NULL. */
 typedef void limit_outcome_fn(void *arg, const struct outcome *outcome);

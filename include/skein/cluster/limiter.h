@@ -6,6 +6,12 @@
  * later, from the link's reply or from limiter_tick(). Questions of many sessions travel in one pipeline.
  * What Redis counted for an asker that is gone, or that the share has refused meanwhile, is given back.
  *
+ * Two ways to ask. limiter_ask() refuses what may not be now: for what can be sent away. limiter_reserve()
+ * takes a place in the future, up to `ahead_us` away, and says when it may be used: for mail that waits for
+ * its turn. Each place is taken once, so that many who wait cost one call each, and a place that is used late
+ * leaves the next one where it was. A worker that reserves the next place when it uses the last one holds a
+ * rate fully.
+ *
  * Where no limit applies nothing is asked: `count` 0 is decided at once.
  */
 #ifndef SKEIN_CLUSTER_LIMITER_H
@@ -21,8 +27,8 @@ enum limit_source { LIMIT_BY_REDIS, LIMIT_BY_SHARE };
 
 struct limit_verdict {
 	bool is_let_in;
-	const struct limit_rule *rule; /* that refused, and for how long; NULL when let in. Borrowed */
-	uint64_t wait_us;
+	const struct limit_rule *rule; /* that refused; NULL when let in. Borrowed */
+	uint64_t wait_us;              /* refused: ask again then. Reserved: use it then, not before */
 	enum limit_source source;
 };
 
@@ -59,6 +65,10 @@ void limit_question_init(struct limit_question *question);
  */
 bool limiter_ask(struct limiter *limiter, struct limit_question *question, const struct limit_take *takes,
 	size_t count, uint64_t now_ms, limiter_answer_fn *fn, void *arg, struct limit_verdict *verdict_out);
+/* The same; it is let in when it may be used in `ahead_us` at most. Not used after all: limiter_refund(). */
+bool limiter_reserve(struct limiter *limiter, struct limit_question *question, const struct limit_take *takes,
+	size_t count, uint64_t ahead_us, uint64_t now_ms, limiter_answer_fn *fn, void *arg,
+	struct limit_verdict *verdict_out);
 /* The asker goes away. Harmless when nothing is asked. */
 void limiter_cancel(struct limiter *limiter, struct limit_question *question);
 bool limit_question_is_asked(const struct limit_question *question);

@@ -31,7 +31,7 @@ static struct taken take(struct queue_driver *q, const struct limit_take *takes,
 {
 	struct taken taken = { .calls = 0 };
 
-	assert_true(limit_store_take(q->link, takes, count, 0, on_taken, &taken));
+	assert_true(limit_store_take(q->link, takes, count, 0, 0, on_taken, &taken));
 	link_driver_settle(q->driver);
 	assert_int_equal(taken.calls, 1);
 	return taken;
@@ -276,7 +276,7 @@ static void three_nodes_share_one_limit(void **state)
 		nodes[n] = link_driver_start(q->server.port, &options);
 	for (size_t i = 0; i < 60; i++)
 		for (size_t n = 0; n < 3; n++)
-			assert_true(limit_store_take(nodes[n]->link, &one, 1, 0, on_taken, &taken[n][i]));
+			assert_true(limit_store_take(nodes[n]->link, &one, 1, 0, 0, on_taken, &taken[n][i]));
 	for (size_t n = 0; n < 3; n++)
 		link_driver_settle(nodes[n]);
 	for (size_t i = 0; i < 60; i++)
@@ -333,7 +333,7 @@ static void costs_of_a_take_are_printed(void **state)
 		uint64_t before = cpu_us(q);
 
 		for (unsigned i = 0; i < CALLS; i++)
-			assert_true(limit_store_take(q->link, takes, counts[c], 0, on_taken, &taken));
+			assert_true(limit_store_take(q->link, takes, counts[c], 0, 0, on_taken, &taken));
 		link_driver_settle(q->driver);
 		print_message("%zu limits in one call: %.1f us of Redis' CPU\n", counts[c],
 			(double)(cpu_us(q) - before) / CALLS);

@@ -327,7 +327,7 @@ static void call_the_rest(struct queue_driver *q)
 	struct client_counts *counts = client_counts_new(seed, &none);
 
 	for (int i = 0; i < 3; i++) {
-		assert_true(limit_store_take(q->link, takes, 2, 0, on_taken, NULL));
+		assert_true(limit_store_take(q->link, takes, 2, 0, 0, on_taken, NULL));
 		assert_true(
 			abuse_store_attempt(q->link, &failure.attempt, 5, 1000, 1000, 0, on_attempt, NULL));
 		assert_true(abuse_store_failed(q->link, &failure, &abuse, 0, on_failed, NULL));
