@@ -64,19 +64,26 @@ static void read_some(struct link_driver *driver)
 		link_driver_cut(driver);
 }
 
-struct link_driver *link_driver_start(uint16_t port, const struct redis_link_options *options)
+void link_driver_connect(struct link_driver *driver)
 {
-	struct link_driver *driver = mem_zalloc(sizeof(*driver));
-	struct redis_transport transport = { driver, write_all, request_close };
-
-	driver->fd = connect_to(port);
-	driver->link = redis_link_new(options, transport, on_event, driver);
+	driver->fd = connect_to(driver->port);
+	driver->closing = false;
 	redis_link_connecting(driver->link, driver->now_ms);
 	redis_link_connected(driver->link, driver->now_ms);
 	while (!redis_link_is_ready(driver->link)) {
 		assert_true(driver->fd >= 0);
 		read_some(driver);
 	}
+}
+
+struct link_driver *link_driver_start(uint16_t port, const struct redis_link_options *options)
+{
+	struct link_driver *driver = mem_zalloc(sizeof(*driver));
+	struct redis_transport transport = { driver, write_all, request_close };
+
+	driver->port = port;
+	driver->link = redis_link_new(options, transport, on_event, driver);
+	link_driver_connect(driver);
 	return driver;
 }
 

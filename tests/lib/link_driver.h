@@ -12,6 +12,7 @@
 struct link_driver {
 	struct redis_link *link;
 	int fd;
+	uint16_t port;
 	uint64_t now_ms;
 	bool closing;
 	struct buf *record; /* when set: what the link writes is appended here too */
@@ -24,5 +25,7 @@ void link_driver_stop(struct link_driver **driver);
 void link_driver_settle(struct link_driver *driver);
 /* The connection breaks; calls in flight end as unknown. */
 void link_driver_cut(struct link_driver *driver);
+/* Again, after a cut. */
+void link_driver_connect(struct link_driver *driver);
 
 #endif

@@ -90,17 +90,18 @@ local function read_ban(record, now)
     count = tonumber(count), by = by, why = why }
 end
 
-local function note_change(k, subject)
+-- Also of hops, whose first three keys mean the same.
+local function note_change(k, subject, most)
   local version = redis.call('INCR', k[BANS_VERSION])
   redis.call('ZADD', k[CHANGES], version, subject)
-  if redis.call('ZCARD', k[CHANGES]) > BANS_MAX then
+  if redis.call('ZCARD', k[CHANGES]) > most then
     redis.call('HDEL', k[BANS], redis.call('ZPOPMIN', k[CHANGES])[1])
   end
 end
 
 local function write_ban(k, subject, now, ms, ban)
   redis.call('HSET', k[BANS], subject, string.format('%d %d %d %s %s', now + ms, now, ban.count, ban.by, ban.why))
-  note_change(k, subject)
+  note_change(k, subject, BANS_MAX)
 end
 
 -- One failure more. Replies failures in the window, and the ms of the ban that it brought.
@@ -158,7 +159,7 @@ function abuse.unban(k, args)
   local now = clock.now_ms()
   local ban = read_ban(redis.call('HGET', k[BANS], args[1]), now)
   redis.call('HDEL', k[BANS], args[1])
-  note_change(k, args[1])
+  note_change(k, args[1], BANS_MAX)
   return { ban and ban.left > 0 and 'OK' or 'NOT' }
 end
 

@@ -71,3 +71,8 @@ register('unban', abuse.unban, ALLOW_OOM)
 register('bans', abuse.bans, READ)
 
 register('places', clients.places, BRINGS)
+
+-- Small and bounded, and what they know lets mail out.
+register('hop_report', hops.report, ALLOW_OOM)
+register('hop_probe', hops.probe, ALLOW_OOM)
+register('hop_board', hops.board, READ)
