@@ -76,3 +76,6 @@ register('places', clients.places, BRINGS)
 register('hop_report', hops.report, ALLOW_OOM)
 register('hop_probe', hops.probe, ALLOW_OOM)
 register('hop_board', hops.board, READ)
+
+register('slots', slots.hold, ALLOW_OOM)
+register('slot_list', slots.list, READ)

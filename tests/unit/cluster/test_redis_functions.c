@@ -3,8 +3,10 @@
 
 #include "skein/cluster/abuse_store.h"
 #include "skein/cluster/client_counts.h"
+#include "skein/cluster/hop_store.h"
 #include "skein/cluster/limit_store.h"
 #include "skein/cluster/redis_functions.h"
+#include "skein/cluster/slot_store.h"
 #include "skein/proto/base/buf.h"
 
 #include <arpa/inet.h>
@@ -306,6 +308,53 @@ static void on_bans(void *arg, const struct outcome *outcome, const struct ban_c
 	check_ok(outcome);
 }
 
+static void on_reported(void *arg, const struct outcome *outcome)
+{
+	(void)arg;
+	check_ok(outcome);
+}
+
+static void on_hops(void *arg, const struct outcome *outcome, const struct hop_changes *changes)
+{
+	(void)arg, (void)changes;
+	check_ok(outcome);
+}
+
+static void on_probe(void *arg, const struct outcome *outcome, uint64_t wait_ms)
+{
+	(void)arg, (void)wait_ms;
+	check_ok(outcome);
+}
+
+static void on_slots(void *arg, const struct outcome *outcome, const struct slot_grant *grants, size_t count)
+{
+	(void)arg, (void)grants, (void)count;
+	check_ok(outcome);
+}
+
+static void on_slot_list(void *arg, const struct outcome *outcome, const struct slot_row *rows, size_t count)
+{
+	(void)arg, (void)rows, (void)count;
+	check_ok(outcome);
+}
+
+/* Next hops. */
+static void call_about_hops(struct queue_driver *q)
+{
+	const struct hop_report down = { SPAN_LIT("mx:25"), HOP_DOWN, 0, false, SPAN_LIT("a"), SPAN_LIT("") };
+	const struct hop_report up = { SPAN_LIT("mx:25"), HOP_UP, 0, true, SPAN_LIT("a"), SPAN_LIT("") };
+	const struct slot_ask asks[] = { { SPAN_LIT("one"), 2, 1, 3 }, { SPAN_LIT("two"), 1, 0, 1 } };
+
+	assert_true(hop_store_report(q->link, &down, 0, on_reported, NULL));
+	assert_true(hop_store_probe(q->link, down.label, down.by, 1000, 0, on_probe, NULL));
+	assert_true(hop_store_board(q->link, 0, 0, on_hops, NULL));
+	assert_true(hop_store_report(q->link, &up, 0, on_reported, NULL));
+	assert_true(slot_store_hold(q->link, SPAN_LIT("a.0"), 5000, asks, 2, 0, on_slots, NULL));
+	assert_true(slot_store_hold(q->link, SPAN_LIT("a.1"), 5000, asks, 2, 0, on_slots, NULL));
+	assert_true(slot_store_list(q->link, 0, on_slot_list, NULL));
+	link_driver_settle(q->driver);
+}
+
 /* Limits, wrong passwords, connections. */
 static void call_the_rest(struct queue_driver *q)
 {
@@ -362,6 +411,7 @@ static void finding_44_every_call_stays_in_one_slot(void **state)
 	q->driver->record = &written;
 	call_everything(q);
 	call_the_rest(q);
+	call_about_hops(q);
 	q->driver->record = NULL;
 	snprintf(bus_port, sizeof(bus_port), "%u", free_port());
 	redis_server_start(&server, args);
