@@ -82,3 +82,24 @@ bool arguments_parse(int argc, char **argv, const struct argument *arguments, si
 		buf_printf(why_out, "%s takes no \"%s\"", argv[0], argv[optind]);
 	return first_out || optind == argc;
 }
+
+bool argument_duration(const char *text, uint64_t *ms_out)
+{
+	static const struct {
+		char unit;
+		uint64_t ms;
+	} units[] = { { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 }, { 'd', 86400000 } };
+	struct span number = span_of_str(text);
+	uint64_t count;
+
+	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+		if (number.len < 2 || number.ptr[number.len - 1] != units[i].unit)
+			continue;
+		if (!span_parse_u64(
+			    span_take(number, number.len - 1), 365ull * 86400000 / units[i].ms, &count))
+			return false;
+		*ms_out = count * units[i].ms;
+		return count > 0;
+	}
+	return false;
+}

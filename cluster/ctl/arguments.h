@@ -34,4 +34,7 @@ struct argument {
 bool arguments_parse(int argc, char **argv, const struct argument *arguments, size_t count, int *first_out,
 	struct buf *why_out);
 
+/* "90s", "30m", "1h", "2d", up to 365 days. */
+bool argument_duration(const char *text, uint64_t *ms_out);
+
 #endif

@@ -11,28 +11,6 @@
 
 enum { HOUR_MS = 3600000, V4_WIDEST = NETWORK_V4 + 8, V6_WIDEST = 16 };
 
-/* "90s", "30m", "1h", "2d" */
-static bool parse_duration(const char *text, uint64_t *ms_out)
-{
-	static const struct {
-		char unit;
-		uint64_t ms;
-	} units[] = { { 's', 1000 }, { 'm', 60000 }, { 'h', HOUR_MS }, { 'd', 24ull * HOUR_MS } };
-	struct span number = span_of_str(text);
-	uint64_t count;
-
-	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-		if (number.len < 2 || number.ptr[number.len - 1] != units[i].unit)
-			continue;
-		if (!span_parse_u64(
-			    span_take(number, number.len - 1), 365ull * 24 * HOUR_MS / units[i].ms, &count))
-			return false;
-		*ms_out = count * units[i].ms;
-		return count > 0;
-	}
-	return false;
-}
-
 static bool parse_network(const char *text, struct network *network, struct buf *why)
 {
 	if (!network_parse(span_of_str(text), network)) {
@@ -88,7 +66,7 @@ static bool check_order(const char *network, const char *length, const char *why
 		buf_printf(complaint, "%s is too much: at most a /8 of IPv4, a /16 of IPv6", network);
 		return false;
 	}
-	if (length && !parse_duration(length, &order->ms)) {
+	if (length && !argument_duration(length, &order->ms)) {
 		buf_printf(complaint, "--for: \"%s\" is no time up to 365 days, such as 90s, 30m, 1h or 2d",
 			length);
 		return false;

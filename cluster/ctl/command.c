@@ -92,6 +92,15 @@ static const struct command commands[] = {
 		cmd_ban_add },
 	{ "ban list", "", "who is banned, for how long, by whom and why", "", cmd_ban_list },
 	{ "ban remove", "ADDRESS|NETWORK", "end a ban now", "", cmd_ban_remove },
+	/* Before "hops", which takes any second word. */
+	{ "hops down", "HOP [--for 10m] [-m WHY]", "send nothing to a next hop, for a time",
+		"What nodes find out meanwhile does not count. Deliveries that are under way go on.\n"
+		"  --for TIME  90s, 30m, 1h, 2d, up to 365 days (10m)\n"
+		"  -m WHY      for who looks at the list\n"
+		"HOP is HOST:PORT as the list has it, or HOST for port 25.\n",
+		cmd_hops_down },
+	{ "hops up", "HOP", "try a next hop again now", "HOP as for hops down.\n", cmd_hops_up },
+	{ "hops", "", "next hops that are down or slow, and connections that routes share", "", cmd_hops },
 	{ "key new", "FILE", "make a key for the cluster's secrets",
 		"32 random bytes into a new file, for cluster.key_file of each node and for --key-file.\n",
 		cmd_key_new },

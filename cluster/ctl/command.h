@@ -49,6 +49,9 @@ enum ctl_exit cmd_secret_rotate(struct ctl_options *options, int argc, char **ar
 enum ctl_exit cmd_ban_add(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_ban_list(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_ban_remove(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_hops(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_hops_up(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_hops_down(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_user_add(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_user_passwd(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_user_set(struct ctl_options *options, int argc, char **argv);

@@ -9,10 +9,15 @@
  *   kill     UUID EPOCH COUNTER               the number of its renewals
  *   message  ID UUID EPOCH AGE_MS SENDER RCPT... owned by the node; RCPT is ADDR or ADDR=REPLY; prints the
  * turn defer    ID UUID EPOCH TURN DELAY_MS settle   ID UUID SETTLED
+ *   hop      HOST:PORT STATE PAUSE_MS NAME WHY   STATE: 0 up, 1 slow, 2 down
+ *   probe    HOST:PORT NAME
+ *   slots    HOLDER ROUTE WANTS USED MOST
  */
 #include "redis_socket.h"
+#include "skein/cluster/hop_store.h"
 #include "skein/cluster/queue.h"
 #include "skein/cluster/registry.h"
+#include "skein/cluster/slot_store.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/mail/envelope.h"
 
@@ -211,6 +216,46 @@ static void seed_settle(char **words)
 	queue_settle(conn, &settle, redis_socket_now_ms(), expect_ok, words[0]);
 }
 
+static void seed_hop(char **words)
+{
+	const struct hop_report report = { .label = span_of_str(words[1]),
+		.state = (enum hop_state)strtoul(words[2], NULL, 10),
+		.pause_ms = strtoull(words[3], NULL, 10),
+		.by = span_of_str(words[4]),
+		.why = span_of_str(words[5]) };
+
+	hop_store_report(conn, &report, redis_socket_now_ms(), expect_ok, words[0]);
+}
+
+static void on_probe(void *arg, const struct outcome *outcome, uint64_t wait_ms)
+{
+	(void)wait_ms;
+	expect_ok(arg, outcome);
+}
+
+static void seed_probe(char **words)
+{
+	hop_store_probe(conn, span_of_str(words[1]), span_of_str(words[2]), 60000, redis_socket_now_ms(),
+		on_probe, words[0]);
+}
+
+static void on_slots(void *arg, const struct outcome *outcome, const struct slot_grant *grants, size_t count)
+{
+	(void)grants, (void)count;
+	expect_ok(arg, outcome);
+}
+
+static void seed_slots(char **words)
+{
+	const struct slot_ask ask = { .route = span_of_str(words[2]),
+		.wants = strtoull(words[3], NULL, 10),
+		.used = strtoull(words[4], NULL, 10),
+		.most = strtoull(words[5], NULL, 10) };
+
+	slot_store_hold(
+		conn, span_of_str(words[1]), 60000, &ask, 1, redis_socket_now_ms(), on_slots, words[0]);
+}
+
 static void take_step(char **words, size_t count)
 {
 	if (strcmp(words[0], "cluster") == 0 && count == 2)
@@ -229,6 +274,12 @@ static void take_step(char **words, size_t count)
 		seed_defer(words);
 	else if (strcmp(words[0], "settle") == 0 && count == 4)
 		seed_settle(words);
+	else if (strcmp(words[0], "hop") == 0 && count == 6)
+		seed_hop(words);
+	else if (strcmp(words[0], "probe") == 0 && count == 3)
+		seed_probe(words);
+	else if (strcmp(words[0], "slots") == 0 && count == 6)
+		seed_slots(words);
 	else
 		fail(words[0], NULL);
 	finish();
