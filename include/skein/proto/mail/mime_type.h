@@ -1,6 +1,6 @@
 /*
- * mime_type: what Content-Type and Content-Transfer-Encoding say of a part (RFC 2045), as far as it decides how
- * the part may be sent. A value is what stands behind the colon, folded or not.
+ * mime_type: what Content-Type and Content-Transfer-Encoding say of a part (RFC 2045), as far as it decides
+ * how the part may be sent. A value is what stands behind the colon, folded or not.
  */
 #ifndef SKEIN_PROTO_MAIL_MIME_TYPE_H
 #define SKEIN_PROTO_MAIL_MIME_TYPE_H
