@@ -12,8 +12,15 @@ enum {
 
 enum envelope_flag { FLAG_SMTPUTF8 = 1, FLAG_8BIT = 2, FLAGS_ALL = 3 };
 
-/* Never reused. A node that does not know one passes over it. */
-enum envelope_extra { EXTRA_RULE = 1 };
+/*
+ * Never reused. A node that does not know one passes over it; but one from EXTRA_BINDING on is a promise that
+ * the message may not lose, so that such a node leaves the message to others.
+ */
+enum envelope_extra { EXTRA_RULE = 1, EXTRA_BINDING = 128, EXTRA_HANDLING = 128 };
+
+enum handling_flag { HANDLING_REQUIRETLS = 1, HANDLING_TRACE = 2, HANDLING_ALL = 3 };
+
+enum { PRIORITY_MAX = 9, HANDLING_SIZE = 1 + 1 + 1 + 8 + 8 };
 
 enum { PROTOCOLS_ALL = PROTOCOL_EXTENDED | PROTOCOL_TLS | PROTOCOL_AUTH };
 
@@ -56,9 +63,27 @@ static void put_recipient(struct buf *out, const struct envelope_recipient *reci
 	put_cut(out, recipient->remote, ENVELOPE_NAME_MAX);
 }
 
+static bool has_handling(const struct envelope *envelope)
+{
+	return envelope->requiretls || envelope->priority || envelope->deliver_by != DELIVER_BY_NONE ||
+	       envelope->hold_until_ms;
+}
+
+static void put_handling(struct buf *out, const struct envelope *envelope)
+{
+	put_u8(out, EXTRA_HANDLING);
+	put_u32(out, HANDLING_SIZE);
+	put_u8(out, (uint8_t)((envelope->requiretls ? HANDLING_REQUIRETLS : 0) |
+			      (envelope->deliver_by_trace ? HANDLING_TRACE : 0)));
+	put_u8(out, (uint8_t)(envelope->priority + PRIORITY_MAX));
+	put_u8(out, (uint8_t)envelope->deliver_by);
+	put_u64(out, envelope->deliver_by_ms);
+	put_u64(out, envelope->hold_until_ms);
+}
+
 static bool has_extras(const struct envelope *envelope)
 {
-	return envelope->rule.len > 0;
+	return envelope->rule.len > 0 || has_handling(envelope);
 }
 
 static void put_extras(struct buf *out, const struct envelope *envelope)
@@ -67,6 +92,8 @@ static void put_extras(struct buf *out, const struct envelope *envelope)
 		put_u8(out, EXTRA_RULE);
 		put_cut(out, envelope->rule, ENVELOPE_NAME_MAX);
 	}
+	if (has_handling(envelope))
+		put_handling(out, envelope);
 }
 
 void envelope_encode(const struct envelope *envelope, struct buf *out)
@@ -235,23 +262,50 @@ static bool get_head(struct reader *reader, struct envelope *envelope)
 	       (!envelope->sender.len || envelope_addr_is_safe(envelope->sender, envelope->smtputf8));
 }
 
-static void get_extra(struct reader *reader, struct envelope *envelope)
+static enum err get_handling(struct span value, struct envelope *envelope)
+{
+	struct reader reader = { .rest = value };
+	uint8_t flags = get_u8(&reader);
+	uint8_t priority = get_u8(&reader);
+	uint8_t mode = get_u8(&reader);
+
+	envelope->requiretls = flags & HANDLING_REQUIRETLS;
+	envelope->deliver_by_trace = flags & HANDLING_TRACE;
+	envelope->priority = (int8_t)(priority - PRIORITY_MAX);
+	envelope->deliver_by = (enum deliver_by_mode)mode;
+	envelope->deliver_by_ms = get_u64(&reader);
+	envelope->hold_until_ms = get_u64(&reader);
+	if (reader.bad || reader.rest.len || flags & ~HANDLING_ALL || priority > 2 * PRIORITY_MAX)
+		return ERR_CORRUPT;
+	if (mode == DELIVER_BY_NONE)
+		return envelope->deliver_by_trace || envelope->deliver_by_ms ? ERR_CORRUPT : ERR_OK;
+	return mode == DELIVER_BY_RETURN || mode == DELIVER_BY_NOTIFY ? ERR_OK : ERR_CORRUPT;
+}
+
+static enum err get_extra(struct reader *reader, struct envelope *envelope)
 {
 	uint8_t type = get_u8(reader);
 	struct span value = get_bytes(reader, reader->rest.len);
 
+	if (reader->bad)
+		return ERR_CORRUPT;
+	if (type == EXTRA_HANDLING)
+		return get_handling(value, envelope);
 	if (type == EXTRA_RULE)
 		envelope->rule = span_take(
 			value, value.len < ENVELOPE_NAME_MAX ? value.len : (size_t)ENVELOPE_NAME_MAX);
+	return type > EXTRA_BINDING ? ERR_INVALID : ERR_OK;
 }
 
 /* At least one, or the format would be the other. */
-static bool get_extras(struct reader *reader, struct envelope *envelope)
+static enum err get_extras(struct reader *reader, struct envelope *envelope)
 {
+	enum err err;
+
 	do {
-		get_extra(reader, envelope);
-	} while (reader->rest.len && !reader->bad);
-	return !reader->bad;
+		err = get_extra(reader, envelope);
+	} while (err == ERR_OK && reader->rest.len);
+	return err;
 }
 
 enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope *envelope_out)
@@ -266,9 +320,27 @@ enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope
 	if (format < FORMAT || !get_head(&reader, envelope_out) ||
 		!get_recipients(&reader, arena, envelope_out))
 		return ERR_CORRUPT;
-	if (format == FORMAT_EXTRAS ? !get_extras(&reader, envelope_out) : reader.rest.len > 0)
-		return ERR_CORRUPT;
-	return ERR_OK;
+	if (format == FORMAT_EXTRAS)
+		return get_extras(&reader, envelope_out);
+	return reader.rest.len ? ERR_CORRUPT : ERR_OK;
+}
+
+static int64_t clamp(int64_t value, int64_t max)
+{
+	return value < -max ? -max : value > max ? max : value;
+}
+
+struct deliver_by envelope_deliver_by(const struct envelope *envelope, uint64_t now_ms)
+{
+	int64_t left_ms = (int64_t)(envelope->deliver_by_ms - now_ms);
+
+	if (envelope->deliver_by == DELIVER_BY_NONE)
+		return (struct deliver_by){ .mode = DELIVER_BY_NONE };
+	return (struct deliver_by){
+		.mode = envelope->deliver_by,
+		.trace = envelope->deliver_by_trace,
+		.seconds = (int32_t)clamp(left_ms / 1000, DELIVER_BY_SECONDS_MAX),
+	};
 }
 
 bool envelope_is_settled(const struct envelope *envelope)

@@ -10,6 +10,7 @@
 #include "skein/proto/base/arena.h"
 #include "skein/proto/base/buf.h"
 #include "skein/proto/base/err.h"
+#include "skein/proto/mail/deliver_by.h"
 #include "skein/proto/mail/dsn_params.h"
 #include "skein/proto/mail/status.h"
 
@@ -71,6 +72,14 @@ struct envelope {
 	uint64_t arrival_ms, expires_ms, next_try_ms; /* unix time */
 	uint32_t attempts;                            /* deliveries begun */
 	uint32_t takeovers;                           /* times that another node had to continue */
+
+	/* What few ask for. A node that knows nothing of it leaves a message that asks for it to others. */
+	bool requiretls;                 /* RFC 8689 */
+	int8_t priority;                 /* MT-PRIORITY (RFC 6710), -9..9 */
+	enum deliver_by_mode deliver_by; /* RFC 2852 */
+	bool deliver_by_trace;
+	uint64_t deliver_by_ms; /* unix time; 0 without deliver_by */
+	uint64_t hold_until_ms; /* unix time: not to be released before (RFC 4865); 0: no hold */
 };
 
 /*
@@ -85,6 +94,8 @@ void envelope_encode(const struct envelope *envelope, struct buf *out);
  */
 WARN_UNUSED enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope *envelope_out);
 
+/* What is left of the time to deliver by, in whole seconds; mode NONE when none was given. */
+struct deliver_by envelope_deliver_by(const struct envelope *envelope, uint64_t now_ms);
 /* No recipient is pending any more. */
 bool envelope_is_settled(const struct envelope *envelope);
 /*

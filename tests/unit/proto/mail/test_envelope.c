@@ -185,6 +185,150 @@ static void what_not_every_envelope_has_comes_back_too(void **state)
 	buf_fini(&bytes);
 }
 
+static const struct envelope handled = {
+	.recipients = sample_recipients,
+	.recipient_count = 1,
+	.requiretls = true,
+	.priority = -9,
+	.deliver_by = DELIVER_BY_NOTIFY,
+	.deliver_by_trace = true,
+	.deliver_by_ms = 1590048120999,
+	.hold_until_ms = 1590050000000,
+};
+
+static void how_it_is_to_be_handled_comes_back(void **state)
+{
+	static const struct envelope rows[] = {
+		{ .requiretls = true },
+		{ .priority = 9 },
+		{ .priority = -1 },
+		{ .deliver_by = DELIVER_BY_RETURN, .deliver_by_ms = 1 },
+		{ .hold_until_ms = 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i <= ARRAY_LEN(rows); i++) {
+		struct envelope envelope = i < ARRAY_LEN(rows) ? rows[i] : handled, seen;
+		struct buf bytes = { 0 };
+		struct arena arena = { 0 };
+
+		envelope.recipients = sample_recipients;
+		envelope.recipient_count = 1;
+		envelope_encode(&envelope, &bytes);
+		assert_int_equal(bytes.base[0], 2);
+		assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_OK);
+		assert_int_equal(seen.requiretls, envelope.requiretls);
+		assert_int_equal(seen.priority, envelope.priority);
+		assert_int_equal(seen.deliver_by, envelope.deliver_by);
+		assert_int_equal(seen.deliver_by_trace, envelope.deliver_by_trace);
+		assert_int_equal(seen.deliver_by_ms, envelope.deliver_by_ms);
+		assert_int_equal(seen.hold_until_ms, envelope.hold_until_ms);
+		arena_fini(&arena);
+		buf_fini(&bytes);
+	}
+}
+
+/* Nodes that know nothing of it go on reading all that does not need it. */
+static void what_asks_for_nothing_is_written_as_before(void **state)
+{
+	struct buf bytes = { 0 };
+
+	(void)state;
+	envelope_encode(&sample, &bytes);
+	assert_int_equal(bytes.base[0], 1);
+	buf_fini(&bytes);
+}
+
+static void a_promise_that_is_not_known_is_left_to_others(void **state)
+{
+	enum { EXTRA = 1 + 4 + 1 + 1 + 1 + 8 + 8 };
+	struct buf bytes = { 0 };
+	struct arena arena = { 0 };
+	struct envelope seen;
+
+	(void)state;
+	envelope_encode(&handled, &bytes);
+	bytes.base[buf_len(&bytes) - EXTRA] = (char)129;
+	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_INVALID);
+	bytes.base[buf_len(&bytes) - EXTRA] = 127;
+	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_OK);
+	assert_false(seen.requiretls);
+	arena_fini(&arena);
+	buf_fini(&bytes);
+}
+
+static void handling_is_validated(void **state)
+{
+	enum { TAIL = 1 + 1 + 1 + 8 + 8, FLAGS = 0, PRIORITY = 1, MODE = 2 };
+	static const struct {
+		size_t at;
+		char byte;
+		enum err result;
+	} rows[] = {
+		{ FLAGS, 0, ERR_OK },
+		{ FLAGS, 4, ERR_CORRUPT },
+		{ PRIORITY, 18, ERR_OK },
+		{ PRIORITY, 19, ERR_CORRUPT },
+		{ MODE, DELIVER_BY_RETURN, ERR_OK },
+		{ MODE, DELIVER_BY_NONE, ERR_CORRUPT }, /* and yet a time */
+		{ MODE, 3, ERR_CORRUPT },
+	};
+	struct buf bytes = { 0 };
+	struct arena arena = { 0 };
+	struct envelope seen;
+	char *tail;
+
+	(void)state;
+	envelope_encode(&handled, &bytes);
+	tail = bytes.base + buf_len(&bytes) - TAIL;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		char kept = tail[rows[i].at];
+
+		tail[rows[i].at] = rows[i].byte;
+		if (envelope_decode(buf_span(&bytes), &arena, &seen) != rows[i].result)
+			fail_msg("row %zu", i);
+		tail[rows[i].at] = kept;
+		arena_reset(&arena);
+	}
+	/* Shorter, longer. */
+	tail[-4]--;
+	assert_int_equal(
+		envelope_decode(span_of(bytes.base, buf_len(&bytes) - 1), &arena, &seen), ERR_CORRUPT);
+	tail[-4] += 2;
+	buf_append_byte(&bytes, '\0');
+	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_CORRUPT);
+	arena_fini(&arena);
+	buf_fini(&bytes);
+}
+
+static void the_time_to_deliver_by_runs_out(void **state)
+{
+	static const struct {
+		uint64_t now_ms;
+		int32_t wanted;
+	} rows[] = {
+		{ 1590048120999, 0 },
+		{ 1590048120000, 0 },
+		{ 1590048119999, 1 },
+		{ 1590048000000, 120 },
+		{ 1590048180999, -60 },
+		{ 0, DELIVER_BY_SECONDS_MAX },
+		{ 9999999999999, -DELIVER_BY_SECONDS_MAX },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct deliver_by left = envelope_deliver_by(&handled, rows[i].now_ms);
+
+		assert_int_equal(left.mode, DELIVER_BY_NOTIFY);
+		assert_true(left.trace);
+		if (left.seconds != rows[i].wanted)
+			fail_msg("row %zu: %d", i, left.seconds);
+	}
+	assert_int_equal(envelope_deliver_by(&sample, 1).mode, DELIVER_BY_NONE);
+	assert_int_equal(envelope_deliver_by(&sample, 1).seconds, 0);
+}
+
 /* Whatever a byte is changed to: refused, or as safe to write into a command as any other. */
 static void a_mutated_one_is_refused_or_harmless(void **state)
 {
@@ -354,6 +498,11 @@ int main(void)
 		cmocka_unit_test(a_truncated_or_longer_one_is_corrupt),
 		cmocka_unit_test(a_newer_format_is_told_from_a_corrupt_one),
 		cmocka_unit_test(what_not_every_envelope_has_comes_back_too),
+		cmocka_unit_test(how_it_is_to_be_handled_comes_back),
+		cmocka_unit_test(what_asks_for_nothing_is_written_as_before),
+		cmocka_unit_test(a_promise_that_is_not_known_is_left_to_others),
+		cmocka_unit_test(handling_is_validated),
+		cmocka_unit_test(the_time_to_deliver_by_runs_out),
 		cmocka_unit_test(a_mutated_one_is_refused_or_harmless),
 		cmocka_unit_test(each_field_is_validated),
 		cmocka_unit_test(a_small_record_cannot_ask_for_much_memory),
