@@ -165,7 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (!owner.has_ended) {
 		smtp_client_abort(owner.client);
-		feed(&owner, span_of(NULL, 0), transactions);
+		feed(&owner, SPAN_LIT(""), transactions);
 		CHECK(owner.has_ended);
 	}
 	smtp_client_free(&owner.client);
