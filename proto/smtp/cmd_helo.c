@@ -1,5 +1,7 @@
 #include "smtp/server_internal.h"
 
+#include "skein/proto/mail/date.h"
+
 static void append_size(struct buf *buf, const struct smtp_server *server)
 {
 	buf_append_byte(buf, ' ');
@@ -25,6 +27,15 @@ static void append_limits(struct buf *buf, const struct smtp_server *server)
 	buf_append_u64(buf, options->recipients_max);
 }
 
+/* RFC 4865 3 */
+static void append_hold(struct buf *buf, const struct smtp_server *server)
+{
+	buf_append_byte(buf, ' ');
+	buf_append_u64(buf, server->hold_max_s);
+	buf_append_byte(buf, ' ');
+	mail_date_append_utc(buf, server->hold_until_max_s);
+}
+
 static const struct {
 	const char *keyword;
 	unsigned extension; /* 0: always offered */
@@ -39,6 +50,10 @@ static const struct {
 	{ "CHUNKING", SMTP_EXT_CHUNKING, NULL },
 	{ "DSN", SMTP_EXT_DSN, NULL },
 	{ "LIMITS", SMTP_EXT_LIMITS, append_limits },
+	{ "REQUIRETLS", SMTP_EXT_REQUIRETLS, NULL },
+	{ "MT-PRIORITY", SMTP_EXT_MT_PRIORITY, NULL },
+	{ "DELIVERBY", SMTP_EXT_DELIVERBY, NULL },
+	{ "FUTURERELEASE", SMTP_EXT_FUTURERELEASE, append_hold },
 	{ "HELP", 0, NULL },
 	{ "ENHANCEDSTATUSCODES", 0, NULL },
 };
@@ -46,12 +61,8 @@ static const struct {
 /* The text of EHLO's reply, a line per keyword. */
 static void append_keywords(struct buf *text, const struct smtp_server *server)
 {
-	unsigned offered = server->options->extensions;
+	unsigned offered = smtp_offered_extensions(server);
 
-	if (server->tls)
-		offered &= ~(unsigned)SMTP_EXT_STARTTLS;
-	if (!server->mechanisms.len)
-		offered &= ~(unsigned)SMTP_EXT_AUTH;
 	for (size_t i = 0; i < ARRAY_LEN(keywords); i++) {
 		if (keywords[i].extension & ~offered)
 			continue;

@@ -9,6 +9,11 @@ bool smtp_take_path(struct span *rest, struct span prefix, struct smtp_address *
 	return smtp_path_take(rest, address_out);
 }
 
+static bool is_held_too_long(const struct smtp_server *server, const struct smtp_mail_params *params)
+{
+	return params->hold_for_s > server->hold_max_s || params->hold_until_s > server->hold_until_max_s;
+}
+
 static enum smtp_reply_id parse(
 	const struct smtp_server *server, struct span args, struct smtp_event_data *data)
 {
@@ -17,9 +22,11 @@ static enum smtp_reply_id parse(
 
 	if (!smtp_take_path(&args, SPAN_LIT("FROM:"), from) || from->kind == SMTP_ADDRESS_POSTMASTER)
 		return SMTP_REPLY_BAD_SENDER;
-	wrong = smtp_mail_params_parse(args, server->options->extensions, &data->mail.params);
+	wrong = smtp_mail_params_parse(args, smtp_offered_extensions(server), &data->mail.params);
 	if (wrong)
 		return wrong;
+	if (is_held_too_long(server, &data->mail.params))
+		return SMTP_REPLY_BAD_PARAMETER;
 	return from->has_utf8 && !data->mail.params.smtputf8 ? SMTP_REPLY_NEED_SMTPUTF8 : SMTP_REPLY_NONE;
 }
 

@@ -2,6 +2,7 @@
 
 #include "skein/proto/base/check.h"
 #include "skein/proto/base/utf8.h"
+#include "skein/proto/mail/date.h"
 #include "skein/proto/smtp/address.h"
 #include "skein/proto/smtp/server.h"
 
@@ -107,6 +108,72 @@ static bool parse_auth(struct span value, struct target *target)
 	return span_eq(value, SPAN_LIT("<>")) || is_printable_xtext(value);
 }
 
+static bool parse_requiretls(struct span value, struct target *target)
+{
+	(void)value;
+	target->mail->requiretls = true;
+	return true;
+}
+
+/* RFC 6710 3: "0", or a digit that may have a minus. */
+static bool parse_priority(struct span value, struct target *target)
+{
+	bool is_negative = span_starts_with(value, SPAN_LIT("-"));
+	uint64_t digit;
+
+	value = span_drop(value, is_negative);
+	if (value.len != 1 || !span_parse_u64(value, 9, &digit) || (is_negative && !digit))
+		return false;
+	target->mail->priority = (int8_t)(is_negative ? -(int)digit : (int)digit);
+	return true;
+}
+
+static bool parse_seconds(struct span text, uint32_t *seconds_out)
+{
+	uint64_t value;
+
+	if (text.len > 9 || !span_parse_u64(text, DELIVER_BY_SECONDS_MAX, &value))
+		return false;
+	*seconds_out = (uint32_t)value;
+	return true;
+}
+
+/* RFC 2852 4: "120;R", "-60;NT". What shall come back needs time left. */
+static bool parse_deliver_by(struct span value, struct target *target)
+{
+	struct deliver_by *deliver_by = &target->mail->deliver_by;
+	size_t time_len = span_find(value, ';');
+	struct span time = span_take(value, time_len), mode = span_drop(value, time_len);
+	bool is_negative = span_starts_with(time, SPAN_LIT("-"));
+	uint32_t seconds;
+
+	if (is_negative || span_starts_with(time, SPAN_LIT("+")))
+		time = span_drop(time, 1);
+	if (!parse_seconds(time, &seconds))
+		return false;
+	deliver_by->seconds = is_negative ? -(int32_t)seconds : (int32_t)seconds;
+	deliver_by->trace = mode.len == 3 && ascii_lower(mode.ptr[2]) == 't';
+	if (deliver_by->trace)
+		mode.len--;
+	if (span_eq_nocase(mode, SPAN_LIT(";R")))
+		deliver_by->mode = DELIVER_BY_RETURN;
+	else if (span_eq_nocase(mode, SPAN_LIT(";N")))
+		deliver_by->mode = DELIVER_BY_NOTIFY;
+	return deliver_by->mode != DELIVER_BY_NONE &&
+	       (deliver_by->seconds > 0 || deliver_by->mode != DELIVER_BY_RETURN);
+}
+
+static bool parse_hold_for(struct span value, struct target *target)
+{
+	/* RFC 4865 4: one of the two. */
+	return !target->mail->hold_until_s && parse_seconds(value, &target->mail->hold_for_s);
+}
+
+static bool parse_hold_until(struct span value, struct target *target)
+{
+	return !target->mail->hold_for_s && mail_date_parse_utc(value, &target->mail->hold_until_s);
+}
+
 static unsigned notify_bit(struct span word)
 {
 	static const struct {
@@ -190,6 +257,11 @@ static const struct rule mail_rules[] = {
 	{ { "ENVID", 5 }, SMTP_EXT_DSN, true, parse_envid },
 	/* RFC 4954 5: a relay sends it along, so it is understood whether or not we authenticate. */
 	{ { "AUTH", 4 }, 0, true, parse_auth },
+	{ { "REQUIRETLS", 10 }, SMTP_EXT_REQUIRETLS, false, parse_requiretls },
+	{ { "MT-PRIORITY", 11 }, SMTP_EXT_MT_PRIORITY, true, parse_priority },
+	{ { "BY", 2 }, SMTP_EXT_DELIVERBY, true, parse_deliver_by },
+	{ { "HOLDFOR", 7 }, SMTP_EXT_FUTURERELEASE, true, parse_hold_for },
+	{ { "HOLDUNTIL", 9 }, SMTP_EXT_FUTURERELEASE, true, parse_hold_until },
 };
 
 static const struct rule rcpt_rules[] = {

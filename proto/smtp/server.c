@@ -362,6 +362,25 @@ void smtp_server_offer_auth(struct smtp_server *server, struct span mechanisms)
 	server->mechanisms = mechanisms;
 }
 
+void smtp_server_offer_hold(struct smtp_server *server, uint32_t hold_max_s, int64_t until_max_s)
+{
+	CHECK(server->options->extensions & SMTP_EXT_FUTURERELEASE);
+	server->hold_max_s = hold_max_s;
+	server->hold_until_max_s = until_max_s;
+}
+
+unsigned smtp_offered_extensions(const struct smtp_server *server)
+{
+	unsigned offered = server->options->extensions;
+
+	offered &= ~(unsigned)(server->tls ? SMTP_EXT_STARTTLS : SMTP_EXT_REQUIRETLS);
+	if (!server->mechanisms.len)
+		offered &= ~(unsigned)SMTP_EXT_AUTH;
+	if (!server->hold_max_s)
+		offered &= ~(unsigned)SMTP_EXT_FUTURERELEASE;
+	return offered;
+}
+
 void smtp_server_empty_line_may_come(struct smtp_server *server)
 {
 	server->empty_line_may_come = true;

@@ -47,6 +47,9 @@ struct smtp_server {
 	bool authenticated;       /* AUTH was decided positively: no second one */
 	bool empty_line_may_come; /* and is read over */
 
+	uint32_t hold_max_s; /* FUTURERELEASE: as the caller set them */
+	int64_t hold_until_max_s;
+
 	struct content content;
 	struct bdat bdat;
 	uint64_t chunk_size; /* of the chunk that is being read, for its answer */
@@ -83,6 +86,9 @@ struct verb {
 	/* An event, or NONE when all is said. */
 	enum smtp_event (*run)(struct smtp_server *server, const struct call *call);
 };
+
+/* The SMTP_EXT_ bits of what holds on this connection now. */
+unsigned smtp_offered_extensions(const struct smtp_server *server);
 
 /* In the order that HELP shows; ends with a row without name. */
 extern const struct verb smtp_verbs[];

@@ -279,14 +279,21 @@ static const struct {
 	{ "CHUNKING", SMTP_EXT_CHUNKING },
 	{ "DSN", SMTP_EXT_DSN },
 	{ "LIMITS", SMTP_EXT_LIMITS },
+	{ "REQUIRETLS", SMTP_EXT_REQUIRETLS },
+	{ "MT-PRIORITY", SMTP_EXT_MT_PRIORITY },
+	{ "DELIVERBY", SMTP_EXT_DELIVERBY },
+	{ "FUTURERELEASE", SMTP_EXT_FUTURERELEASE },
 };
 
-static bool set_extension(struct run *run, struct span name)
+static bool set_extension(struct run *run, struct span name, bool is_on)
 {
 	for (size_t i = 0; i < ARRAY_LEN(extensions); i++) {
 		if (!span_eq(name, span_of_str(extensions[i].name)))
 			continue;
-		run->options.extensions &= ~extensions[i].bit;
+		if (is_on)
+			run->options.extensions |= extensions[i].bit;
+		else
+			run->options.extensions &= ~extensions[i].bit;
 		return true;
 	}
 	return false;
@@ -338,7 +345,9 @@ static bool set_option(struct run *run, struct span name, struct span args)
 		return true;
 	}
 	if (span_eq(name, SPAN_LIT("without")))
-		return set_extension(run, args);
+		return set_extension(run, args, false);
+	if (span_eq(name, SPAN_LIT("with")))
+		return set_extension(run, args, true);
 	if (span_eq(name, SPAN_LIT("bare-newline"))) {
 		run->options.bare_newline = SMTP_BARE_NEWLINE_NORMALISE;
 		return span_eq(args, SPAN_LIT("normalise"));
@@ -377,6 +386,9 @@ static void set_up(struct run *run)
 		}
 	}
 	run->server = smtp_server_new(&run->options);
+	/* A day, and until 2100. */
+	if (run->options.extensions & SMTP_EXT_FUTURERELEASE)
+		smtp_server_offer_hold(run->server, 86400, 4102444800);
 }
 
 static void greet(struct run *run)

@@ -76,6 +76,8 @@ static void talk(
 		smtp_server_tls_started(session->server);
 		smtp_server_offer_auth(session->server, SPAN_LIT("LOGIN PLAIN"));
 	}
+	if (options->extensions & SMTP_EXT_FUTURERELEASE)
+		smtp_server_offer_hold(session->server, 86400, 4102444800);
 	smtp_server_greet(session->server, &session->replies, NULL);
 	while (have < input.len) {
 		enum smtp_event event;
@@ -101,6 +103,8 @@ static void end(struct session *session)
 	buf_fini(&session->messages);
 }
 
+enum { HANDLING = SMTP_EXT_REQUIRETLS | SMTP_EXT_MT_PRIORITY | SMTP_EXT_DELIVERBY | SMTP_EXT_FUTURERELEASE };
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct smtp_server_options options;
@@ -115,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	options.message_size_max = data[0] & 2 ? 60 : 1 << 20;
 	options.extensions |= data[0] & 4 ? SMTP_EXT_STARTTLS : 0;
 	options.extensions |= data[0] & 64 ? SMTP_EXT_AUTH : 0;
+	options.extensions |= data[0] & 128 ? HANDLING : 0;
 	talk(&whole, input, &options, size);
 	talk(&cut, input, &options, 1 + (data[0] >> 3) % 8);
 	if (!whole.did_not_wait && !cut.did_not_wait) {

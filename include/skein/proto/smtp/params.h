@@ -1,11 +1,13 @@
 /*
- * The parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954) and
- * those of delivery reports (RFC 3461). They are checked and kept as they were written, since a relay passes
- * them on. Spans are borrowed from the text that was parsed.
+ * The parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954),
+ * those of delivery reports (RFC 3461), REQUIRETLS (RFC 8689), MT-PRIORITY (RFC 6710), BY (RFC 2852), HOLDFOR
+ * and HOLDUNTIL (RFC 4865). They are checked and kept as they were written, since a relay passes them on.
+ * Spans are borrowed from the text that was parsed.
  */
 #ifndef SKEIN_PROTO_SMTP_PARAMS_H
 #define SKEIN_PROTO_SMTP_PARAMS_H
 
+#include "skein/proto/mail/deliver_by.h"
 #include "skein/proto/mail/dsn_params.h"
 #include "skein/proto/smtp/reply.h"
 
@@ -18,6 +20,12 @@ struct smtp_mail_params {
 	bool smtputf8;
 	struct span envid; /* xtext; "": not said */
 	struct span auth;  /* xtext or "<>"; "": not said. A claim: only as good as the client */
+	bool requiretls;
+	int8_t priority; /* -9..9 */
+	struct deliver_by deliver_by;
+	/* At most one of them; 0: not said, or no hold at all. */
+	uint32_t hold_for_s;
+	int64_t hold_until_s; /* unix time */
 };
 
 struct smtp_rcpt_params {

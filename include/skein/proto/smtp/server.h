@@ -1,7 +1,8 @@
 /*
  * smtp_server: the server's side of one SMTP connection as a pure machine (RFC 5321 with PIPELINING, SIZE,
- * 8BITMIME, SMTPUTF8, CHUNKING, ENHANCEDSTATUSCODES, DSN, LIMITS, STARTTLS, AUTH). Bytes in, replies and
- * events out; no socket, no clock, no policy: the caller decides who may do what, and answers events.
+ * 8BITMIME, SMTPUTF8, CHUNKING, ENHANCEDSTATUSCODES, DSN, LIMITS, STARTTLS, AUTH, REQUIRETLS, MT-PRIORITY,
+ * DELIVERBY, FUTURERELEASE). Bytes in, replies and events out; no socket, no clock, no policy: the caller
+ * decides who may do what, and answers events.
  *
  * The caller pulls:
  *
@@ -41,14 +42,18 @@ enum smtp_extension {
 	SMTP_EXT_DSN = 1 << 4,
 	SMTP_EXT_LIMITS = 1 << 5,
 	SMTP_EXT_AUTH = 1 << 6, /* offered when TLS is on and smtp_server_offer_auth() named mechanisms */
+	SMTP_EXT_REQUIRETLS = 1 << 7, /* offered when TLS is on */
+	SMTP_EXT_MT_PRIORITY = 1 << 8,
+	SMTP_EXT_DELIVERBY = 1 << 9,
+	SMTP_EXT_FUTURERELEASE = 1 << 10, /* offered once smtp_server_offer_hold() said how long */
 };
 
 enum smtp_bare_newline { SMTP_BARE_NEWLINE_REFUSE, SMTP_BARE_NEWLINE_NORMALISE };
 
 /* Shared by all connections of a listener. Start with smtp_server_options_init(). */
 struct smtp_server_options {
-	struct span hostname;                /* in the greeting, HELO and EHLO replies */
-	unsigned extensions;                 /* SMTP_EXT_ bits; default: all but STARTTLS and AUTH */
+	struct span hostname; /* in the greeting, HELO and EHLO replies */
+	unsigned extensions;  /* SMTP_EXT_ bits; default: 8BITMIME, SMTPUTF8, CHUNKING, DSN, LIMITS */
 	enum smtp_bare_newline bare_newline; /* in messages; default: refuse */
 	uint64_t message_size_max;           /* bytes of content; default 100 MiB; never 0 */
 	/*
@@ -164,6 +169,12 @@ void smtp_server_decide(struct smtp_server *server, struct buf *out, const struc
  * with the answer.
  */
 void smtp_server_challenge(struct smtp_server *server, struct buf *out, struct span challenge);
+
+/*
+ * What EHLO says after FUTURERELEASE: mail is held so many seconds at most, and (since the machine knows no
+ * time) until then. 0 seconds: it is not offered, as at first. A longer hold is refused (RFC 4865 4).
+ */
+void smtp_server_offer_hold(struct smtp_server *server, uint32_t hold_max_s, int64_t until_max_s);
 
 /*
  * Some clients end an exchange with an empty line too many (see sasl_accepted.may_send_empty_line): called

@@ -34,6 +34,41 @@ static void dates_are_those_of_rfc_5322(void **state)
 	}
 }
 
+static void dates_of_rfc_3339_are_read(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t unix_s;
+	} rows[] = {
+		{ "1970-01-01T00:00:00Z", 0 },
+		{ "2020-05-21t08:00:00z", 1590048000 },
+		{ "2020-05-21T08:00:00.25Z", 1590048000 },
+		{ "2024-02-29T23:59:59Z", 1709251199 },
+		{ "2016-12-31T23:59:60Z", 1483228800 },
+		{ "1900-01-01T00:00:00Z", -2208988800 },
+		{ "9999-12-31T23:59:59Z", 253402300799 },
+	};
+	static const char *const bad[] = { "", "2020-05-21", "2020-05-21T08:00:00",
+		"2020-05-21T08:00:00+00:00", "2020-05-21 08:00:00Z", "2020-5-21T08:00:00Z",
+		"2023-02-29T00:00:00Z", "2020-00-01T00:00:00Z", "2020-13-01T00:00:00Z",
+		"2020-01-00T00:00:00Z", "2020-04-31T00:00:00Z", "2020-01-01T24:00:00Z",
+		"2020-01-01T00:60:00Z", "2020-01-01T00:00:61Z", "1899-12-31T23:59:59Z",
+		"2020-01-01T00:00:00.Z", "2020-01-01T00:00:00.xZ", "2020-01-01T00:00:00.5",
+		"2020-01-01T00:00:00ZZ" };
+	int64_t unix_s;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (!mail_date_parse_utc(span_of_str(rows[i].text), &unix_s))
+			fail_msg("%s", rows[i].text);
+		assert_true(unix_s == rows[i].unix_s);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		if (mail_date_parse_utc(span_of_str(bad[i]), &unix_s))
+			fail_msg("%s", bad[i]);
+	}
+}
+
 static void dates_agree_with_libc_over_four_centuries(void **state)
 {
 	(void)state;
@@ -42,6 +77,7 @@ static void dates_agree_with_libc_over_four_centuries(void **state)
 		struct buf text = { 0 };
 		struct tm tm;
 		char wanted[64];
+		int64_t again;
 
 		assert_non_null(gmtime_r(&when, &tm));
 		assert_true(strftime(wanted, sizeof(wanted), "%a, %e %b %Y %H:%M:%S +0000", &tm));
@@ -49,6 +85,11 @@ static void dates_agree_with_libc_over_four_centuries(void **state)
 			memmove(wanted + 5, wanted + 6, strlen(wanted + 5));
 		mail_date_append(&text, unix_s, 0);
 		assert_span_equal(buf_span(&text), wanted);
+		buf_clear(&text);
+		assert_true(strftime(wanted, sizeof(wanted), "%Y-%m-%dT%H:%M:%SZ", &tm));
+		mail_date_append_utc(&text, unix_s);
+		assert_span_equal(buf_span(&text), wanted);
+		assert_true(mail_date_parse_utc(buf_span(&text), &again) && again == unix_s);
 		buf_fini(&text);
 	}
 }
@@ -57,6 +98,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dates_are_those_of_rfc_5322),
+		cmocka_unit_test(dates_of_rfc_3339_are_read),
 		cmocka_unit_test(dates_agree_with_libc_over_four_centuries),
 	};
 

@@ -89,6 +89,66 @@ static void bad_mail_parameters_are_told_from_unknown_ones(void **state)
 	}
 }
 
+enum { HANDLING = SMTP_EXT_REQUIRETLS | SMTP_EXT_MT_PRIORITY | SMTP_EXT_DELIVERBY | SMTP_EXT_FUTURERELEASE };
+
+static void how_to_handle_it_is_understood(void **state)
+{
+	static const struct {
+		const char *text;
+		struct smtp_mail_params wanted;
+	} rows[] = {
+		{ " requiretls", { .requiretls = true } },
+		{ " MT-PRIORITY=0", { .priority = 0 } },
+		{ " mt-priority=9", { .priority = 9 } },
+		{ " MT-PRIORITY=-9", { .priority = -9 } },
+		{ " BY=120;R", { .deliver_by = { DELIVER_BY_RETURN, false, 120 } } },
+		{ " BY=+120;rt", { .deliver_by = { DELIVER_BY_RETURN, true, 120 } } },
+		{ " BY=-999999999;NT", { .deliver_by = { DELIVER_BY_NOTIFY, true, -999999999 } } },
+		{ " BY=0;n", { .deliver_by = { DELIVER_BY_NOTIFY, false, 0 } } },
+		{ " HOLDFOR=999999999", { .hold_for_s = 999999999 } },
+		{ " HOLDFOR=0", { 0 } },
+		{ " HOLDUNTIL=2020-05-21T08:00:00Z", { .hold_until_s = 1590048000 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct smtp_mail_params params;
+
+		if (smtp_mail_params_parse(span_of_str(rows[i].text), HANDLING, &params) != SMTP_REPLY_NONE)
+			fail_msg("%s", rows[i].text);
+		assert_int_equal(params.requiretls, rows[i].wanted.requiretls);
+		assert_int_equal(params.priority, rows[i].wanted.priority);
+		assert_int_equal(params.deliver_by.mode, rows[i].wanted.deliver_by.mode);
+		assert_int_equal(params.deliver_by.trace, rows[i].wanted.deliver_by.trace);
+		assert_int_equal(params.deliver_by.seconds, rows[i].wanted.deliver_by.seconds);
+		assert_int_equal(params.hold_for_s, rows[i].wanted.hold_for_s);
+		assert_int_equal(params.hold_until_s, rows[i].wanted.hold_until_s);
+		assert_int_equal(smtp_mail_params_parse(span_of_str(rows[i].text), ALL, &params),
+			SMTP_REPLY_UNKNOWN_PARAMETER);
+	}
+}
+
+static void bad_ways_to_handle_it_are_refused(void **state)
+{
+	static const char *const rows[] = { " REQUIRETLS=", " REQUIRETLS=1", " REQUIRETLS REQUIRETLS",
+		" MT-PRIORITY", " MT-PRIORITY=", " MT-PRIORITY=10", " MT-PRIORITY=+1", " MT-PRIORITY=-0",
+		" MT-PRIORITY=--1", " MT-PRIORITY=-", " MT-PRIORITY=x", " BY", " BY=", " BY=120", " BY=120;",
+		" BY=;R", " BY=120;X", " BY=120;RX", " BY=120;RTT", " BY=120R", " BY=--1;N",
+		" BY=1000000000;R", " BY=0;R", " BY=-1;R", " BY=0;RT", " BY=120;T", " HOLDFOR", " HOLDFOR=-1",
+		" HOLDFOR=1000000000", " HOLDFOR=0000000001", " HOLDFOR=1 HOLDUNTIL=2020-05-21T08:00:00Z",
+		" HOLDUNTIL=2020-05-21T08:00:00Z HOLDFOR=1", " HOLDUNTIL=2020-05-21",
+		" HOLDUNTIL=1590048000" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct smtp_mail_params params;
+
+		if (smtp_mail_params_parse(span_of_str(rows[i]), HANDLING, &params) !=
+			SMTP_REPLY_BAD_PARAMETER)
+			fail_msg("%s", rows[i]);
+	}
+}
+
 static void rcpt_parameters_are_checked(void **state)
 {
 	static const struct {
@@ -164,6 +224,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(mail_parameters_are_understood),
 		cmocka_unit_test(bad_mail_parameters_are_told_from_unknown_ones),
+		cmocka_unit_test(how_to_handle_it_is_understood),
+		cmocka_unit_test(bad_ways_to_handle_it_are_refused),
 		cmocka_unit_test(rcpt_parameters_are_checked),
 		cmocka_unit_test(long_identifiers_are_bounded),
 	};
