@@ -49,6 +49,33 @@ static struct text_list resolve(const struct policy_text *text, const char *entr
 	return none;
 }
 
+static size_t count_entries(const struct policy_text *text, struct text_list entries, enum list_kind kind)
+{
+	struct report unheard = { 0 };
+	size_t count = 0;
+
+	for (size_t i = 0; i < entries.count; i++)
+		count += names_list(entries.items[i])
+				 ? resolve(text, entries.items[i], kind, "", &unheard).count
+				 : 1;
+	report_fini(&unheard);
+	return count;
+}
+
+/* A long list that many rules name is there as many times. */
+static bool take_room(struct policy *policy, size_t count, const char *path, struct report *report)
+{
+	if (count > POLICY_ENTRIES_MAX - policy->entry_count) {
+		report_error_at(report, path,
+			"has %zu entries, lists written out, and all rules and routes together may have %d: "
+			"name long lists less often",
+			count, POLICY_ENTRIES_MAX);
+		return false;
+	}
+	policy->entry_count += count;
+	return true;
+}
+
 /* --- networks ------------------------------------------------------------------------------------ */
 
 static void parse_network(const char *entry, const char *place, struct cidr *cidr_out, struct report *report)
@@ -59,25 +86,16 @@ static void parse_network(const char *entry, const char *place, struct cidr *cid
 		report_error_at(report, place, "%s %s", report_quote(span_of_str(entry)).text, fault);
 }
 
-static size_t count_entries(const struct policy_text *text, struct text_list entries)
-{
-	struct report unheard = { 0 };
-	size_t count = 0;
-
-	for (size_t i = 0; i < entries.count; i++)
-		count += names_list(entries.items[i])
-				 ? resolve(text, entries.items[i], LIST_OF_NETWORKS, "", &unheard).count
-				 : 1;
-	report_fini(&unheard);
-	return count;
-}
-
 struct cidr_list policy_compile_networks(struct policy *policy, const struct policy_text *text,
 	struct text_list entries, const char *path, struct report *report)
 {
-	size_t room = count_entries(text, entries), count = 0;
-	struct cidr *items = arena_zalloc(&policy->arena, (room + 1) * sizeof(*items));
+	size_t room = count_entries(text, entries, LIST_OF_NETWORKS), count = 0;
+	struct cidr *items;
 	char place[PLACE_MAX];
+
+	if (!take_room(policy, room, path, report))
+		return (struct cidr_list){ NULL, 0 };
+	items = arena_zalloc(&policy->arena, (room + 1) * sizeof(*items));
 
 	for (size_t i = 0; i < entries.count; i++) {
 		struct cidr unused;
@@ -170,6 +188,8 @@ void policy_compile_addresses(struct policy *policy, const struct policy_text *t
 {
 	char place[PLACE_MAX];
 
+	if (!take_room(policy, count_entries(text, entries, LIST_OF_ADDRESSES), path, report))
+		return;
 	for (size_t i = 0; i < entries.count; i++) {
 		const char *entry = entries.items[i];
 		struct text_list list;

@@ -170,6 +170,7 @@ struct policy {
 	const struct limit_rule **global_limits;
 	size_t global_count;
 	struct policy_abuse abuse;
+	size_t entry_count;      /* networks and addresses, lists written out */
 	struct text_list groups; /* that rules ask about, each once */
 	struct route_credentials *credentials;
 	size_t credentials_count;

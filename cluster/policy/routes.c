@@ -164,6 +164,19 @@ void policy_compile_routes(struct policy *policy, const struct policy_text *text
 
 /* --- routes that get nothing --------------------------------------------------------------------- */
 
+/* Of comparisons: with long lists in many routes it is not looked at to the end. */
+enum { SHADOW_WORK_MAX = 4000000 };
+
+static size_t size_of(const struct pattern_set *set)
+{
+	return set->whole.count + set->domains.count + set->globs.count;
+}
+
+static size_t work_of(const struct pattern_set *outer, const struct pattern_set *inner)
+{
+	return size_of(inner) * (outer->globs.count + 1);
+}
+
 static bool covers_set(
 	bool has_outer, const struct pattern_set *outer, bool has_inner, const struct pattern_set *inner)
 {
@@ -180,19 +193,36 @@ static bool covers(const struct policy_route *outer, const struct policy_route *
 		       outer->has_recipients, &outer->recipients, inner->has_recipients, &inner->recipients);
 }
 
+/* The first earlier route that covers it; NULL: none, or it was too much to look at. */
+static const struct policy_route *find_cover(const struct policy *policy, size_t number, size_t *work)
+{
+	const struct policy_route *inner = &policy->routes[number];
+
+	for (size_t i = 0; i < number && *work < SHADOW_WORK_MAX; i++) {
+		const struct policy_route *outer = &policy->routes[i];
+
+		*work += 1 + work_of(&outer->recipients, &inner->recipients) +
+			 work_of(&outer->senders, &inner->senders) +
+			 work_of(&outer->clients, &inner->clients);
+		if (covers(outer, inner))
+			return outer;
+	}
+	return NULL;
+}
+
 void policy_check_route_shadows(const struct policy *policy, struct report *report)
 {
+	size_t work = 0;
+
 	for (size_t i = 1; i < policy->route_count; i++) {
-		size_t k = 0;
+		const struct policy_route *outer = find_cover(policy, i, &work);
 		char place[32];
 
-		while (k < i && !covers(&policy->routes[k], &policy->routes[i]))
-			k++;
-		if (k == i)
+		if (!outer)
 			continue;
 		snprintf(place, sizeof(place), "routes[%zu]", i);
 		report_warning_at(report, place, "never gets mail: \"%s\" before it takes all that it would",
-			policy->routes[k].shown.name);
+			outer->shown.name);
 	}
 }
 

@@ -22,8 +22,9 @@ struct sockaddr;
 enum {
 	POLICY_TEXT_MAX = 1024 * 1024, /* bytes of a document */
 	POLICY_RULES_MAX = 10000,
-	POLICY_ITEMS_MAX = 100000, /* of one list in the document */
-	POLICY_EXEMPT_MAX = 256,   /* networks of abuse.exempt */
+	POLICY_ITEMS_MAX = 100000,    /* of one list in the document */
+	POLICY_ENTRIES_MAX = 1000000, /* networks and addresses of all rules and routes, lists written out */
+	POLICY_EXEMPT_MAX = 256,      /* networks of abuse.exempt */
 	POLICY_ROUTES_MAX = 1000,
 	POLICY_CREDENTIALS_MAX = 1000,
 };

@@ -249,6 +249,39 @@ static void a_limit_counts_what_its_key_has(void **state)
 		}
 }
 
+/* A list of 1000 in 1000 rules is as much as there may be, and one more is told of where it stands. */
+static void lists_are_not_written_out_without_end(void **state)
+{
+	static const char *const tails[] = { "",
+		"- {effect: allow, senders: x.org}\n"
+		"- {effect: allow, match: {network: 10.0.0.1}}\n"
+		"routes: [{to: [{direct: true}], match: {recipient: x.org}}]\n" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
+		struct buf text = { 0 };
+		struct report report = { 0 };
+		struct policy *policy;
+
+		buf_append_str(&text, "lists: {l: {addresses: [a@b.org");
+		for (int k = 1; k < 1000; k++)
+			buf_printf(&text, ", a%d@b.org", k);
+		buf_append_str(&text, "]}}\nclients:\n");
+		for (int k = 0; k < 1000; k++)
+			buf_append_str(&text, "- {effect: allow, match: {helo: a}, recipients: list:l}\n");
+		buf_append_str(&text, tails[i]);
+		policy = policy_parse(buf_span(&text), "p.yaml", &report);
+		assert_int_equal(policy != NULL, i == 0);
+		assert_int_equal(report.errors, i > 0 ? 3 : 0);
+		buf_append_byte(&report.text, '\0');
+		assert_int_equal(
+			strstr(buf_span(&report.text).ptr, "1 entries, lists written out") != NULL, i > 0);
+		policy_free(&policy);
+		report_fini(&report);
+		buf_fini(&text);
+	}
+}
+
 static void an_empty_document_is_a_policy_that_lets_nobody_in(void **state)
 {
 	static const char *const texts[] = { "", "# only a comment\n", "clients:\n", "clients: []\n" };
@@ -295,6 +328,7 @@ int main(void)
 		cmocka_unit_test(a_limit_that_counts_nothing_is_warned_of),
 		cmocka_unit_test(rates_become_numbers),
 		cmocka_unit_test(a_limit_counts_what_its_key_has),
+		cmocka_unit_test(lists_are_not_written_out_without_end),
 		cmocka_unit_test(an_empty_document_is_a_policy_that_lets_nobody_in),
 		cmocka_unit_test(a_document_cut_anywhere_does_no_harm),
 	};
