@@ -111,6 +111,24 @@ static const char *names_fault(const struct dkim_rule *rule)
 	return has_from ? NULL : "From is not among the header fields to sign; it must be";
 }
 
+/* RFC 6376 3.5: what is written in i= as it is: no white space, no ';', and no '=', which would begin a code.
+ */
+static bool is_identity(struct span identity, struct span domain)
+{
+	size_t at = identity.len;
+
+	for (size_t i = 0; i < identity.len; i++)
+		if (identity.ptr[i] <= ' ' || identity.ptr[i] > '~' || strchr(";=", identity.ptr[i]))
+			return false;
+	while (at > 0 && identity.ptr[at - 1] != '@')
+		at--;
+	if (!at || identity.len > DKIM_IDENTITY_MAX || identity.len - at < domain.len)
+		return false;
+	if (!span_eq_nocase(span_drop(identity, identity.len - domain.len), domain))
+		return false;
+	return identity.len - at == domain.len || identity.ptr[identity.len - domain.len - 1] == '.';
+}
+
 const char *dkim_rule_fault(const struct dkim_rule *rule)
 {
 	if (!is_dns_name(rule->domain))
@@ -120,6 +138,9 @@ const char *dkim_rule_fault(const struct dkim_rule *rule)
 		       "between";
 	if (rule->selector.len + strlen("._domainkey.") + rule->domain.len > DKIM_DNS_NAME_MAX)
 		return "SELECTOR._domainkey.DOMAIN is longer than 253 characters; take a shorter selector";
+	if (rule->identity.len && !is_identity(rule->identity, rule->domain))
+		return "the identity is no address of the domain or of one below it; write user@DOMAIN or "
+		       "@DOMAIN";
 	return names_fault(rule);
 }
 
@@ -279,6 +300,8 @@ static void add_tags(struct folder *folder, const struct dkim_rule *rule, struct
 	add_tag(folder, "c", span_of_str(canon));
 	add_tag(folder, "d", rule->domain);
 	add_tag(folder, "s", rule->selector);
+	if (rule->identity.len)
+		add_tag(folder, "i", rule->identity);
 	add_number(folder, "t", now_s);
 	if (rule->lifetime_s)
 		add_number(folder, "x", now_s + (int64_t)rule->lifetime_s);
@@ -346,8 +369,9 @@ enum err dkim_signer_end(
 		return state == DKIM_HEADER_TOO_LONG ? ERR_FULL : ERR_INVALID;
 	err = sign_all(signer, now_s, fields_out);
 	if (err) {
-		*why_out = err == ERR_FULL ? "has more header fields to sign than a signature may name"
-					   : "the key does not sign";
+		*why_out = err == ERR_FULL
+				   ? "the header section has more fields to sign than a signature may name"
+				   : "the key does not sign";
 		buf_truncate(fields_out, len);
 	}
 	return err;

@@ -16,6 +16,7 @@ enum {
 	DKIM_RULE_NAMES_MAX = 64,
 	DKIM_DNS_NAME_MAX = 253, /* SELECTOR._domainkey.DOMAIN */
 	DKIM_FIELD_NAME_MAX = 64,
+	DKIM_IDENTITY_MAX = 320,
 };
 
 struct dkim_signed_name {
@@ -30,6 +31,8 @@ extern const size_t dkim_default_name_count;
 struct dkim_rule {
 	const struct dkim_key *key;   /* borrowed; private */
 	struct span domain, selector; /* borrowed; d= and s=, in ASCII */
+	struct span identity; /* borrowed; i=, an address or "@" and a name, of the domain or below. Empty: no
+				 i= */
 	enum dkim_canon header_canon, body_canon;
 	const struct dkim_signed_name *names; /* borrowed; NULL: dkim_default_names */
 	size_t name_count;

@@ -265,9 +265,45 @@ static void a_rule_that_makes_no_sense_is_told(void **state)
 	}
 }
 
+static void an_identity_is_of_the_domain_or_below(void **state)
+{
+	static const struct {
+		const char *identity;
+		bool is_good;
+	} rows[] = {
+		{ "@example.org", true },
+		{ "me@Example.ORG", true },
+		{ "me@a.example.org", true },
+		{ "a@b@example.org", true },
+		{ "example.org", false },
+		{ "me@badexample.org", false },
+		{ "me@org", false },
+		{ "me@example.org.evil", false },
+		{ "m e@example.org", false },
+		{ "m;e@example.org", false },
+		{ "m=e@example.org", false },
+		{ "m\xc3\xa4@example.org", false },
+	};
+	struct dkim_rule rule = rule_of(ed25519);
+	struct buf out = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		rule.identity = span_of_str(rows[i].identity);
+		if (!dkim_rule_fault(&rule) != rows[i].is_good)
+			fail_msg("%s", rows[i].identity);
+	}
+	rule.identity = SPAN_LIT("me@a.example.org");
+	assert_int_equal(sign(&rule, 1, SPAN_LIT(mail), 10, &out), ERR_OK);
+	buf_append_byte(&out, '\0');
+	assert_non_null(strstr(out.base + out.head, " i=me@a.example.org;"));
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(an_identity_is_of_the_domain_or_below),
 		cmocka_unit_test(a_field_says_what_its_rule_says),
 		cmocka_unit_test(what_is_signed_verifies_however_it_is_split),
 		cmocka_unit_test(a_change_is_seen),
