@@ -295,6 +295,7 @@ static void compile(struct policy *policy, const struct policy_text *text, struc
 	policy_compile_limits(policy, text, report);
 	compile_abuse(policy, text, report);
 	policy_check_names(NAMES_OF(text->clients), "clients", report);
+	policy_compile_signings(policy, text, report);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		compile_rule(&c, i);
 	policy_compile_routes(policy, text, report);

@@ -11,6 +11,8 @@
 /* --- the document: schema.c has the tables ------------------------------------------------------ */
 
 enum tls_wish { TLS_EITHER, TLS_NEVER, TLS_ANY, TLS_1_3 };
+/* Of the header, then of the body. */
+enum sign_form { SIGN_RELAXED_RELAXED, SIGN_RELAXED_SIMPLE, SIGN_SIMPLE_RELAXED, SIGN_SIMPLE_SIMPLE };
 
 struct rule_text {
 	const char *name, *comment;
@@ -124,6 +126,20 @@ struct route_text_list {
 	size_t count;
 };
 
+struct sign_text {
+	const char *domain, *identity;
+	bool subdomains;
+	enum policy_sign_by by;
+	struct text_list selectors, headers;
+	uint64_t expire_ms;
+	enum sign_form form;
+};
+
+struct sign_text_list {
+	const struct sign_text *items;
+	size_t count;
+};
+
 struct policy_text {
 	struct named_list_list lists;
 	struct limit_text_list limits;
@@ -135,6 +151,7 @@ struct policy_text {
 	struct rule_text_list clients;
 	struct credentials_text_list credentials;
 	struct route_text_list routes;
+	struct sign_text_list sign;
 };
 
 extern const struct setting_table policy_schema;
@@ -177,6 +194,8 @@ struct policy {
 	struct policy_route *routes;
 	size_t route_count;
 	struct policy_routes_digest routes_digest;
+	struct policy_signing *signings;
+	size_t signing_count;
 };
 
 /* names.c: of items that begin with their name, a const char *. */
@@ -221,6 +240,9 @@ void policy_compile_addresses(struct policy *policy, const struct policy_text *t
 void policy_compile_routes(struct policy *policy, const struct policy_text *text, struct report *report);
 /* Warns of routes that an earlier one leaves nothing to. */
 void policy_check_route_shadows(const struct policy *policy, struct report *report);
+
+/* sign.c. Reports at "sign[N]". */
+void policy_compile_signings(struct policy *policy, const struct policy_text *text, struct report *report);
 
 /* shadow.c: warns of rules that an earlier one leaves nothing to. Needs the finished tree. */
 void policy_check_shadows(const struct policy *policy, struct report *report);

@@ -19,6 +19,7 @@
 #define IN_TARGET(field)      .offset = offsetof(struct target_text, field)
 #define IN_FIELD(field)       .offset = offsetof(struct field_text, field)
 #define IN_ROUTE(field)       .offset = offsetof(struct route_text, field)
+#define IN_SIGN(field)        .offset = offsetof(struct sign_text, field)
 #define NAME                  .type = SETTING_NAME, .max = LIMIT_NAME_MAX
 #define STRING                .type = SETTING_STRING, .max = 64
 #define STRINGS               .type = SETTING_STRINGS, .max = POLICY_ITEMS_MAX
@@ -207,6 +208,34 @@ static const struct setting_row route_rows[] = {
 static const struct setting_table route_table = { route_rows, ARRAY_LEN(route_rows),
 	sizeof(struct route_text) };
 
+static const char *const sign_by_names[] = {
+	[POLICY_SIGN_BY_AUTHOR] = "author",
+	[POLICY_SIGN_BY_SENDER] = "sender",
+};
+static const char *const sign_form_names[] = {
+	[SIGN_RELAXED_RELAXED] = "relaxed/relaxed",
+	[SIGN_RELAXED_SIMPLE] = "relaxed/simple",
+	[SIGN_SIMPLE_RELAXED] = "simple/relaxed",
+	[SIGN_SIMPLE_SIMPLE] = "simple/simple",
+};
+static const struct setting_row sign_rows[] = {
+	{ "domain", NULL, DOMAIN, IN_SIGN(domain), .help = "The domain that signs." },
+	{ "subdomains", "false", BOOL, IN_SIGN(subdomains), .help = "It signs for all below it too." },
+	{ "by", "author", ENUM(sign_by_names), IN_SIGN(by),
+		.help = "author: the domain in From. sender: else that of the envelope's sender." },
+	{ "selectors", "", STRINGS, IN_SIGN(selectors),
+		.help = "Of the domain's active keys these sign. Not set: all." },
+	{ "headers", "", STRINGS, IN_SIGN(headers),
+		.help = "Header fields to sign. Not set: the usual ones." },
+	{ "identity", "", .type = SETTING_STRING, .max = 320, IN_SIGN(identity),
+		.help = "An address for i=. Not set: none." },
+	{ "expire", "0s", DURATION(0, 365 * DAYS), IN_SIGN(expire_ms),
+		.help = "A signature holds that long. 0s: for ever." },
+	{ "canonicalization", "relaxed/relaxed", ENUM(sign_form_names), IN_SIGN(form),
+		.help = "What a signature forgives, of header and body." },
+};
+static const struct setting_table sign_table = { sign_rows, ARRAY_LEN(sign_rows), sizeof(struct sign_text) };
+
 static const struct setting_row rows[] = {
 	{ "lists", "", NAMED(list_table, 1000), AT(lists), .help = "Lists that rules may name." },
 	{ "limits", "", NAMED(limit_table, 200), AT(limits), .help = "How much in which time." },
@@ -229,6 +258,8 @@ static const struct setting_row rows[] = {
 		.help = "How the cluster logs in where it delivers to." },
 	{ "routes", "", SECTIONS(route_table, POLICY_ROUTES_MAX), AT(routes),
 		.help = "Where mail goes, in order: the first that matches a recipient takes it." },
+	{ "sign", "", SECTIONS(sign_table, POLICY_SIGNINGS_MAX), AT(sign),
+		.help = "Domains whose mail is signed with DKIM." },
 };
 
 const struct setting_table policy_schema = { rows, ARRAY_LEN(rows), sizeof(struct policy_text) };

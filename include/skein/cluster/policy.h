@@ -27,6 +27,8 @@ enum {
 	POLICY_EXEMPT_MAX = 256,      /* networks of abuse.exempt */
 	POLICY_ROUTES_MAX = 1000,
 	POLICY_CREDENTIALS_MAX = 1000,
+	POLICY_SIGNINGS_MAX = 1000,
+	POLICY_SIGN_HEADERS_MAX = 64,
 };
 
 /*
@@ -93,6 +95,36 @@ struct policy_abuse {
 	struct cidr_list exempt; /* never banned */
 };
 const struct policy_abuse *policy_abuse(const struct policy *policy);
+
+/* --- signing ------------------------------------------------------------------------------------ */
+
+enum policy_sign_by {
+	POLICY_SIGN_BY_AUTHOR, /* of the domain that From names: what DMARC looks at */
+	POLICY_SIGN_BY_SENDER, /* where From has none that signs: of the envelope's sender */
+};
+
+/* What an entry of `sign` says: mail of a domain is signed with DKIM, by the cluster's keys of that domain.
+ */
+struct policy_signing {
+	const char *domain; /* lower case: d= */
+	bool has_subdomains;
+	enum policy_sign_by by;
+	struct text_list selectors; /* that sign, if their keys are active; empty: all */
+	struct text_list headers;   /* to be over-signed; empty: the usual ones */
+	const char *identity;       /* "": none */
+	uint32_t lifetime_s;        /* 0: for ever */
+	bool is_header_simple, is_body_simple;
+	size_t number; /* its place among them, from 0 */
+};
+
+const struct policy_signing *policy_signings(const struct policy *policy, size_t *count_out);
+/*
+ * The entry for mail whose From names `authors`, domains in lower case, and whose envelope's sender is of
+ * `sender`, which may be empty. The first author with an entry decides; of several entries that of the
+ * nearest domain. NULL: it is not signed.
+ */
+const struct policy_signing *policy_signing_for(
+	const struct policy *policy, const struct span *authors, size_t author_count, struct span sender);
 
 /* --- decisions ---------------------------------------------------------------------------------- */
 
