@@ -34,29 +34,6 @@ struct setting {
 	struct buf text;
 };
 
-/* A cluster whose secrets only some keys open is a mistake: nodes read all of them with one key file. */
-static enum ctl_exit check_keys(const struct setting *setting, const struct secret_rows *rows)
-{
-	struct secret_key_id current = secret_key_id_text(setting->keys.current.id),
-			     previous = secret_key_id_text(setting->keys.previous.id);
-
-	for (size_t i = 0; i < rows->count; i++) {
-		const struct secret_row *row = &rows->rows[i];
-		bool is_ours =
-			span_eq(row->note.key_id, span_of_str(current.text)) ||
-			(setting->keys.has_previous && span_eq(row->note.key_id, span_of_str(previous.text)));
-
-		if (is_ours || span_eq(row->name, span_of_str(setting->name)))
-			continue;
-		session_complain(
-			"%.*s is sealed by key %.*s, the key file has %s: take the cluster's key, or "
-			"remove what it sealed",
-			SPAN_ARGS(row->name), SPAN_ARGS(row->note.key_id), current.text);
-		return CTL_NEGATIVE;
-	}
-	return CTL_OK;
-}
-
 static void tell_set(const struct session *session, const struct setting *setting,
 	const struct secret_row *old, const struct secret_written *written)
 {
@@ -81,7 +58,7 @@ static enum ctl_exit set(struct session *session, void *arg)
 	const struct secret_row *old = exit ? NULL : secret_rows_find(&rows, setting->name);
 
 	if (!exit)
-		exit = check_keys(setting, &rows);
+		exit = secret_rows_check_key(&rows, setting->name, &setting->keys);
 	if (!exit)
 		exit = secret_write(session, &setting->keys.current, span_of_str(setting->name),
 			old ? old->note.version.number : 0, buf_span(&setting->text), &written);

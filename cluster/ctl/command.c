@@ -119,6 +119,29 @@ static const struct command commands[] = {
 		"stopped halfway may be run again.\n"
 		"  --new-key FILE  the key to seal with; --key-file is the one that opens\n",
 		cmd_secret_rotate },
+	{ "dkim create", "DOMAIN [--selector S] [--algorithm rsa|ed25519] [--bits N]",
+		"make a key that signs mail of a domain",
+		"Kept in the cluster, sealed with --key-file; nobody ever sees it. It signs once it is "
+		"active "
+		"and the policy says\n"
+		"so under `sign`.\n"
+		"  --selector S   its name (kind and day)\n"
+		"  --algorithm A  rsa or ed25519 (rsa)\n"
+		"  --bits N       of rsa, 2048 to 4096 (2048)\n",
+		cmd_dkim_create },
+	{ "dkim publish", "DOMAIN [SELECTOR...]", "print the keys' records for DNS",
+		"As a line of a zone file, and as host and value. Nothing said: keys that are created or "
+		"published.\n",
+		cmd_dkim_publish },
+	{ "dkim activate", "DOMAIN [SELECTOR...] --yes", "let published keys sign",
+		"Nothing said: all that are published. A retired one may come back.\n"
+		"  --yes  DNS has the record; without it, what to look at is told\n",
+		cmd_dkim_activate },
+	{ "dkim retire", "DOMAIN SELECTOR... [--last]", "let keys sign no more",
+		"Leave the record in DNS for a week: mail on its way has the signature.\n"
+		"  --last  even the domain's only active key\n",
+		cmd_dkim_retire },
+	{ "dkim list", "", "keys, their state and since when", "", cmd_dkim_list },
 	{ "user add", "NAME [--group GROUP]... [--address ADDRESS]... [--scram] [--file FILE]",
 		"a user of this relay alone, with a password",
 		"Into the file of users, --users-file, that nodes with the back end `file` read. The "

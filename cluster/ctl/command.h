@@ -46,6 +46,11 @@ enum ctl_exit cmd_secret_set(struct ctl_options *options, int argc, char **argv)
 enum ctl_exit cmd_secret_list(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_secret_remove(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_secret_rotate(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_dkim_create(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_dkim_publish(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_dkim_activate(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_dkim_retire(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_dkim_list(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_ban_add(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_ban_list(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_ban_remove(struct ctl_options *options, int argc, char **argv);

@@ -41,3 +41,25 @@ const struct secret_row *secret_rows_find(const struct secret_rows *rows, const 
 			return &rows->rows[i];
 	return NULL;
 }
+
+enum ctl_exit secret_rows_check_key(
+	const struct secret_rows *rows, const char *name, const struct secret_keys *keys)
+{
+	struct secret_key_id current = secret_key_id_text(keys->current.id),
+			     previous = secret_key_id_text(keys->previous.id);
+
+	for (size_t i = 0; i < rows->count; i++) {
+		const struct secret_row *row = &rows->rows[i];
+		bool is_ours = span_eq(row->note.key_id, span_of_str(current.text)) ||
+			       (keys->has_previous && span_eq(row->note.key_id, span_of_str(previous.text)));
+
+		if (is_ours || span_eq(row->name, span_of_str(name)))
+			continue;
+		session_complain(
+			"%.*s is sealed by key %.*s, the key file has %s: take the cluster's key, or "
+			"remove what it sealed",
+			SPAN_ARGS(row->name), SPAN_ARGS(row->note.key_id), current.text);
+		return CTL_NEGATIVE;
+	}
+	return CTL_OK;
+}

@@ -18,5 +18,11 @@ WARN_UNUSED enum ctl_exit secret_rows_load(
 void secret_rows_fini(struct secret_rows *rows);
 /* NULL: there is none. */
 const struct secret_row *secret_rows_find(const struct secret_rows *rows, const char *name);
+/*
+ * CTL_NEGATIVE, and told: a secret other than `name` is sealed by a key that is not in `keys`. A cluster
+ * whose secrets only some keys open is a mistake: nodes read all of them with one key file.
+ */
+WARN_UNUSED enum ctl_exit secret_rows_check_key(
+	const struct secret_rows *rows, const char *name, const struct secret_keys *keys);
 
 #endif
