@@ -18,6 +18,9 @@ struct secrets {
 	enum secrets_state state;
 	const struct secret_value *values[SECRETS_MAX];
 	size_t count;
+	/* Set before others know of it. */
+	void (*on_change)(void *arg);
+	void *arg;
 };
 
 struct secrets *secrets_new(enum secrets_state state)
@@ -33,15 +36,16 @@ void secrets_free(struct secrets **secrets)
 {
 	if (!*secrets)
 		return;
+	(*secrets)->on_change = NULL;
 	secrets_replace(*secrets, NULL, 0);
 	pthread_mutex_destroy(&(*secrets)->lock);
 	mem_free(*secrets);
 	*secrets = NULL;
 }
 
-static struct span name_of(const struct secret_value *value)
+static void ref(const struct secret_value *value)
 {
-	return span_of(value->bytes, value->name_len);
+	atomic_fetch_add(&((struct secret_value *)(uintptr_t)value)->references, 1);
 }
 
 const struct secret_value *secrets_get(struct secrets *secrets, const char *name)
@@ -50,23 +54,48 @@ const struct secret_value *secrets_get(struct secrets *secrets, const char *name
 
 	pthread_mutex_lock(&secrets->lock);
 	for (size_t i = 0; i < secrets->count && !found; i++)
-		if (span_eq(name_of(secrets->values[i]), span_of_str(name)))
+		if (span_eq(secret_value_name(secrets->values[i]), span_of_str(name)))
 			found = secrets->values[i];
 	if (found)
-		atomic_fetch_add(&((struct secret_value *)(uintptr_t)found)->references, 1);
+		ref(found);
 	pthread_mutex_unlock(&secrets->lock);
 	return found;
 }
 
-void secrets_explain(struct secrets *secrets, const char *name, struct buf *why_out)
+size_t secrets_get_all(struct secrets *secrets, const struct secret_value **values_out)
+{
+	size_t count;
+
+	pthread_mutex_lock(&secrets->lock);
+	count = secrets->count;
+	for (size_t i = 0; i < count; i++) {
+		values_out[i] = secrets->values[i];
+		ref(values_out[i]);
+	}
+	pthread_mutex_unlock(&secrets->lock);
+	return count;
+}
+
+enum secrets_state secrets_state(struct secrets *secrets)
 {
 	enum secrets_state state;
 
 	pthread_mutex_lock(&secrets->lock);
 	state = secrets->state;
 	pthread_mutex_unlock(&secrets->lock);
+	return state;
+}
+
+void secrets_on_change(struct secrets *secrets, void (*fn)(void *arg), void *arg)
+{
+	secrets->on_change = fn;
+	secrets->arg = arg;
+}
+
+void secrets_explain(struct secrets *secrets, const char *name, struct buf *why_out)
+{
 	buf_printf(why_out, "secret \"%s\": ", name);
-	switch (state) {
+	switch (secrets_state(secrets)) {
 	case SECRETS_STANDALONE:
 		buf_append_str(why_out,
 			"a node that stands alone has no secrets; they need redis.address and "
@@ -104,6 +133,11 @@ const struct secret_value *secret_value_new(struct span name, struct span text)
 	return value;
 }
 
+struct span secret_value_name(const struct secret_value *value)
+{
+	return span_of(value->bytes, value->name_len);
+}
+
 struct span secret_value_text(const struct secret_value *value)
 {
 	return span_of(value->bytes + value->name_len, value->text_len);
@@ -134,4 +168,6 @@ void secrets_replace(struct secrets *secrets, const struct secret_value *const *
 	pthread_mutex_unlock(&secrets->lock);
 	for (size_t i = 0; i < old_count; i++)
 		secret_value_unref(&old[i]);
+	if (secrets->on_change)
+		secrets->on_change(secrets->arg);
 }

@@ -38,6 +38,13 @@ const struct secret_value *secrets_get(struct secrets *secrets, const char *name
 /* Any thread. Appends a sentence that names the cure, for a name that secrets_get() does not know. */
 void secrets_explain(struct secrets *secrets, const char *name, struct buf *why_out);
 
+enum secrets_state secrets_state(struct secrets *secrets);
+/* Any thread. A reference to each of them, in no order: at most SECRETS_MAX. Returns how many. */
+size_t secrets_get_all(struct secrets *secrets, const struct secret_value **values_out);
+/* `fn` is told of each replacement, by the thread that does it. Set before that begins. */
+void secrets_on_change(struct secrets *secrets, void (*fn)(void *arg), void *arg);
+
+struct span secret_value_name(const struct secret_value *value);
 /* Not NUL-terminated; valid as long as the reference. */
 struct span secret_value_text(const struct secret_value *value);
 /* Any thread. Sets the pointer to NULL; NULL inside is fine. */

@@ -57,6 +57,33 @@ static void who_holds_a_value_keeps_it_when_another_is_set(void **state)
 	secret_value_unref(&held);
 }
 
+static void on_change(void *arg)
+{
+	(*(unsigned *)arg)++;
+}
+
+static void a_change_is_told_and_all_can_be_had(void **state)
+{
+	struct secrets *secrets = secrets_new(SECRETS_AWAITED);
+	const struct secret_value *values[2] = { NULL, NULL };
+	unsigned changes = 0;
+
+	(void)state;
+	secrets_on_change(secrets, on_change, &changes);
+	assert_int_equal(secrets_state(secrets), SECRETS_AWAITED);
+	assert_int_equal(secrets_get_all(secrets, values), 0);
+	put_two(secrets, "one", "two");
+	assert_int_equal(changes, 1);
+	assert_int_equal(secrets_state(secrets), SECRETS_LOADED);
+	assert_int_equal(secrets_get_all(secrets, values), 2);
+	secrets_free(&secrets);
+	assert_int_equal(changes, 1);
+	assert_span_equal(secret_value_name(values[0]), "a");
+	assert_span_equal(secret_value_text(values[1]), "two");
+	secret_value_unref(&values[0]);
+	secret_value_unref(&values[1]);
+}
+
 /* What the kernel says of the page that the text is in. */
 static bool page_has_flag(const void *address, const char *flag)
 {
@@ -130,6 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(values_are_found_by_their_whole_name),
+		cmocka_unit_test(a_change_is_told_and_all_can_be_had),
 		cmocka_unit_test(who_holds_a_value_keeps_it_when_another_is_set),
 		cmocka_unit_test(texts_stay_out_of_core_dumps_and_swap),
 		cmocka_unit_test(a_name_that_is_not_there_is_answered_with_the_cure),
