@@ -52,6 +52,7 @@ void message_unref(struct message **message)
 		body_unref(&gone->body);
 	arena_fini(&gone->arena);
 	buf_fini(&gone->packed);
+	message_drop_signature(gone);
 	message_unref(&gone->report);
 	mem_free(gone);
 }
@@ -78,8 +79,15 @@ void message_pack(struct message *message)
 		message->envelope = (struct envelope){ 0 };
 		arena_fini(&message->arena);
 	}
+	message_drop_signature(message);
 	if (message->body)
 		(void)body_evict(message->body);
+}
+
+void message_drop_signature(struct message *message)
+{
+	buf_fini(&message->signature.fields);
+	message->signature = (struct message_signature){ .set = 0 };
 }
 
 void message_unpack(struct message *message)

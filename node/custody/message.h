@@ -35,6 +35,13 @@ enum message_stage {
 struct intake;
 struct fair_flow;
 
+/* DKIM-Signature fields that were made for it (outbound/signing.h): they go in front of the body. */
+struct message_signature {
+	struct buf fields;
+	uint64_t set; /* by what keys and rules; 0: none were made */
+	int64_t good_until_s;
+};
+
 struct message {
 	struct holding holding; /* the key in the ownership table is holding.id */
 	enum message_stage stage;
@@ -54,6 +61,7 @@ struct message {
 	bool is_fetching;  /* the body is on its way from Redis */
 	unsigned readers;  /* of the envelope, who are not done yet: it is not packed */
 	bool wants_copy;   /* its origin is dead: our journal is to have it too */
+	struct message_signature signature;
 	struct list queue_link;
 	struct fair_flow *flow; /* READY: where it waits */
 	uint16_t tried;         /* hops that had it in this attempt: bits that its destination gives out */
@@ -67,8 +75,9 @@ struct message *message_ref(struct message *message);
 void message_unref(struct message **message);
 void message_enter(struct message *message, enum message_stage stage);
 const char *message_stage_name(enum message_stage stage);
-/* For one that will not be worked on soon: the envelope is kept encoded, the body leaves memory. */
+/* For one that will not be worked on soon: the envelope is kept encoded, body and signature leave memory. */
 void message_pack(struct message *message);
+void message_drop_signature(struct message *message);
 /* Has its envelope again. Harmless when it never was packed. What we packed decodes (CHECK). */
 void message_unpack(struct message *message);
 /* Takes over a stored envelope as it is; ERR_CORRUPT or ERR_INVALID when it does not decode. */

@@ -2,6 +2,8 @@
 
 #include "io/wall_clock.h"
 
+#include <stdio.h>
+
 /* Is it to be tried in this attempt, and here? */
 static bool takes_part(const struct delivery_part *part, const struct envelope *envelope, size_t recipient)
 {
@@ -43,7 +45,19 @@ void delivery_open(
 		.envid = envelope->envid,
 	};
 	delivery->message = message;
-	delivery->phase = DELIVERY_STARTED;
+	delivery->phase = DELIVERY_SIGNING;
+}
+
+void delivery_signed(struct delivery *delivery)
+{
+	delivery->signing = NULL;
+	delivery->transaction.body_size += delivery_prefix(delivery).len;
+	delivery->phase = DELIVERY_SIGNED;
+}
+
+struct span delivery_prefix(const struct delivery *delivery)
+{
+	return buf_span(&delivery->message->signature.fields);
 }
 
 static void note_attempt(
@@ -155,10 +169,23 @@ void delivery_renote(const struct delivery_part *part, struct message *message)
 	}
 }
 
+void delivery_not_signed(struct delivery *delivery, const char *why)
+{
+	/* RFC 3463 4.8: cryptographic failure. */
+	const struct mail_status status = { .enhanced = { 4, 7, 5 } };
+	char text[SIGNING_WHY_MAX + 40];
+
+	snprintf(text, sizeof(text), "not sent, because it cannot be signed: %s", why);
+	delivery->signing = NULL;
+	for (size_t i = 0; i < delivery->transaction.rcpt_count; i++)
+		note_attempt(delivery->message, delivery->rcpt_idx[i], status, span_of_str(text), "");
+}
+
 struct message *delivery_take_back(struct delivery *delivery)
 {
 	struct message *message = delivery->message;
 
+	signing_cancel(&delivery->signing);
 	if (delivery->reader)
 		body_reader_free(&delivery->reader);
 	arena_fini(&delivery->arena);

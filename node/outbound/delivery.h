@@ -6,10 +6,13 @@
 #define NODE_OUTBOUND_DELIVERY_H
 
 #include "custody/message.h"
+#include "outbound/signing.h"
 #include "skein/proto/smtp/client.h"
 
 enum delivery_phase {
 	DELIVERY_FREE,
+	DELIVERY_SIGNING, /* its signature is being made */
+	DELIVERY_SIGNED,  /* or need not be: it may start */
 	DELIVERY_STARTED, /* MAIL, RCPT, DATA are on their way */
 	DELIVERY_BODY,    /* 354 was read */
 	DELIVERY_WINDOW,  /* the final dot is written: the hop may have it */
@@ -27,6 +30,7 @@ struct delivery {
 	struct smtp_client_transaction transaction;
 	size_t *rcpt_idx; /* transaction's index → envelope's */
 	struct arena arena;
+	struct signing_job *signing;
 	struct body_reader *reader;
 	bool is_reading;  /* the reader will say when it has more */
 	bool is_troubled; /* lost before its final dot, or put off by the hop before it saw a recipient */
@@ -35,9 +39,16 @@ struct delivery {
 enum { DELIVERY_PIECE = 64 * 1024 };
 
 /* Moves the reference in. Of the recipients that are pending and are of the part, at most `rcpt_max` take
- * part. */
+ * part. It waits to be
+ * signed. */
 void delivery_open(struct delivery *delivery, const struct delivery_part *part, struct message *message,
 	size_t rcpt_max);
+/* It is signed, or need not be: its size is known now. */
+void delivery_signed(struct delivery *delivery);
+/* What goes in front of the body. */
+struct span delivery_prefix(const struct delivery *delivery);
+/* It cannot be signed, so it is not sent: a verdict of ours. */
+void delivery_not_signed(struct delivery *delivery, const char *why);
 /* One recipient's verdict; `remote` names the hop. */
 void delivery_result(
 	struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote);

@@ -36,10 +36,10 @@ struct hop_conn *hop_conn_of_link(struct list *link)
 	return LIST_ENTRY(link, struct hop_conn, link);
 }
 
-static struct delivery *free_delivery(struct hop_conn *conn)
+static struct delivery *delivery_in(struct hop_conn *conn, enum delivery_phase phase)
 {
 	for (size_t i = 0; i < CHAIN_MAX; i++) {
-		if (conn->deliveries[i].phase == DELIVERY_FREE)
+		if (conn->deliveries[i].phase == phase)
 			return &conn->deliveries[i];
 	}
 	return NULL;
@@ -151,11 +151,7 @@ static void feed_body(struct hop_conn *conn, struct delivery *delivery)
 
 static struct delivery *delivery_in_body(struct hop_conn *conn)
 {
-	for (size_t i = 0; i < CHAIN_MAX; i++) {
-		if (conn->deliveries[i].phase == DELIVERY_BODY)
-			return &conn->deliveries[i];
-	}
-	return NULL;
+	return delivery_in(conn, DELIVERY_BODY);
 }
 
 static void resume_body(struct hop_conn *conn)
@@ -180,6 +176,7 @@ static void on_body_ready(void *arg)
 static void begin_body(struct hop_conn *conn, struct delivery *delivery)
 {
 	delivery->phase = DELIVERY_BODY;
+	smtp_client_body(conn->client, delivery_prefix(delivery), &conn->hop->outbound->scratch);
 	delivery->reader = body_reader_new(delivery->message->body, DELIVERY_PIECE, on_body_ready, conn);
 	feed_body(conn, delivery);
 }
@@ -226,13 +223,55 @@ static void on_lost(
 	hand_back(conn, delivery, data->is_outcome_unknown ? ATTEMPT_UNKNOWN : ATTEMPT_LOST);
 }
 
+static void start_signed(struct hop_conn *conn)
+{
+	struct delivery *delivery = delivery_in(conn, DELIVERY_SIGNED);
+
+	if (!delivery || conn->phase != CONN_READY || !smtp_client_can_start(conn->client))
+		return;
+	delivery->phase = DELIVERY_STARTED;
+	smtp_client_start(conn->client, &delivery->transaction, &conn->hop->outbound->scratch);
+	after_call(conn);
+}
+
+static void on_signed(void *arg, const char *why)
+{
+	struct hop_conn *conn = arg;
+	struct delivery *delivery = delivery_in(conn, DELIVERY_SIGNING);
+
+	if (why) {
+		delivery_not_signed(delivery, why);
+		hand_back(conn, delivery, ATTEMPT_DONE);
+	} else {
+		delivery_signed(delivery);
+	}
+	if (conn->phase == CONN_OVER)
+		return;
+	hop_conn_fill(conn);
+	after_call(conn);
+}
+
+/* What the connection's end finds not begun goes back into the queue, without an attempt. */
+static void hand_back_not_begun(struct hop_conn *conn)
+{
+	for (size_t i = 0; i < CHAIN_MAX; i++) {
+		enum delivery_phase phase = conn->deliveries[i].phase;
+
+		if (phase == DELIVERY_SIGNING || phase == DELIVERY_SIGNED)
+			hand_back(conn, &conn->deliveries[i], ATTEMPT_DONE);
+	}
+}
+
+/* One at a time is signed; whoever is signed already starts before another is pulled. */
 void hop_conn_fill(struct hop_conn *conn)
 {
 	struct hop *hop = conn->hop;
 	struct outbound *outbound = hop->outbound;
 
-	while (conn->phase == CONN_READY && !conn->is_retiring && smtp_client_can_start(conn->client)) {
-		struct delivery *delivery = free_delivery(conn);
+	start_signed(conn);
+	while (conn->phase == CONN_READY && !conn->is_retiring && smtp_client_can_start(conn->client) &&
+		!delivery_in(conn, DELIVERY_SIGNING)) {
+		struct delivery *delivery = delivery_in(conn, DELIVERY_FREE);
 		size_t rcpt_max = hop->route->recipients_max;
 		uint32_t told = smtp_client_caps(conn->client)->rcpt_max;
 		struct message *message = delivery ? destination_pull(hop->destination, hop) : NULL;
@@ -244,8 +283,10 @@ void hop_conn_fill(struct hop_conn *conn)
 		hop->destination->trying++;
 		delivery_open(delivery, &hop->destination->part, message,
 			told && told < rcpt_max ? told : rcpt_max);
-		smtp_client_start(conn->client, &delivery->transaction, &outbound->scratch);
-		after_call(conn);
+		delivery->signing = signing_begin(&outbound->signing, message, on_signed, conn);
+		if (!delivery->signing)
+			delivery_signed(delivery);
+		start_signed(conn);
 	}
 }
 
@@ -405,6 +446,7 @@ static void on_close(void *arg, enum err why, const char *text)
 	smtp_client_abort(conn->client);
 	after_call(conn);
 	finish(conn, conn->phase == CONN_CONNECTING || is_busy(conn));
+	hand_back_not_begun(conn);
 	loop_timer_cancel(hop->outbound->loop, &conn->idle);
 	list_remove(&conn->link);
 	hop->conn_count--;

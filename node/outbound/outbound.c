@@ -68,7 +68,7 @@ bool outbound_is_idle(const struct outbound *outbound)
 		if (!destination_has_no_hop_busy(LIST_ENTRY(it, struct destination, all_link)))
 			return false;
 	}
-	return outbound->trying == 0;
+	return outbound->trying == 0 && outbound->signing.under_way == 0;
 }
 
 static void drop(struct outbound *outbound, struct message *message)

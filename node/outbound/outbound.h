@@ -16,6 +16,7 @@
 #include "io/loop.h"
 #include "io/tls.h"
 #include "io/random.h"
+#include "outbound/signing.h"
 #include "skein/proto/base/table.h"
 #include "skein/proto/mail/retry.h"
 #include "track/metrics.h"
@@ -50,6 +51,7 @@ struct outbound {
 	size_t ready_count;                      /* messages in all queues */
 	size_t trying;                           /* messages that a courier has */
 	size_t connections;
+	struct signing_desk signing;
 	struct heap waiting; /* message.due, unix ms */
 	struct loop_timer due_timer, tidy_timer;
 	struct loop_task dispatch;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+enum { PRIORITY = 5 }; /* as a route that does not say */
+
 static enum route_tls tls_of(enum hop_tls tls)
 {
 	switch (tls) {
@@ -40,6 +42,7 @@ static void fill_fallback(struct route *route, const struct settings *settings)
 	route->name = "settings";
 	route->comment = "route.next_hops of the node's settings";
 	route->number = ROUTING_FALLBACK;
+	route->priority = PRIORITY;
 	route->connections = (unsigned)settings->route.connections;
 	route->messages_per_connection = (unsigned)settings->route.messages_per_connection;
 	route->recipients_max = (unsigned)settings->route.recipients_max;

@@ -44,6 +44,7 @@ static void on_policy_changed(void *arg, const struct policy *policy)
 	if (access->authenticator)
 		authenticator_set_groups(access->authenticator, policy_groups(policy));
 	throttle_set_abuse(&access->throttle, policy_abuse(policy));
+	signing_slot_refresh(access->signing, &access->policy, access->secrets);
 }
 
 static enum err open_policy(struct access *access, struct buf *why_out)
@@ -65,6 +66,13 @@ static enum err open_policy(struct access *access, struct buf *why_out)
 
 /* --- secrets ------------------------------------------------------------------------------------ */
 
+static void on_secrets_changed(void *arg)
+{
+	struct access *access = arg;
+
+	signing_slot_refresh(access->signing, &access->policy, access->secrets);
+}
+
 static enum err open_secrets(struct access *access, struct buf *why_out)
 {
 	const struct settings *settings = access->options.settings;
@@ -76,6 +84,8 @@ static enum err open_secrets(struct access *access, struct buf *why_out)
 	access->secrets = secrets_new(!settings->redis.address.host[0] ? SECRETS_STANDALONE
 				      : access->cluster_keys           ? SECRETS_AWAITED
 								       : SECRETS_NO_KEY);
+	access->signing = signing_slot_new(access->options.log);
+	secrets_on_change(access->secrets, on_secrets_changed, access);
 	return err;
 }
 
@@ -238,6 +248,7 @@ bool access_fini(struct access *access)
 		is_log_free = authenticator_free(&access->authenticator);
 	if (access->throttle.guard)
 		throttle_fini(&access->throttle);
+	signing_slot_free(&access->signing);
 	policy_slot_fini(&access->policy);
 	secrets_free(&access->secrets);
 	cluster_key_free(&access->cluster_keys);

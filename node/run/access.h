@@ -1,7 +1,7 @@
 /*
- * access: who may relay through this node: the policy, the back ends of authentication, the secrets, and what
- * holds clients back; made at the start, followed in the cluster, changed by a reload. All calls are the main
- * thread's.
+ * access: who may relay through this node: the policy, the back ends of authentication, the secrets, what
+ * mail is signed with, and what holds clients back; made at the start, followed in the cluster, changed by a
+ * reload. All calls are the main thread's.
  */
 #ifndef NODE_RUN_ACCESS_H
 #define NODE_RUN_ACCESS_H
@@ -14,6 +14,7 @@
 #include "auth/authenticator.h"
 #include "config/settings.h"
 #include "custody/spool.h"
+#include "outbound/signing_set.h"
 #include "skein/cluster/secret.h"
 #include "track/log.h"
 
@@ -35,6 +36,7 @@ struct access {
 	struct secret_keys *cluster_keys;    /* NULL: none */
 	struct secrets *secrets;
 	struct secret_watch *secret_watch; /* NULL: no Redis, or no key */
+	struct signing_slot *signing;      /* what mail is signed with: policy and secrets together */
 	struct throttle throttle;
 };
 

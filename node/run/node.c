@@ -627,6 +627,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.budget = &node->budget,
 		.connections = &node->connections,
 		.policy = &node->access.policy,
+		.signing = node->access.signing,
 		.authenticator = node->access.authenticator,
 		.throttle = &node->access.throttle,
 		.server_tls = node->server_tls.slots,

@@ -21,6 +21,7 @@
 #include "skein/cluster/member.h"
 #include "track/metrics.h"
 
+struct signing_slot;
 struct worker;
 
 /* What a worker tells the node; called on the worker's thread. */
@@ -46,6 +47,7 @@ struct worker_shared {
 	atomic_size_t *connections;
 	struct throttle *throttle;
 	struct policy_slot *policy;
+	struct signing_slot *signing;
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *server_tls;         /* one per listener */
 	struct tls_slot *redis_tls;

@@ -80,6 +80,12 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		.help = "Recipients that a next hop took." },
 	[METRIC_DELIVERY_TIME] = { "skein_delivery_seconds", SECONDS(delivery_us),
 		.help = "From our 250 to the next hop's." },
+	[METRIC_MESSAGES_SIGNED] = { "skein_messages_signed_total", COUNTER,
+		.help = "Messages that got DKIM signatures on their way out; once more when they are made "
+			"anew "
+			"for a later try." },
+	[METRIC_SIGNING_FAILURES] = { "skein_signing_failures_total", COUNTER,
+		.help = "Messages that the policy wants signed, that could not be, and that wait for it." },
 	[METRIC_HOP_CONNECTIONS_OPEN] = { "skein_hop_connections_open", GAUGE,
 		.help = "Connections to next hops." },
 	[METRIC_HOP_FAILURES] = { "skein_hop_failures_total", COUNTER,

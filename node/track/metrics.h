@@ -40,7 +40,9 @@ enum metric {
 	METRIC_MESSAGES_EXPIRED,
 	METRIC_BYTES_DELIVERED,
 	METRIC_RECIPIENTS_DELIVERED,
-	METRIC_DELIVERY_TIME,        /* histogram, µs: from acceptance to the next hop's 250 */
+	METRIC_DELIVERY_TIME, /* histogram, µs: from acceptance to the next hop's 250 */
+	METRIC_MESSAGES_SIGNED,
+	METRIC_SIGNING_FAILURES,
 	METRIC_HOP_CONNECTIONS_OPEN, /* gauge */
 	METRIC_HOP_FAILURES,         /* connections that failed or broke */
 	/* queue and cluster */
