@@ -1,6 +1,7 @@
 #include "policy_secrets.h"
 
 #include "secret_rows.h"
+#include "skein/cluster/dkim_secret.h"
 #include "skein/cluster/policy.h"
 #include "skein/proto/base/table.h"
 
@@ -59,14 +60,42 @@ static void warn(const struct need *need)
 			need->secret, need->route, need->secret);
 }
 
-static void look(const struct needs *needs, struct session *session)
+static bool has_key(const struct secret_rows *rows, const char *domain)
+{
+	struct dkim_secret_name name;
+
+	for (size_t i = 0; i < rows->count; i++)
+		if (dkim_secret_name_parse(rows->rows[i].name, &name) &&
+			span_eq(name.domain, span_of_str(domain)))
+			return true;
+	return false;
+}
+
+/* Whether a key is active is sealed; whether there is one is not. */
+static void look_for_keys(const struct policy *policy, const struct secret_rows *rows)
+{
+	const struct policy_signing *signings;
+	size_t count;
+
+	signings = policy_signings(policy, &count);
+	for (size_t i = 0; i < count; i++)
+		if (!has_key(rows, signings[i].domain))
+			session_complain(
+				"warning: there is no key for mail of \"%s\", so it waits: skeinctl dkim "
+				"create %s",
+				signings[i].domain, signings[i].domain);
+}
+
+static void look(const struct needs *needs, const struct policy *policy, struct session *session)
 {
 	struct secret_rows rows;
 
-	if (secret_rows_load(&rows, session, false) == CTL_OK)
+	if (secret_rows_load(&rows, session, false) == CTL_OK) {
 		for (size_t i = 0; i < needs->count; i++)
 			if (!secret_rows_find(&rows, needs->items[i].secret))
 				warn(&needs->items[i]);
+		look_for_keys(policy, &rows);
+	}
 	secret_rows_fini(&rows);
 }
 
@@ -75,11 +104,14 @@ void policy_secrets_check(struct session *session, struct span text)
 	struct needs needs = { .count = 0 };
 	struct report unheard = { 0 };
 	struct policy *policy = policy_parse(text, "policy", &unheard);
+	size_t signings = 0;
 
-	if (policy)
+	if (policy) {
 		collect(&needs, policy);
-	if (needs.count)
-		look(&needs, session);
+		(void)policy_signings(policy, &signings);
+	}
+	if (needs.count || signings)
+		look(&needs, policy, session);
 	table_fini(&needs.seen);
 	arena_fini(&needs.arena);
 	policy_free(&policy);

@@ -125,3 +125,13 @@ def test_a_rotation_of_the_cluster_key_keeps_them(ctl, tmp_path):
     ctl.text("secret", "rotate", "--new-key", str(tmp_path / "new"))
     done = ctl.run("dkim", "publish", "example.com", "--json", key=tmp_path / "new")
     assert done.returncode == OK and value in done.stdout
+
+
+def test_a_policy_that_signs_without_a_key_is_warned_of(ctl, tmp_path):
+    policy = tmp_path / "policy.yaml"
+    policy.write_text("sign: [{domain: Example.com}, {domain: example.org}]\n")
+    ctl.text("dkim", "create", "example.org", "--selector", "s1", "--algorithm", "ed25519")
+    done = ctl.run("policy", "apply", str(policy), "-m", "test")
+    assert done.returncode == OK
+    assert done.stderr == ('skeinctl: warning: there is no key for mail of "example.com", so it waits: '
+                           "skeinctl dkim create example.com\n")
