@@ -91,9 +91,10 @@ bool custody_may_finish(struct custody *custody, struct message *message);
 void custody_window(struct custody *custody, struct message *message, bool is_windowed);
 /* A TRYING message comes back; the verdicts are in its envelope. */
 void custody_attempted(struct custody *custody, struct message *message, enum attempt_end end);
-/* No next hop can be reached: back to the cluster for `delay_ms`, without an attempt. READY, out of the
- * queue. */
-void custody_put_off(struct custody *custody, struct message *message, uint64_t delay_ms, const char *why);
+/* No next hop can be reached: back to the cluster for `delay_ms`, without an attempt. `status` and `why` are
+ * noted. READY, out of the queue. */
+void custody_put_off(struct custody *custody, struct message *message, uint64_t delay_ms,
+	struct mail_status status, const char *why);
 /* A WAITING message, out of the heap: its time has come. */
 void custody_due(struct custody *custody, struct message *message);
 

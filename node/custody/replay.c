@@ -30,7 +30,8 @@ static enum err damage(
 	buf_printf(replay->problem,
 		"journal: %s/%s is damaged at byte %zu: %s. Nothing was changed. Restore the file if the "
 		"disk has "
-		"another copy. To go on without what cannot be read, start once with --set journal.salvage=true: what can be "
+		"another copy. To go on without what cannot be read, start once with --set "
+		"journal.salvage=true: what can be "
 		"read is "
 		"kept, the file stays as %s.damaged, and mail whose record of delivery is lost may be sent "
 		"again",

@@ -433,7 +433,8 @@ void custody_attempted(struct custody *custody, struct message *message, enum at
 	record(custody, message, settled_before(custody, message, message->envelope.attempts));
 }
 
-void custody_put_off(struct custody *custody, struct message *message, uint64_t delay_ms, const char *why)
+void custody_put_off(struct custody *custody, struct message *message, uint64_t delay_ms,
+	struct mail_status status, const char *why)
 {
 	struct span before;
 
@@ -442,13 +443,16 @@ void custody_put_off(struct custody *custody, struct message *message, uint64_t 
 		return;
 	}
 	message_unpack(message);
+	log_event(custody->log, LOG_INFO, "message-put-off",
+		LOG_STR("id", msg_id_format(&message->holding.id).text), LOG_STR("why", why),
+		LOG_U64("delay_ms", delay_ms), LOG_END);
 	message_enter(message, MESSAGE_REPORTING);
 	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
 		struct envelope_recipient *recipient = &message->envelope.recipients[i];
 
 		if (recipient->state != RECIPIENT_PENDING)
 			continue;
-		recipient->status = (struct mail_status){ .enhanced = { 4, 4, 1 } };
+		recipient->status = status;
 		recipient->diagnostic = arena_dup(&message->arena, span_of_str(why));
 	}
 	message->delay_ms = delay_ms;

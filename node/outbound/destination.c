@@ -3,6 +3,8 @@
 #include "custody/custody.h"
 #include "skein/proto/base/alloc.h"
 
+#include <string.h>
+
 enum { PUT_OFF_PER_TURN = 200, LOOK_MS = 500, LOOK_SOON_MS = 20, NO_HOP_MS = 60000 };
 
 static struct span own_copy(struct span text)
@@ -10,18 +12,118 @@ static struct span own_copy(struct span text)
 	return span_of(text.len ? mem_dup(text.ptr, text.len) : NULL, text.len);
 }
 
-static void make_hops(struct destination *destination)
+/* --- which hops there are ------------------------------------------------------------------------ */
+
+static uint16_t port_of(const struct route_target *target)
+{
+	return target->port ? target->port : target->tls_first ? 465 : 25;
+}
+
+static unsigned free_bit(const struct destination *destination)
+{
+	unsigned used = 0, bit = 0;
+
+	for (size_t i = 0; i < destination->hop_count; i++)
+		used |= 1u << destination->hops[i]->bit;
+	while (used & 1u << bit)
+		bit++;
+	return bit;
+}
+
+/* One that is there already keeps what is known of it. */
+static struct hop *take_hop(
+	struct hop **old, size_t count, const struct route_target *target, const char *host, uint16_t port)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct hop *hop = old[i];
+
+		if (!hop || hop->target != target || hop->port != port || strcmp(hop->host, host) != 0)
+			continue;
+		old[i] = NULL;
+		return hop;
+	}
+	return NULL;
+}
+
+struct hops_before {
+	struct hop *hops[DESTINATION_HOPS_MAX];
+	size_t count;
+};
+
+static struct hop *put_hop(struct destination *destination, struct hops_before *before,
+	const struct route_target *target, const char *host, uint16_t port)
+{
+	struct hop *hop;
+
+	if (destination->hop_count == DESTINATION_HOPS_MAX)
+		return NULL;
+	hop = take_hop(before->hops, before->count, target, host, port);
+	if (!hop)
+		hop = hop_new(destination, target, host, port, free_bit(destination));
+	destination->hops[destination->hop_count++] = hop;
+	return hop;
+}
+
+static void put_found(struct destination *destination, struct hops_before *before,
+	const struct route_target *target, const struct dns_hops *found)
+{
+	for (size_t i = 0; found && i < found->count; i++) {
+		const struct dns_hop *at = &found->hops[i];
+		uint16_t port = at->port ? at->port : port_of(target);
+		struct hop *hop = put_hop(destination, before, target, at->host, port);
+
+		if (hop)
+			hop_set_addresses(hop, at->addresses, at->address_count);
+	}
+}
+
+static void let_go(struct destination *destination, struct hop *hop)
+{
+	hop->is_leaving = true;
+	hop_retire(hop);
+	list_push_back(&destination->leaving, &hop->leaving_link);
+}
+
+/* The targets in their order, and the hosts of each in theirs. */
+static void update_hops(struct destination *destination)
 {
 	const struct route *route = destination->route;
+	struct hops_before before = { .count = destination->hop_count };
 
+	memcpy(before.hops, destination->hops, sizeof(before.hops));
+	destination->hop_count = 0;
 	for (size_t i = 0; i < route->target_count; i++) {
 		const struct route_target *target = &route->targets[i];
-		uint16_t port = target->port ? target->port : target->tls_first ? 465 : 25;
-		unsigned bit = (unsigned)destination->hop_count;
 
-		destination->bits |= 1u << bit;
-		destination->hops[destination->hop_count++] =
-			hop_new(destination, target, target->name, port, bit);
+		if (lookup_is_static(target))
+			put_hop(destination, &before, target, target->name, port_of(target));
+		else
+			put_found(destination, &before, target, lookup_found(&destination->lookup, i));
+	}
+	for (size_t i = 0; i < before.count; i++) {
+		if (before.hops[i])
+			let_go(destination, before.hops[i]);
+	}
+}
+
+static void on_lookup(void *arg)
+{
+	struct destination *destination = arg;
+
+	if (destination->is_leaving)
+		return;
+	update_hops(destination);
+	destination_kick(destination);
+}
+
+void destination_tidy(struct destination *destination)
+{
+	LIST_EACH_SAFE(it, &destination->leaving)
+	{
+		struct hop *hop = LIST_ENTRY(it, struct hop, leaving_link);
+
+		if (hop_is_idle(hop))
+			hop_free(&hop);
 	}
 }
 
@@ -52,8 +154,11 @@ struct destination *destination_new(
 	list_init(&destination->all_link);
 	list_init(&destination->kick_link);
 	list_init(&destination->cap_link);
+	list_init(&destination->leaving);
 	loop_timer_init(&destination->timer, on_timer, destination);
-	make_hops(destination);
+	lookup_init(
+		&destination->lookup, &outbound->lookup, route, destination->domain, on_lookup, destination);
+	update_hops(destination);
 	return destination;
 }
 
@@ -66,8 +171,10 @@ void destination_free(struct destination **pointer)
 	list_remove(&destination->all_link);
 	list_remove(&destination->kick_link);
 	list_remove(&destination->cap_link);
+	lookup_fini(&destination->lookup);
 	for (size_t i = 0; i < destination->hop_count; i++)
 		hop_free(&destination->hops[i]);
+	destination_tidy(destination);
 	fair_queue_fini(&destination->ready);
 	fair_queue_fini(&destination->elsewhere);
 	routing_unref(&destination->routing);
@@ -102,6 +209,11 @@ bool destination_has_no_hop_busy(const struct destination *destination)
 		if (!hop_is_idle(destination->hops[i]))
 			return false;
 	}
+	LIST_EACH(it, &destination->leaving)
+	{
+		if (!hop_is_idle(LIST_ENTRY(it, struct hop, leaving_link)))
+			return false;
+	}
 	return true;
 }
 
@@ -111,10 +223,20 @@ bool destination_is_idle(const struct destination *destination)
 	       destination_has_no_hop_busy(destination);
 }
 
+/* Nobody knows yet where it is. */
+static bool is_unknown(const struct destination *destination)
+{
+	struct lookup_failure failure;
+
+	return !destination->hop_count && !lookup_has_failed(&destination->lookup, &failure);
+}
+
 bool destination_is_usable(const struct destination *destination)
 {
 	uint64_t now_ms = loop_now_ms(destination->outbound->loop);
 
+	if (is_unknown(destination))
+		return true;
 	for (size_t i = 0; i < destination->hop_count; i++) {
 		if (breaker_is_usable(&destination->hops[i]->breaker, now_ms))
 			return true;
@@ -128,7 +250,7 @@ bool destination_is_well(const struct destination *destination)
 		if (destination->hops[i]->breaker.state == BREAKER_CLOSED)
 			return true;
 	}
-	return false;
+	return is_unknown(destination);
 }
 
 bool destination_is_flowing(const struct destination *destination)
@@ -265,38 +387,55 @@ static bool goes_elsewhere_too(const struct destination *destination, const stru
 	return false;
 }
 
-/* Recipients of other destinations go on: for those of this one it was an attempt. */
-static void pass_over(struct destination *destination, struct message *message, const char *why)
+/* A verdict of our own on the recipients that go here; those of other destinations go on. */
+static void judge(
+	struct destination *destination, struct message *message, struct mail_status status, const char *why)
 {
-	static const struct mail_status bad_connection = { .enhanced = { 4, 4, 1 } };
-
 	if (!custody_may_start(destination->outbound->custody, message))
 		return;
 	message_enter(message, MESSAGE_TRYING);
-	delivery_verdict(&destination->part, message, bad_connection, why);
+	delivery_verdict(&destination->part, message, status, why);
 	custody_attempted(destination->outbound->custody, message, ATTEMPT_DONE);
 }
 
-/* It waits where every node can see it, which costs it no attempt. */
+static struct lookup_failure find_failure(const struct destination *destination)
+{
+	struct lookup_failure failure = {
+		.enhanced = { 4, 4, 1 }, /* RFC 3463: no answer from host */
+		.again_ms = NO_HOP_MS,
+		.why = "no route of the policy matches, and route.next_hops is not set",
+	};
+
+	if (destination->hop_count) {
+		failure.why = destination->hops[0]->last_error;
+		failure.again_ms = shortest_wait_ms(destination);
+	} else if (destination->route->target_count) {
+		(void)lookup_has_failed(&destination->lookup, &failure);
+	}
+	return failure;
+}
+
+/*
+ * Nobody can take it. Where that may change it waits, where every node can see it, which costs it no attempt.
+ */
 static void put_off_ready(struct destination *destination)
 {
 	struct outbound *outbound = destination->outbound;
-	uint64_t wait_ms = destination->hop_count ? shortest_wait_ms(destination) : NO_HOP_MS;
-	const char *why = destination->hop_count
-				  ? destination->hops[0]->last_error
-				  : "no route of the policy matches, and route.next_hops is not set";
+	const struct lookup_failure failure = find_failure(destination);
+	const struct mail_status status = { .enhanced = failure.enhanced };
 	struct message *message;
 
 	for (int i = 0; i < PUT_OFF_PER_TURN && (message = fair_queue_next(&destination->ready)); i++) {
-		uint64_t jitter_ms = random_u32(outbound->random) % (wait_ms / 2 + 1000);
+		uint64_t jitter_ms = random_u32(outbound->random) % (failure.again_ms / 2 + 1000);
 
 		message_ref(message);
 		destination_remove(message);
 		message_unpack(message);
-		if (goes_elsewhere_too(destination, &message->envelope))
-			pass_over(destination, message, why);
+		if (failure.is_permanent || goes_elsewhere_too(destination, &message->envelope))
+			judge(destination, message, status, failure.why);
 		else
-			custody_put_off(outbound->custody, message, wait_ms + jitter_ms, why);
+			custody_put_off(outbound->custody, message, failure.again_ms + jitter_ms, status,
+				failure.why);
 		message_unref(&message);
 	}
 	destination_kick(destination);
@@ -423,7 +562,7 @@ static void dispatch_ready(struct destination *destination)
 		wake_all(destination);
 	else if (hop)
 		hop_wake(hop, destination->ready.count);
-	else if (!is_probing)
+	else if (!is_probing && !is_unknown(destination))
 		put_off_ready(destination);
 }
 
@@ -434,6 +573,7 @@ void destination_dispatch(struct destination *destination)
 
 	if (outbound->is_stopping)
 		return;
+	lookup_refresh(&destination->lookup);
 	if (destination->elsewhere.count)
 		dispatch_elsewhere(destination);
 	if (destination->ready.count)
@@ -452,10 +592,14 @@ void destination_retire(struct destination *destination)
 {
 	for (size_t i = 0; i < destination->hop_count; i++)
 		hop_retire(destination->hops[i]);
+	LIST_EACH(it, &destination->leaving)
+	hop_retire(LIST_ENTRY(it, struct hop, leaving_link));
 }
 
 void destination_abort(struct destination *destination)
 {
 	for (size_t i = 0; i < destination->hop_count; i++)
 		hop_abort(destination->hops[i]);
+	LIST_EACH(it, &destination->leaving)
+	hop_abort(LIST_ENTRY(it, struct hop, leaving_link));
 }

@@ -16,6 +16,7 @@
 #include "outbound/delivery.h"
 #include "outbound/fair_queue.h"
 #include "outbound/hop.h"
+#include "outbound/lookup.h"
 #include "outbound/routing.h"
 
 enum { DESTINATION_HOPS_MAX = 16 };
@@ -27,9 +28,10 @@ struct destination {
 	struct span domain; /* owned; empty: the same hops for all */
 	struct span key;    /* owned; in outbound->destinations */
 	struct fair_queue ready, elsewhere;
+	struct lookup lookup;
 	struct hop *hops[DESTINATION_HOPS_MAX]; /* in order of preference */
 	size_t hop_count;
-	unsigned bits;             /* of hops, in use */
+	struct list leaving;       /* hop.leaving_link: no longer among them, until they are idle */
 	struct delivery_part part; /* the recipients that go there */
 	size_t trying;
 	uint64_t used_ms;        /* when it last had something to do */
@@ -80,6 +82,8 @@ struct message *destination_pull(struct destination *destination, struct hop *ho
  */
 bool destination_fail_over(struct destination *destination, struct hop *hop, struct message *message);
 
+/* Frees hops that have left and are idle. */
+void destination_tidy(struct destination *destination);
 /* All hops: idle connections say QUIT; all are closed at once. */
 void destination_retire(struct destination *destination);
 void destination_abort(struct destination *destination);

@@ -6,6 +6,7 @@
 
 #include <netdb.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { ADDRESS_LIFE_MS = 30000, CLEAR_MS = 600000 };
 
@@ -25,13 +26,23 @@ struct hop *hop_new(struct destination *destination, const struct route_target *
 		.port = port,
 	};
 	list_init(&hop->conns);
-	snprintf(hop->label, sizeof(hop->label), "%s:%u", host, (unsigned)port);
+	list_init(&hop->leaving_link);
+	snprintf(hop->label, sizeof(hop->label), strchr(host, ':') ? "[%s]:%u" : "%s:%u", host,
+		(unsigned)port);
 	return hop;
+}
+
+void hop_set_addresses(struct hop *hop, const struct address *addresses, size_t count)
+{
+	hop->address_count = count < HOP_ADDRESSES_MAX ? count : HOP_ADDRESSES_MAX;
+	memcpy(hop->addresses, addresses, hop->address_count * sizeof(*addresses));
+	hop->resolved_at_ms = UINT64_MAX;
 }
 
 void hop_free(struct hop **hop)
 {
 	CHECK(hop_is_idle(*hop));
+	list_remove(&(*hop)->leaving_link);
 	mem_free((void *)(uintptr_t)(*hop)->host);
 	mem_free(*hop);
 	*hop = NULL;

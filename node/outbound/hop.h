@@ -30,8 +30,9 @@ struct hop {
 	const struct route_target *target;
 	unsigned bit; /* one of message.tried; its own among the hops of the destination */
 	struct breaker breaker;
-	struct list conns;   /* hop_conn.link */
-	unsigned conn_count; /* connecting ones included */
+	struct list leaving_link; /* destination.leaving */
+	struct list conns;        /* hop_conn.link */
+	unsigned conn_count;      /* connecting ones included */
 	unsigned connecting;
 	unsigned window;
 	unsigned trying;   /* messages that its connections have */
@@ -54,6 +55,8 @@ struct hop {
 /* `host` is copied. */
 struct hop *hop_new(struct destination *destination, const struct route_target *target, const char *host,
 	uint16_t port, unsigned bit);
+/* What the DNS says of it: its addresses are these, for as long as it is one of the destination's. */
+void hop_set_addresses(struct hop *hop, const struct address *addresses, size_t count);
 /* It is idle. Sets the pointer to NULL. */
 void hop_free(struct hop **hop);
 /* Connections are closed at once; the resolver must have come back (hop_is_idle()). */

@@ -198,6 +198,7 @@ static void on_tidy(void *arg)
 
 	EACH_DESTINATION(destination, outbound)
 	{
+		destination_tidy(destination);
 		if (is_forgettable(destination))
 			forget(destination);
 	}

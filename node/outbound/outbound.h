@@ -16,6 +16,7 @@
 #include "io/loop.h"
 #include "io/tls.h"
 #include "io/random.h"
+#include "outbound/lookup.h"
 #include "outbound/signing.h"
 #include "skein/proto/base/table.h"
 #include "skein/proto/mail/retry.h"
@@ -41,6 +42,7 @@ struct outbound {
 	struct meter *meter;
 	struct random *random;
 	struct tls_context *tls; /* client side, no verification yet: hops are "may" or "encrypt" */
+	struct lookup_desk lookup;
 	struct policy_slot *policy;
 	struct policy_snapshot *policy_seen; /* the last one that was looked at; counted */
 	struct routing *routing;

@@ -3,6 +3,8 @@
 #include "admin/admin.h"
 #include "config/secret.h"
 #include "config/vault.h"
+#include "dns/resolver.h"
+#include "dns/self.h"
 #include "io/redis_conn.h"
 #include "io/stream.h"
 #include "run/access.h"
@@ -51,6 +53,8 @@ struct node {
 	struct server_tls server_tls;
 	struct tls_slot redis_tls;
 	struct tls_context *hop_tls;
+	struct resolver *resolver;
+	struct dns_self *self;
 	char *redis_password;
 	struct worker *workers[WORKERS_MAX];
 	unsigned worker_count;
@@ -605,6 +609,16 @@ static enum err read_password(struct node *node, struct buf *why)
 	return ERR_IO;
 }
 
+static enum err open_dns(struct node *node, struct buf *why)
+{
+	node->self = dns_self_new(node->settings);
+	node->resolver = resolver_new(node->settings, why);
+	if (node->resolver)
+		return ERR_OK;
+	buf_append_byte(why, '\n');
+	return ERR_INVALID;
+}
+
 static bool is_live_somewhere(void *arg, const struct msg_id *id)
 {
 	struct node *node = arg;
@@ -628,6 +642,8 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.connections = &node->connections,
 		.policy = &node->access.policy,
 		.signing = node->access.signing,
+		.resolver = node->resolver,
+		.self = node->self,
 		.authenticator = node->access.authenticator,
 		.throttle = &node->access.throttle,
 		.server_tls = node->server_tls.slots,
@@ -736,6 +752,8 @@ static enum err build(struct node *node, struct buf *why)
 	if (!err)
 		err = open_access(node, why);
 	if (!err)
+		err = open_dns(node, why);
+	if (!err)
 		err = build_workers(node, why);
 	if (!err)
 		err = start_workers(node, why);
@@ -798,6 +816,9 @@ static void tear_down(struct node *node)
 		log_writer_free(&node->log_writer);
 	if (node->spool)
 		spool_close(&node->spool);
+	resolver_free(&node->resolver);
+	if (node->self)
+		dns_self_free(&node->self);
 	if (node->hop_tls)
 		tls_context_unref(&node->hop_tls);
 	server_tls_fini(&node->server_tls);

@@ -471,6 +471,7 @@ static void fill_outbound(struct worker *worker)
 		.random = &worker->random,
 		.tls = worker->shared.hop_tls,
 		.policy = worker->shared.policy,
+		.lookup = { &worker->loop, &worker->random, worker->shared.resolver, worker->shared.self },
 		.signing = { &worker->loop, worker->shared.signing, worker->log, worker->meter, 0 },
 	};
 	outbound_init(&worker->outbound);

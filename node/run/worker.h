@@ -21,6 +21,8 @@
 #include "skein/cluster/member.h"
 #include "track/metrics.h"
 
+struct dns_self;
+struct resolver;
 struct signing_slot;
 struct worker;
 
@@ -47,6 +49,8 @@ struct worker_shared {
 	atomic_size_t *connections;
 	struct throttle *throttle;
 	struct policy_slot *policy;
+	struct resolver *resolver;
+	const struct dns_self *self;
 	struct signing_slot *signing;
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *server_tls;         /* one per listener */

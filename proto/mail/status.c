@@ -20,6 +20,8 @@ enum mail_outcome mail_status_classify(struct mail_status status)
 		return MAIL_DELIVERED;
 	if (status.code / 100 == 5 && !means_too_many(status))
 		return MAIL_PERMANENT;
+	if (!status.code && status.enhanced.class == 5)
+		return MAIL_PERMANENT;
 	return MAIL_TEMPORARY;
 }
 

@@ -88,11 +88,11 @@ def alone(new_cluster):
 
 @pytest.fixture
 def more_sinks(new_cluster):
-    """make(cluster, name) -> one more next hop, until the end of the test."""
+    """make(cluster, name, address=) -> one more next hop, until the end of the test."""
     made = []
 
-    def make(cluster, name):
-        made.append(MoreSink(cluster, name))
+    def make(*args, **options):
+        made.append(MoreSink(*args, **options))
         return made[-1]
 
     yield make

@@ -12,11 +12,11 @@ ALLOW = "clients:\n  - {name: here, match: {network: 127.0.0.0/8}, effect: allow
 class MoreSink:
     """One of the cluster's processes; the fixture `more_sinks` makes and ends it."""
 
-    def __init__(self, cluster, name):
+    def __init__(self, cluster, name, address=None):
         folder = cluster.folder / name
         folder.mkdir()
         records, control = folder / "received.jsonl", folder / "sink.socket"
-        self.address, = cluster._addresses(1)
+        self.address = address or cluster._addresses(1)[0]
         self.control = SinkControl(control, records)
         command = [str(REPOSITORY / "deploy" / "sink"), "--listen", self.address, "--records", str(records), "--control",
                    str(control), "--certificate", str(cluster.certificate), "--key", str(cluster.key)]

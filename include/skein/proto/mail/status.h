@@ -23,7 +23,8 @@ enum mail_outcome { MAIL_DELIVERED, MAIL_TEMPORARY, MAIL_PERMANENT };
 /*
  * What a reply to MAIL, RCPT, DATA or the final dot decides. A code that belongs to no class is temporary:
  * the doubt keeps the message. A bare 552 means "too many recipients" and is temporary (RFC 5321 4.5.3.1.10);
- * with an enhanced code that says otherwise, such as 5.2.2 or 5.3.4, it is what it says.
+ * with an enhanced code that says otherwise, such as 5.2.2 or 5.3.4, it is what it says. Without a
+ * code it is our own verdict, as its enhanced code says.
  */
 enum mail_outcome mail_status_classify(struct mail_status status);
 

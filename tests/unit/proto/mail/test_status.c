@@ -20,6 +20,8 @@ static void a_reply_delivers_defers_or_fails(void **state)
 		{ { .code = 552, .enhanced = { 5, 2, 2 } }, MAIL_PERMANENT },
 		{ { .code = 552, .enhanced = { 5, 3, 4 } }, MAIL_PERMANENT },
 		{ { 0 }, MAIL_TEMPORARY },
+		{ { .enhanced = { 4, 4, 1 } }, MAIL_TEMPORARY },
+		{ { .enhanced = { 5, 1, 10 } }, MAIL_PERMANENT },
 	};
 
 	(void)state;
