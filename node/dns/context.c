@@ -26,10 +26,10 @@ static const struct {
 	{ "use-syslog:", "no" },
 	/* A server on this host is as good as any. */
 	{ "do-not-query-localhost:", "no" },
-	/* A dead server is given up after two to three seconds and not after seventeen. */
-	{ "outbound-msg-retry:", "2" },
-	/* And found again as soon as it answers. */
-	{ "infra-host-ttl:", "60" },
+	/* A dead server is given up after some seconds and not after seventeen. */
+	{ "outbound-msg-retry:", "3" },
+	/* And found again as soon as it answers: what is known of its slowness does not last. */
+	{ "infra-host-ttl:", "10" },
 	{ "infra-keep-probing:", "yes" },
 };
 

@@ -1,6 +1,7 @@
 """The node's resolver and where mail goes, asked through tests/tools/dns_ask.c of a DNS of the test's own, which validates
 from its own root down."""
 import contextlib
+import itertools
 import json
 import subprocess
 import threading
@@ -11,6 +12,7 @@ import dns.message
 import dns.rrset
 import pytest
 from lab.cluster import build_folder
+from lab.wait import until
 
 from dns_lab import DnsLab, SilentServer, Zone
 
@@ -271,6 +273,15 @@ def test_an_answer_is_forgotten_when_its_time_is_over(silent):
         assert made.ask("a.example", "A")["status"] == "ok"
         assert made.ask("a.example", "A")["status"] == "ok"
     assert sum(question.rdtype == dns.rdatatype.A for question in silent.questions) == 2
+
+
+def test_a_server_that_is_back_is_used_at_once(silent):
+    with resolver(silent.server, timeout_ms=500) as made:
+        for number in range(6):
+            assert made.ask(f"before{number}.example", "A")["status"] == "timeout"
+        silent.answer = reply_with(60)
+        names = itertools.count()
+        until(lambda: made.ask(f"after{next(names)}.example", "A")["status"] == "ok", 5, "the server is used")
 
 
 def test_too_many_questions_at_once_are_refused(silent):
