@@ -211,6 +211,19 @@ def test_settings_say_what_is_validated(lab, options, expected):
         assert describe(made.ask("good.example", "MX")) == ("ok", secure)
 
 
+def test_a_server_that_strips_signatures_makes_all_bogus(lab, silent):
+    silent.answer = reply_with(60)
+    with resolver(silent.server, str(lab.anchor)) as made:
+        answer = made.ask("a.example", "A")
+        assert describe(answer) == ("servfail", "bogus") and "validation failure" in answer["why"]
+
+
+def test_without_servers_those_of_the_host_are_asked():
+    with resolver("") as made:
+        assert made.why == ""
+        assert made.ask("localhost", "A")["records"] == ["7f000001"]
+
+
 def test_without_an_anchor_nothing_is_secure(lab):
     with resolver(lab.server) as made:
         assert describe(made.ask("good.example", "MX")) == ("ok", "insecure")
