@@ -334,6 +334,25 @@ def test_each_message_of_a_rotation_verifies(new_cluster, tmp_path):
     assert all(signer.verify(content) == {"new"} for content in catch_up_rest)
 
 
+def test_connections_and_nodes_that_end_while_mail_is_signed_lose_nothing(new_cluster, tmp_path):
+    signer = Signer(new_cluster, tmp_path, nodes=2, balancer=False)
+    signer.make("s1")
+    goal = 60
+    signer.cluster.sink.rules({"stage": "dot", "do": "answer-close", "times": 20})
+    for number in range(goal):
+        node = signer.cluster.nodes[1 + number % 2]
+        send(node.smtp, content=mail(subject=f"n{number}", text="A line of text.\r\n" * 20000))
+    assert signer.cluster.nodes[1].stop(30)
+
+    def subjects():
+        return {re.search(rb"^Subject: (n[0-9]+)", content, re.M)[1] for _, content in signer.cluster.sink.untagged()}
+    until(lambda: len(subjects()) == goal, 60, lambda: f"{len(subjects())} of {goal} arrive")
+    for _, content in signer.cluster.sink.untagged():
+        assert signer.verify(content) == {"s1"}
+    for node in signer.cluster.nodes.values():
+        assert " message-not-signed " not in logged(node)
+
+
 def test_a_node_that_starts_without_redis_waits_for_the_keys(new_cluster, tmp_path):
     """The policy is in the spool, keys are not: nothing leaves unsigned."""
     signer = Signer(new_cluster, tmp_path, nodes=1, balancer=False)
