@@ -39,8 +39,6 @@ struct spf_record_problem {
 	unsigned number;
 };
 
-/* Whether a TXT record is an SPF record at all: its version, however wrong the rest is. */
-bool spf_record_is_one(struct span text);
 /*
  * Of a text that spf_record_is_one(). The record points into `text` and lives in `arena`. False: *problem_out
  * tells the first thing that is wrong.

@@ -113,6 +113,9 @@ struct spf_verdict {
 	unsigned void_lookups; /* above SPF_VOID_LOOKUPS_MAX is the permerror */
 };
 
+/* Whether a TXT record is an SPF record at all: its version, however wrong the rest is. */
+bool spf_record_is_one(struct span text);
+
 struct spf_check;
 
 struct spf_check *spf_check_new(const struct spf_request *request);
