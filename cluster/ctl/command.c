@@ -86,6 +86,24 @@ static const struct command commands[] = {
 		"  --batch              many clients: a line of JSON each on standard input, and an answer "
 		"each\n",
 		cmd_explain },
+	{ "dns check", "DOMAIN... [--egress ADDRESS]... [--helo NAME] [--dkim SELECTOR[=FILE]]...",
+		"whether the DNS of senders' domains is as it should be",
+		"What is not said about the cluster is not judged. Without Redis. Exit code 1 when there is "
+		"something to do, 3 when\n"
+		"there is not, but the DNS did not answer everything.\n"
+		"  --egress ADDRESS     that the cluster sends from, as others see it; may be given several "
+		"times\n"
+		"  --helo NAME          that the cluster says in EHLO (node.hostname of --config)\n"
+		"  --dkim SELECTOR      that signs; SELECTOR@DOMAIN for another domain (d=); =FILE behind "
+		"it: "
+		"its key\n"
+		"  --server HOST:PORT   ask there instead of those in /etc/resolv.conf\n"
+		"  --trust-anchor FILE  validate by DNSSEC, such as with /usr/share/dns/root.key\n"
+		"  --policy-ca FILE     for the policy of MTA-STS, instead of the system's\n"
+		"  --policy-connect HOST:PORT\n"
+		"                       fetch that policy there, whatever its name leads to\n"
+		"  --timeout SECONDS    for one domain (30)\n",
+		cmd_dns_check },
 	{ "ban add", "ADDRESS|NETWORK [--for 1h] [-m WHY]", "refuse connections from there, for a time",
 		"  --for TIME  90s, 30m, 1h, 2d, up to 365 days (1h)\n"
 		"  -m WHY      for who looks at the list\n",

@@ -93,6 +93,7 @@ bool config_file_read(const char *path, struct ctl_options *options, struct buf 
 
 		read_redis(child(root, "redis"), options);
 		fill(&options->key_file, child(root, "cluster"), "key_file", &options->arena);
+		fill(&options->hostname, child(root, "node"), "hostname", &options->arena);
 		fill(&options->users_file, child(child(root, "auth"), "file"), "path", &options->arena);
 		yaml_document_delete(&document);
 	}

@@ -1,6 +1,6 @@
 /*
- * config_file: the part `redis:`, the key file and the file of users of a node's settings. Only scalars are
- * looked at: whether the file is right as a whole is for `skeind --check` to say.
+ * config_file: the part `redis:`, the host's name, the key file and the file of users of a node's settings.
+ * Only scalars are looked at: whether the file is right as a whole is for `skeind --check` to say.
  */
 #ifndef CTL_CONFIG_FILE_H
 #define CTL_CONFIG_FILE_H

@@ -15,6 +15,7 @@ struct ctl_options {
 	const char *prefix;
 	const char *key_file;   /* with the cluster's key; NULL: not told */
 	const char *users_file; /* of local users; NULL: not told */
+	const char *hostname;   /* of the node whose settings were read; NULL: not told */
 	struct redis_socket_tls tls;
 	bool is_json;
 	bool wants_help, wants_version;

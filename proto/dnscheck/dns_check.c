@@ -119,20 +119,20 @@ static bool has_address(const struct dns_fact *fact, const struct dns_ip *ip)
 
 bool dns_check_addresses(struct check *check, struct span name, const struct dns_ip *ip, bool *has_out)
 {
+	static const enum dns_fact_kind kinds[] = { DNS_FACT_A, DNS_FACT_AAAA };
 	const struct dns_fact *fact;
+	bool is_known = true;
 
 	*has_out = false;
-	if (!ip || ip->len == 4) {
-		if (!dns_check_get(check, DNS_FACT_A, name, &fact))
-			return false;
-		*has_out = has_address(fact, ip);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (ip && ip->len != (kinds[i] == DNS_FACT_A ? 4 : 16))
+			continue;
+		if (dns_check_get(check, kinds[i], name, &fact))
+			*has_out |= has_address(fact, ip);
+		else
+			is_known = false;
 	}
-	if (!*has_out && (!ip || ip->len == 16)) {
-		if (!dns_check_get(check, DNS_FACT_AAAA, name, &fact))
-			return false;
-		*has_out = has_address(fact, ip);
-	}
-	return true;
+	return is_known;
 }
 
 size_t dns_check_filter(const struct dns_fact *fact, bool (*is_one)(struct span text), struct span *first_out)
