@@ -3,6 +3,7 @@
 #include "command.h"
 #include "dns_findings.h"
 #include "dns_lookup.h"
+#include "dns_senders.h"
 #include "key_file.h"
 #include "screen.h"
 #include "skein/proto/base/alloc.h"
@@ -30,6 +31,12 @@ struct check {
 	struct dns_check_key keys[DNS_CHECK_KEYS_MAX];
 	struct dkim_key *own_keys[DNS_CHECK_KEYS_MAX]; /* NULL: not told */
 	struct dns_lookup *lookup;
+	struct secret_keys secret_keys;
+	struct dns_senders senders;
+	bool has_senders;
+	int count;
+	char **domains; /* of the command line; none: those of the senders */
+	bool is_json;
 };
 
 /* --- the command line ---------------------------------------------------------------------------- */
@@ -105,7 +112,7 @@ static bool read_keys(struct check *check, struct buf *why)
 
 static bool are_domains(int count, char **domains, struct buf *why)
 {
-	if (count == 0 || count > DOMAINS_MAX) {
+	if (count > DOMAINS_MAX) {
 		buf_printf(why, "dns check DOMAIN...: not more than %d", DOMAINS_MAX);
 		return false;
 	}
@@ -175,6 +182,19 @@ static void look_up(struct check *check, struct dns_facts *facts, uint64_t deadl
 			fetch_policy(check, facts, &wanted, deadline_ms);
 }
 
+/* Those of the command line, else those of the cluster. */
+static size_t collect_keys(const struct check *check, struct span domain, struct dns_check_key *keys_out)
+{
+	if (check->has_senders && !check->given->keys.count)
+		return dns_senders_keys(&check->senders, domain, keys_out);
+	for (size_t i = 0; i < check->given->keys.count; i++) {
+		keys_out[i] = check->keys[i];
+		if (!keys_out[i].domain.len)
+			keys_out[i].domain = domain;
+	}
+	return check->given->keys.count;
+}
+
 static void judge(struct check *check, const char *domain, struct dns_report *report)
 {
 	struct span name = dns_name_without_dot(span_of_str(domain));
@@ -184,16 +204,11 @@ static void judge(struct check *check, const char *domain, struct dns_report *re
 		.egress_count = check->given->egress.count,
 		.helo = dns_name_without_dot(span_of_str(check->given->helo)),
 		.keys = keys,
-		.key_count = check->given->keys.count,
+		.key_count = collect_keys(check, name, keys),
 		.can_validate = check->given->trust_anchor != NULL };
 	uint64_t deadline_ms = session_now_ms() + check->given->timeout_s * 1000;
 	struct dns_facts *facts = dns_facts_new();
 
-	for (size_t i = 0; i < request.key_count; i++) {
-		keys[i] = check->keys[i];
-		if (!keys[i].domain.len)
-			keys[i].domain = name;
-	}
 	while (!dns_check_run(&request, facts, report))
 		look_up(check, facts, deadline_ms);
 	dns_facts_free(&facts);
@@ -212,32 +227,85 @@ static enum ctl_exit exit_for(enum dns_severity worst)
 	return exits[worst];
 }
 
-static enum ctl_exit check_domains(struct check *check, int count, char **domains, bool is_json)
+static const char *domain_at(const struct check *check, size_t index)
+{
+	size_t count;
+
+	return check->count ? check->domains[index]
+			    : policy_signings(check->senders.policy, &count)[index].domain;
+}
+
+static size_t count_domains(const struct check *check)
+{
+	size_t count = (size_t)check->count;
+
+	if (!count)
+		(void)policy_signings(check->senders.policy, &count);
+	if (!count)
+		session_complain("the policy signs for no domain (sign): say which to check");
+	return count;
+}
+
+static enum ctl_exit check_domains(struct check *check)
 {
 	struct dns_report *report = mem_zalloc(sizeof(*report));
 	json_t *all = json_array();
-	enum ctl_exit worst = CTL_OK;
+	size_t count = count_domains(check);
+	enum ctl_exit worst = count ? CTL_OK : CTL_NEGATIVE;
 
-	for (int i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
+		const char *domain = domain_at(check, i);
 		enum ctl_exit exit;
 
-		judge(check, domains[i], report);
+		judge(check, domain, report);
 		exit = exit_for(dns_report_worst(report));
 		if (exit == CTL_NEGATIVE || !worst)
 			worst = exit;
-		if (is_json)
-			(void)json_array_append_new(all, dns_findings_json(domains[i], report));
+		if (check->is_json)
+			(void)json_array_append_new(all, dns_findings_json(domain, report));
 		else
-			dns_findings_print(domains[i], report);
-		if (!is_json && i + 1 < count)
+			dns_findings_print(domain, report);
+		if (!check->is_json && i + 1 < count)
 			putchar('\n');
 	}
-	if (is_json)
+	if (check->is_json)
 		screen_print_json(json_incref(all));
 	json_decref(all);
 	dns_report_fini(report);
 	mem_free(report);
 	return worst;
+}
+
+static enum ctl_exit check_with_cluster(struct session *session, void *arg)
+{
+	struct check *check = arg;
+	enum ctl_exit exit = dns_senders_load(&check->senders, session, &check->secret_keys);
+
+	check->has_senders = !exit;
+	if (!exit)
+		exit = check_domains(check);
+	dns_senders_fini(&check->senders);
+	return exit;
+}
+
+/* Without domains the cluster says which; without keys it says those too, if it can be asked. */
+static enum ctl_exit run(struct check *check, struct ctl_options *options, struct buf *why)
+{
+	bool wants_keys = !check->given->keys.count && options->redis && options->key_file;
+	enum ctl_exit exit;
+
+	if (check->count && !wants_keys)
+		return check_domains(check);
+	if (!options->key_file) {
+		buf_append_str(why, "dns check DOMAIN..., or --key-file FILE, or --config FILE with "
+				    "cluster.key_file: then those that the policy signs for are checked");
+		return session_usage(why);
+	}
+	if (!key_file_read(options->key_file, &check->secret_keys, why))
+		return session_usage(why);
+	exit = session_run(options, check_with_cluster, check);
+	secret_keys_wipe(&check->secret_keys);
+	return exit;
 }
 
 enum ctl_exit cmd_dns_check(struct ctl_options *options, int argc, char **argv)
@@ -269,10 +337,12 @@ enum ctl_exit cmd_dns_check(struct ctl_options *options, int argc, char **argv)
 		!are_domains(argc - first, argv + first, &why))
 		return session_usage(&why);
 	lookup_options = (struct dns_lookup_options){ given.server, given.trust_anchor };
+	check.count = argc - first;
+	check.domains = argv + first;
+	check.is_json = options->is_json;
 	if (read_egress(&check, &why) && read_keys(&check, &why))
 		check.lookup = dns_lookup_new(&lookup_options, &why);
-	exit = check.lookup ? check_domains(&check, argc - first, argv + first, options->is_json)
-			    : session_usage(&why);
+	exit = check.lookup ? run(&check, options, &why) : session_usage(&why);
 	dns_lookup_free(&check.lookup);
 	for (size_t i = 0; i < ARRAY_LEN(check.own_keys); i++)
 		if (check.own_keys[i])

@@ -86,9 +86,11 @@ static const struct command commands[] = {
 		"  --batch              many clients: a line of JSON each on standard input, and an answer "
 		"each\n",
 		cmd_explain },
-	{ "dns check", "DOMAIN... [--egress ADDRESS]... [--helo NAME] [--dkim SELECTOR[=FILE]]...",
+	{ "dns check", "[DOMAIN...] [--egress ADDRESS]... [--helo NAME] [--dkim SELECTOR[=FILE]]...",
 		"whether the DNS of senders' domains is as it should be",
-		"What is not said about the cluster is not judged. Without Redis. Exit code 1 when there is "
+		"Without DOMAIN: those that the policy signs for, with the cluster's keys; needs --key-file. "
+		"What is not said about\n"
+		"the cluster is not judged. Exit code 1 when there is "
 		"something to do, 3 when\n"
 		"there is not, but the DNS did not answer everything.\n"
 		"  --egress ADDRESS     that the cluster sends from, as others see it; may be given several "

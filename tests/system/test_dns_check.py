@@ -11,6 +11,7 @@ from authority import Authority
 from dns_lab import DnsLab, SilentServer, Zone
 import pytest
 from test_skeinctl import CTL, NEGATIVE, OK, UNREACHABLE, USAGE
+from test_skeinctl_secret import fixture_ctl, make_key  # noqa: F401: the fixture `ctl`
 
 DEADLINE_S = 60
 EGRESS, HELO = ("192.0.2.7", "2001:db8::7"), "relay.example"
@@ -263,8 +264,36 @@ def test_a_dns_that_does_not_answer(world):
     assert report["worst"] == "unknown" and {row["severity"] for row in report["findings"]} == {"unknown"}
 
 
+def test_domains_and_keys_of_the_cluster(ctl, world, tmp_path):
+    told = ctl.run("dns", "check")
+    assert told.returncode == NEGATIVE and "policy" in told.stderr
+    for selector in ("s1", "s2", "s3"):
+        ctl.text("dkim", "create", "signed.example", "--selector", selector, "--algorithm", "ed25519")
+    published = {row["selector"]: row["zone"] for row in ctl.json("dkim", "publish", "signed.example")}
+    ctl.text("dkim", "activate", "signed.example", "s1", "--yes")
+    ctl.text("dkim", "activate", "signed.example", "s2", "--yes")
+    (tmp_path / "policy").write_text("clients: []\nsign:\n  - domain: signed.example\n    subdomains: true\n")
+    ctl.text("policy", "apply", str(tmp_path / "policy"))
+    # Of the three keys one is published and signs, one signs only, one does neither.
+    zone = spf("-all") + "\n" + txt("_dmarc", "v=DMARC1; p=reject") + "\n@ MX 10 mx\nmx A 192.0.2.9\n" + published["s1"]
+    lab = DnsLab(tmp_path / "zones", {"signed.example": Zone(zone)})
+    try:
+        for domain in ((), ("signed.example",), ("sub.signed.example",)):
+            answer = ctl.run("dns", "check", *domain, "--server", lab.server, "--json")
+            assert answer.returncode == NEGATIVE, answer.stderr
+            [report] = json.loads(answer.stdout)
+            assert report["domain"] == (domain or ("signed.example",))[0]
+            keys = {row["where"]: row for row in report["findings"] if row["check"] == "dkim"}
+            assert {where: row["severity"] for where, row in keys.items()} == {
+                "s1._domainkey.signed.example": "ok", "s2._domainkey.signed.example": "fail"}
+            assert keys["s2._domainkey.signed.example"]["publish"][0].replace(" ( ", " ").replace(" )", "") == \
+                published["s2"].strip().replace(" ( ", " ").replace(" )", "")
+    finally:
+        lab.stop()
+
+
 @pytest.mark.parametrize("words, why", [
-    ([], "dns check DOMAIN"),
+    ([], "--key-file"),
     (["a b"], "is no domain"),
     (["good.example", "--egress", "relay.example"], "an address is wanted"),
     (["good.example", "--server", "localhost"], "--server"),
