@@ -135,9 +135,13 @@ void dns_lookup_free(struct dns_lookup **lookup)
 
 /* --- answers ------------------------------------------------------------------------------------- */
 
-static int compare_mx(const void *a, const void *b)
+/* By name where the preference is the same, so that the same DNS gives the same findings. */
+static int compare_mx(const void *left, const void *right)
 {
-	return (int)((const struct dns_mx *)a)->preference - (int)((const struct dns_mx *)b)->preference;
+	const struct dns_mx *a = left, *b = right;
+	int order = (int)a->preference - (int)b->preference;
+
+	return order ? order : strcmp(a->host, b->host);
 }
 
 /* Their hosts, best first. */

@@ -2,6 +2,8 @@
 
 #include "skein/proto/base/alloc.h"
 
+#include <stdlib.h>
+
 struct entry {
 	struct dns_wanted question;
 	struct dns_fact fact;
@@ -92,6 +94,15 @@ bool dns_facts_wanted(const struct dns_facts *facts, size_t *index, struct dns_w
 	return false;
 }
 
+static int compare(const void *left, const void *right)
+{
+	const struct span *a = left, *b = right;
+	size_t len = a->len < b->len ? a->len : b->len;
+	int order = len ? memcmp(a->ptr, b->ptr, len) : 0;
+
+	return order ? order : (a->len > b->len) - (a->len < b->len);
+}
+
 void dns_facts_put(struct dns_facts *facts, const struct dns_wanted *question, const struct dns_fact *fact)
 {
 	struct entry *entry = find(facts, question->kind, question->name);
@@ -100,6 +111,9 @@ void dns_facts_put(struct dns_facts *facts, const struct dns_wanted *question, c
 	CHECK(entry && !entry->is_known);
 	for (size_t i = 0; i < fact->count; i++)
 		records[i] = arena_dup(&facts->arena, fact->records[i]);
+	/* Servers change the order of what has none; findings are to stay the same. */
+	if (question->kind != DNS_FACT_MX)
+		qsort(records, fact->count, sizeof(*records), compare);
 	entry->fact = *fact;
 	entry->fact.records = records;
 	entry->fact.why = fact->why ? arena_strdup(&facts->arena, span_of_str(fact->why)) : NULL;

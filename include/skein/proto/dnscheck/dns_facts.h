@@ -59,7 +59,7 @@ void dns_facts_free(struct dns_facts **facts);
 const struct dns_fact *dns_facts_get(struct dns_facts *facts, enum dns_fact_kind kind, struct span name);
 /* The first of those that are wanted, from *index on, which is moved behind it. False: there is none. */
 bool dns_facts_wanted(const struct dns_facts *facts, size_t *index, struct dns_wanted *wanted_out);
-/* Of a question that is wanted. Copies. */
+/* Of a question that is wanted. Copies; records of all kinds but MX are put in an order of ours. */
 void dns_facts_put(struct dns_facts *facts, const struct dns_wanted *question, const struct dns_fact *fact);
 
 #endif

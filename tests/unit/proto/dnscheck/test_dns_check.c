@@ -426,6 +426,30 @@ static void who_we_are_is_judged_too(void **state)
 	mem_free(report);
 }
 
+static void the_order_of_records_changes_nothing(void **state)
+{
+	static const char *const orders[] = { "v=spf1 a:a.x -all\tv=spf1 mx -all\tx",
+		"x\tv=spf1 mx -all\tv=spf1 a:a.x -all" };
+	struct span publish[2];
+	struct dns_report *reports[2];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct line line = { DNS_FACT_TXT, "example.org", orders[i] };
+		struct dns_check_request request;
+
+		make_request(&request);
+		reports[i] = mem_zalloc(sizeof(*reports[i]));
+		run(&request, &line, reports[i]);
+		publish[i] = reports[i]->findings[0].publish;
+	}
+	assert_true(publish[0].len > 0 && span_eq(publish[0], publish[1]));
+	for (size_t i = 0; i < 2; i++) {
+		dns_report_fini(reports[i]);
+		mem_free(reports[i]);
+	}
+}
+
 static void a_long_record_is_cut_into_strings(void **state)
 {
 	struct dns_report *report = mem_zalloc(sizeof(*report));
@@ -476,6 +500,7 @@ int main(void)
 		cmocka_unit_test(each_fault_is_named_alone_with_its_cure),
 		cmocka_unit_test(what_is_not_known_is_not_judged),
 		cmocka_unit_test(who_we_are_is_judged_too),
+		cmocka_unit_test(the_order_of_records_changes_nothing),
 		cmocka_unit_test(a_long_record_is_cut_into_strings),
 	};
 
