@@ -3,6 +3,7 @@
 
 #include "skein/proto/dmarc/dmarc.h"
 #include "skein/proto/dmarc/org_domain.h"
+#include "skein/proto/dns/name.h"
 
 static struct span name_of(struct check *check, struct span domain)
 {
@@ -170,7 +171,8 @@ static void check_reports(struct check *check, const struct policy *policy, stru
 	struct dmarc_uri uri;
 
 	while (dmarc_uri_next(&list, &uri))
-		if (uri.is_valid && uri.host.len && !dmarc_is_same_org(uri.host, policy->domain))
+		if (uri.is_valid && dns_name_is_host(uri.host) &&
+			!dmarc_is_same_org(uri.host, policy->domain))
 			check_report_host(check, policy, uri.host);
 }
 

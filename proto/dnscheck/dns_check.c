@@ -1,5 +1,7 @@
 #include "dnscheck/dns_check_internal.h"
 
+#include "skein/proto/dns/name.h"
+
 #include <arpa/inet.h>
 
 #include <stdarg.h>
@@ -124,6 +126,9 @@ bool dns_check_addresses(struct check *check, struct span name, const struct dns
 	bool is_known = true;
 
 	*has_out = false;
+	/* What is no host has no address, and nobody is asked for it. */
+	if (!dns_name_is_host(name))
+		return true;
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		if (ip && ip->len != (kinds[i] == DNS_FACT_A ? 4 : 16))
 			continue;

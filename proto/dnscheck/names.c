@@ -54,13 +54,15 @@ static void confirm(
 		dns_check_tell_ok(check, where, "%.*s is %.*s, and back", SPAN_ARGS(text_of_ip(check, ip)),
 			SPAN_ARGS(name));
 	else
-		dns_check_tell(
-			check, &(struct dns_finding){ .severity = DNS_FAIL,
-				       .where = where,
-				       .what = dns_check_text(check, "%.*s does not lead back to %.*s",
-					       SPAN_ARGS(name), SPAN_ARGS(text_of_ip(check, ip))),
-				       .found = dns_check_list(check, names),
-				       .publish = dns_check_zone_ip(check, dns_name_without_dot(name), ip) });
+		dns_check_tell(check,
+			&(struct dns_finding){ .severity = DNS_FAIL,
+				.where = where,
+				.what = dns_check_text(check, "%.*s does not lead back to %.*s",
+					SPAN_ARGS(name), SPAN_ARGS(text_of_ip(check, ip))),
+				.found = dns_check_list(check, names),
+				.publish = dns_name_is_host(name)
+						   ? dns_check_zone_ip(check, dns_name_without_dot(name), ip)
+						   : zone_ptr(check, where) });
 }
 
 static void check_egress(struct check *check, const struct dns_ip *ip)

@@ -307,6 +307,10 @@ static void each_fault_is_named_alone_with_its_cure(void **state)
 			"other.example does not lead back to 2001:db8::7",
 			"other.example. IN AAAA 2001:db8::7\n" },
 
+		{ { DNS_FACT_PTR, "7.2.0.192.in-addr.arpa", "." }, DNS_TOPIC_REVERSE, DNS_FAIL,
+			"7.2.0.192.in-addr.arpa", ". does not lead back",
+			"7.2.0.192.in-addr.arpa. IN PTR relay.example.org.\n" },
+
 		{ { DNS_FACT_MX, "example.org", "." }, DNS_TOPIC_MX, DNS_FAIL, "example.org", "null MX",
 			"example.org. IN MX 10 mail.example.org.\n" },
 		{ { DNS_FACT_MX, "example.org", NULL }, DNS_TOPIC_MX, DNS_FAIL, "example.org",
