@@ -23,6 +23,8 @@ PLAIN = Build("gcc", "build", ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DSKEIN_SAN
 ASAN = Build("gcc, ASan and UBSan", "build-asan", ["-DCMAKE_BUILD_TYPE=Debug", "-DSKEIN_SANITIZE=address,undefined"])
 TSAN = Build("gcc, TSan", "build-tsan", ["-DCMAKE_BUILD_TYPE=Debug", "-DSKEIN_SANITIZE=thread"])
 JOBS = str(os.cpu_count() or 2)
+LANES = 2
+DOMAIN_FILES = ("test_auth", "test_directory_", "test_guessing")
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED)\s+\] (\d+) test\(s\)", re.M)
 CMOCKA_NAME = re.compile(r"^\[  (FAILED|SKIPPED)\s+\] (\w+)$", re.M)
 SANITIZER_OPTIONS = {
@@ -157,22 +159,39 @@ def reason_in(output):
     return found[1] if found else "no reason given"
 
 
-def run_pytest(which, tally, options, marker=None):
-    step, before = Step(f"system {which.name}"), Tally()
+def system_files(marker):
+    """What one pytest is given, one after the other: a file each, but those that change the domain together."""
+    files = sorted((TOP / "tests" / "system").glob("test_*.py"), key=lambda path: -path.stat().st_size)
+    files = [path for path in files if not marker or marker in path.read_text(encoding="utf-8")]
+    shared = [path for path in files if path.name.startswith(DOMAIN_FILES)]
+    return ([shared] if shared else []) + [[path] for path in files if path not in shared]
+
+
+def run_files(which, options, marker, files):
+    found = Tally()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report.name}",
-                   "tests/system"]
+                   *map(str, files)]
         command += ["-m", marker] if marker else []
         command += ["-k", options.only] if options.only else []
         environment = dict(os.environ, SKEIN_BUILD=str(TOP / which.folder), **SANITIZER_OPTIONS)
         done = run(command, env=environment)
         try:
             for case in xml.parse(report.name).getroot().iter("testcase"):
-                count_case(case, which, before)
+                count_case(case, which, found)
         except xml.ParseError:
-            before.fail(f"pytest, {which.name}", done.stdout)
-    if done.returncode not in (0, 1, 5) and not before.failed:
-        before.fail(f"pytest, {which.name}", done.stdout)
+            found.fail(f"pytest, {which.name}, {files[0].name}", done.stdout)
+    if done.returncode not in (0, 1, 5) and not found.failed:
+        found.fail(f"pytest, {which.name}, {files[0].name}", done.stdout)
+    return found
+
+
+def run_pytest(which, tally, options, marker=None):
+    """Some at a time: these tests wait more than they work."""
+    step, before = Step(f"system {which.name}"), Tally()
+    with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
+        for found in lanes.map(lambda files: run_files(which, options, marker, files), system_files(marker)):
+            add(before, found)
     step.end(before.sum())
     add(tally, before)
 
