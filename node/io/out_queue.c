@@ -15,6 +15,7 @@ struct out_block {
 	size_t room;      /* free bytes behind `rest`, which lies in data[]; 0 for another owner's bytes */
 	loop_fn *release;
 	void *arg;
+	bool is_secret; /* data[] is overwritten at the end */
 	char data[];
 };
 
@@ -57,6 +58,18 @@ void out_queue_append(struct out_queue *queue, struct span bytes)
 	}
 }
 
+void out_queue_append_secret(struct out_queue *queue, struct span bytes)
+{
+	struct out_block *tail = queue->tail;
+	struct out_block *first = tail && tail->room ? tail : NULL;
+
+	out_queue_append(queue, bytes);
+	if (!first)
+		first = tail ? tail->next : queue->head;
+	for (struct out_block *block = first; block; block = block->next)
+		block->is_secret = true;
+}
+
 void out_queue_append_owned(struct out_queue *queue, struct span bytes, loop_fn *release, void *arg)
 {
 	struct out_block *block = mem_alloc(sizeof(*block));
@@ -94,6 +107,8 @@ static void pop(struct out_queue *queue)
 		queue->tail = NULL;
 	if (block->release)
 		block->release(block->arg);
+	if (block->is_secret)
+		mem_wipe(block->data, (size_t)(block->rest.ptr + block->rest.len - block->data));
 	mem_free(block);
 }
 

@@ -14,6 +14,8 @@ struct out_queue {
 };
 
 void out_queue_append(struct out_queue *queue, struct span bytes);
+/* The same; the copy is overwritten when it is consumed or dropped. */
+void out_queue_append_secret(struct out_queue *queue, struct span bytes);
 /* `release(arg)` runs when the last byte is consumed or dropped. */
 void out_queue_append_owned(struct out_queue *queue, struct span bytes, loop_fn *release, void *arg);
 /* The first block's bytes; empty when the queue is. Valid until something is consumed. */

@@ -83,6 +83,8 @@ bool stream_has_unconsumed(const struct stream *stream);
 
 /* Copies. Everything written in one turn leaves together at its end. */
 void stream_write(struct stream *stream, struct span bytes);
+/* The same for a password or a token: the stream's copy is overwritten when it is sent or dropped. */
+void stream_write_secret(struct stream *stream, struct span bytes);
 /*
  * The same without a copy: `bytes` stay valid until release(arg), which runs once, later, after they were
  * sent or dropped.

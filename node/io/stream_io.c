@@ -204,6 +204,14 @@ void stream_write(struct stream *stream, struct span bytes)
 	note_output(stream);
 }
 
+void stream_write_secret(struct stream *stream, struct span bytes)
+{
+	if (!takes_output(stream))
+		return;
+	out_queue_append_secret(stream_clear_queue(stream), bytes);
+	note_output(stream);
+}
+
 void stream_write_owned(struct stream *stream, struct span bytes, loop_fn *release, void *arg)
 {
 	/* A stream that sends no more holds the bytes to its end: release() never runs inside this call. */

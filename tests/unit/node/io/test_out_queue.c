@@ -3,6 +3,24 @@
 #include "io/out_queue.h"
 #include "skein/proto/base/alloc.h"
 
+static size_t wiped;
+
+/* What mem_wipe() ends in, in place of libc's. */
+void explicit_bzero(void *ptr, size_t size);
+void __explicit_bzero_chk(void *ptr, size_t size, size_t room);
+
+void explicit_bzero(void *ptr, size_t size)
+{
+	wiped += size;
+	memset(ptr, 0, size);
+}
+
+void __explicit_bzero_chk(void *ptr, size_t size, size_t room)
+{
+	assert_true(size <= room);
+	explicit_bzero(ptr, size);
+}
+
 static void count_release(void *arg)
 {
 	++*(unsigned *)arg;
@@ -70,11 +88,41 @@ static void dropping_and_empty_pieces_release_each_owner_once(void **state)
 	assert_int_equal(queue.bytes, 0);
 }
 
+static void copies_of_secrets_are_overwritten_when_they_leave_and_when_they_are_dropped(void **state)
+{
+	struct out_queue queue = { 0 };
+	unsigned released = 0;
+
+	(void)state;
+	wiped = 0;
+	out_queue_append(&queue, SPAN_LIT("abc"));
+	out_queue_consume(&queue, 3);
+	assert_int_equal(wiped, 0);
+
+	/* In a block of its own, in one that has other bytes, behind another owner's, and partly sent. */
+	out_queue_append_secret(&queue, SPAN_LIT("secret"));
+	out_queue_consume(&queue, 4);
+	assert_int_equal(wiped, 0);
+	out_queue_consume(&queue, 2);
+	assert_int_equal(wiped, 6);
+	out_queue_append(&queue, SPAN_LIT("abc"));
+	out_queue_append_secret(&queue, SPAN_LIT("secret"));
+	out_queue_append(&queue, SPAN_LIT("abc"));
+	out_queue_fini(&queue);
+	assert_int_equal(wiped, 6 + 12);
+	out_queue_append_owned(&queue, SPAN_LIT("def"), count_release, &released);
+	out_queue_append_secret(&queue, SPAN_LIT("secret"));
+	out_queue_consume(&queue, 9);
+	assert_int_equal(wiped, 18 + 6);
+	assert_int_equal(released, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_leave_in_the_order_they_came_whatever_the_sizes),
 		cmocka_unit_test(dropping_and_empty_pieces_release_each_owner_once),
+		cmocka_unit_test(copies_of_secrets_are_overwritten_when_they_leave_and_when_they_are_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
