@@ -52,6 +52,26 @@ void breaker_failed(
 	breaker->opened++;
 }
 
+void breaker_trip(
+	struct breaker *breaker, const struct breaker_options *options, uint64_t now_ms, uint32_t random)
+{
+	if (breaker->failures + 1 < options->failures_max)
+		breaker->failures = options->failures_max - 1;
+	breaker_failed(breaker, options, now_ms, random);
+}
+
+void breaker_hold(struct breaker *breaker, uint64_t now_ms, uint64_t pause_ms)
+{
+	breaker->state = BREAKER_OPEN;
+	breaker->retry_at_ms = now_ms + pause_ms;
+}
+
+void breaker_release(struct breaker *breaker, uint64_t now_ms)
+{
+	if (breaker->state == BREAKER_OPEN)
+		breaker->retry_at_ms = now_ms;
+}
+
 uint64_t breaker_wait_ms(const struct breaker *breaker, uint64_t now_ms)
 {
 	if (breaker->state != BREAKER_OPEN || now_ms >= breaker->retry_at_ms)

@@ -34,6 +34,13 @@ void breaker_succeeded(struct breaker *breaker);
 /* `random` is any number; a quarter of the pause is jitter taken from it. */
 void breaker_failed(
 	struct breaker *breaker, const struct breaker_options *options, uint64_t now_ms, uint32_t random);
+/* The same, and it opens however few failures there were: another attempt would do harm. */
+void breaker_trip(
+	struct breaker *breaker, const struct breaker_options *options, uint64_t now_ms, uint32_t random);
+/* Open for so long, whatever it was: it is known that no attempt can succeed before. */
+void breaker_hold(struct breaker *breaker, uint64_t now_ms, uint64_t pause_ms);
+/* What held it is over: one probe may go at once. */
+void breaker_release(struct breaker *breaker, uint64_t now_ms);
 /* How long until it admits again; 0 when it does now. */
 uint64_t breaker_wait_ms(const struct breaker *breaker, uint64_t now_ms);
 

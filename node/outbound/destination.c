@@ -407,8 +407,12 @@ static struct lookup_failure find_failure(const struct destination *destination)
 	};
 
 	if (destination->hop_count) {
-		failure.why = destination->hops[0]->last_error;
-		failure.again_ms = shortest_wait_ms(destination);
+		const struct hop *first = destination->hops[0];
+
+		failure.why = first->last_error;
+		failure.again_ms = hop_put_off_ms(first, shortest_wait_ms(destination));
+		if (first->is_held)
+			failure.enhanced = (struct enhanced_code){ 4, 7, 0 }; /* RFC 3463: security */
 	} else if (destination->route->target_count) {
 		(void)lookup_has_failed(&destination->lookup, &failure);
 	}
@@ -584,6 +588,12 @@ void destination_dispatch(struct destination *destination)
 	wait_ms = shortest_wait_ms(destination);
 	wait_ms = wait_ms < LOOK_SOON_MS ? LOOK_SOON_MS : wait_ms;
 	loop_timer_set(outbound->loop, &destination->timer, wait_ms < LOOK_MS ? wait_ms : LOOK_MS);
+}
+
+void destination_credentials_changed(struct destination *destination)
+{
+	for (size_t i = 0; i < destination->hop_count; i++)
+		hop_credentials_changed(destination->hops[i]);
 }
 
 /* --- the end ------------------------------------------------------------------------------------- */

@@ -82,6 +82,9 @@ struct message *destination_pull(struct destination *destination, struct hop *ho
  */
 bool destination_fail_over(struct destination *destination, struct hop *hop, struct message *message);
 
+/* Hops that wait for a login look again. */
+void destination_credentials_changed(struct destination *destination);
+
 /* Frees hops that have left and are idle. */
 void destination_tidy(struct destination *destination);
 /* All hops: idle connections say QUIT; all are closed at once. */

@@ -132,7 +132,9 @@ void hop_troubled(struct hop *hop)
 	hop->window = hop->window > 1 ? hop->window / 2 : 1;
 }
 
-void hop_conn_failed(struct hop *hop, const char *why)
+typedef void break_fn(struct breaker *, const struct breaker_options *, uint64_t now_ms, uint32_t random);
+
+static void fail(struct hop *hop, const char *why, break_fn *break_with)
 {
 	struct outbound *outbound = hop->outbound;
 	const struct breaker_options options = {
@@ -144,14 +146,25 @@ void hop_conn_failed(struct hop *hop, const char *why)
 
 	if (outbound->is_stopping)
 		return;
+	hop->is_held = false;
 	snprintf(hop->last_error, sizeof(hop->last_error), "%s", why);
-	breaker_failed(&hop->breaker, &options, now_ms, random_u32(outbound->random));
+	break_with(&hop->breaker, &options, now_ms, random_u32(outbound->random));
 	hop->window = 1;
 	meter_add(outbound->meter, METRIC_HOP_FAILURES, 1);
 	log_event(outbound->log, LOG_WARN, "hop-failed", LOG_STR("hop", hop->label), LOG_STR("why", why),
 		LOG_BOOL("open", !breaker_is_usable(&hop->breaker, now_ms)),
 		LOG_U64("retry_ms", breaker_wait_ms(&hop->breaker, now_ms)), LOG_END);
 	destination_kick(hop->destination);
+}
+
+void hop_conn_failed(struct hop *hop, const char *why)
+{
+	fail(hop, why, breaker_failed);
+}
+
+void hop_conn_tripped(struct hop *hop, const char *why)
+{
+	fail(hop, why, breaker_trip);
 }
 
 /* --- addresses ---------------------------------------------------------------------------------- */
@@ -247,7 +260,7 @@ void hop_wake(struct hop *hop, size_t ready)
 		bool probes = hop->breaker.state != BREAKER_CLOSED || !is_well;
 		unsigned before = hop->connecting;
 
-		if (!outbound_may_connect(hop->outbound, hop->destination) ||
+		if (!outbound_may_connect(hop->outbound, hop->destination) || !hop_may_log_in(hop) ||
 			!breaker_admit(&hop->breaker, now_ms))
 			return;
 		if (!hop->connecting && !hop->trying)

@@ -11,6 +11,7 @@
 
 #include "io/address.h"
 #include "outbound/breaker.h"
+#include "outbound/credentials.h"
 #include "outbound/outbound.h"
 #include "skein/cluster/route.h"
 #include "skein/proto/smtp/client.h"
@@ -42,6 +43,8 @@ struct hop {
 	size_t address_count, address_next;
 	uint64_t resolved_at_ms; /* UINT64_MAX: the addresses stay */
 	uint64_t clear_until_ms; /* see hop_tls_broken() */
+	uint64_t held_since_ms;  /* while is_held */
+	bool is_held;            /* nothing is tried there: no login is possible */
 	bool is_proven;          /* a connection was ready since it was made */
 	bool is_resolving;
 	bool is_leaving; /* no longer one of the destination's: goes when it is idle */
@@ -69,12 +72,26 @@ void hop_retire(struct hop *hop);
 /* Closed breaker, and it gives signs of life while it has work. */
 bool hop_is_well(const struct hop *hop, uint64_t now_ms);
 
+/* A secret was set, or another connection has logged in: what was impossible may be possible. */
+void hop_credentials_changed(struct hop *hop);
+/* Whether there is something to log in with, where that is due. Where there is none the hop is down. */
+bool hop_may_log_in(struct hop *hop);
+/* How long what waits for a hop that is down stays away, when that is for `wait_ms`. */
+uint64_t hop_put_off_ms(const struct hop *hop, uint64_t wait_ms);
+
 /* For connections. */
+/* Login is due. False: as above. True: one of the three below follows. */
+bool hop_log_in(struct hop *hop, struct login *login_out);
+void hop_login_accepted(struct hop *hop, const struct login_mark *mark);
+void hop_login_refused(struct hop *hop, const struct login_mark *mark, const char *why);
+void hop_login_untried(struct hop *hop, const struct login_mark *mark);
 enum smtp_client_tls hop_wants_tls(const struct hop *hop);
 /* A handshake failed: where TLS is optional the hop is spoken to in clear for a while. */
 void hop_tls_broken(struct hop *hop);
 void hop_conn_opened(struct hop *hop);
 void hop_conn_failed(struct hop *hop, const char *why);
+/* The same, where trying it a few times more would do harm. */
+void hop_conn_tripped(struct hop *hop, const char *why);
 /* It said something. */
 void hop_is_alive(struct hop *hop);
 /* A transaction ended: with an answer, or in trouble that is the hop's (lost, 421). */

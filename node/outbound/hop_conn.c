@@ -10,6 +10,17 @@
 
 enum { CHAIN_MAX = 2, IDLE_MS = 30000, QUEUED_MAX = 256 * 1024, WHY_MAX = HOP_ERROR_MAX };
 
+/* Room for all that a login writes, so that the scratch buffer does not move while a secret is in it. */
+enum { LOGIN_ROOM = 4 * CREDENTIALS_SECRET_MAX };
+
+enum conn_login {
+	CONN_LOGIN_NONE,
+	CONN_LOGIN_DUE, /* the hop has not said what it thinks of it */
+	CONN_LOGIN_JUDGED,
+};
+
+enum conn_trouble { TROUBLE_CONNECTION, TROUBLE_LOGIN, TROUBLE_LOGIN_REFUSED };
+
 enum conn_phase {
 	CONN_CONNECTING,
 	CONN_READY,    /* EHLO is through */
@@ -25,8 +36,11 @@ struct hop_conn {
 	struct delivery deliveries[CHAIN_MAX];
 	enum conn_phase phase;
 	bool is_retiring;
-	bool is_our_abort;  /* the hop did nothing wrong */
-	unsigned completed; /* transactions */
+	bool is_our_abort;         /* the hop did nothing wrong */
+	unsigned completed;        /* transactions */
+	enum conn_trouble trouble; /* what it failed by */
+	enum conn_login login;
+	struct login_mark mark; /* of what it logs in with */
 	struct loop_timer idle;
 	char why[WHY_MAX];
 };
@@ -61,13 +75,24 @@ bool hop_conn_is_idle(const struct hop_conn *conn)
 
 /* --- writing ------------------------------------------------------------------------------------ */
 
+/* What is written before it is ready may be a password. */
+static bool writes_secrets(const struct hop_conn *conn)
+{
+	return conn->login != CONN_LOGIN_NONE && conn->phase == CONN_CONNECTING;
+}
+
 /* All command bytes go through one scratch buffer; the stream copies and sends at the end of the turn. */
 static void flush_scratch(struct hop_conn *conn)
 {
 	struct buf *out = &conn->hop->outbound->scratch;
 
-	if (buf_len(out) && conn->stream)
+	if (buf_len(out) && writes_secrets(conn)) {
+		if (conn->stream)
+			stream_write_secret(conn->stream, buf_span(out));
+		mem_wipe(out->base, out->cap);
+	} else if (buf_len(out) && conn->stream) {
 		stream_write(conn->stream, buf_span(out));
+	}
 	buf_clear(out);
 }
 
@@ -310,6 +335,49 @@ static void close_stream(struct hop_conn *conn)
 		stream_close(conn->stream);
 }
 
+/* Did it end for want of a login, without a no to it? */
+static bool is_login_in_trouble(const struct hop_conn *conn, const struct smtp_client_event_data *data)
+{
+	if (conn->login != CONN_LOGIN_DUE)
+		return false;
+	switch (data->failure) {
+	case SMTP_FAILURE_NO_TLS:
+	case SMTP_FAILURE_AUTH_IN_CLEAR:
+	case SMTP_FAILURE_NO_MECHANISM:
+		return true;
+	case SMTP_FAILURE_AUTH:
+	case SMTP_FAILURE_CLOSING:
+		return false;
+	default:
+		return data->stage == SMTP_STAGE_AUTH;
+	}
+}
+
+/* Whether it was the login: hosts lock accounts that are tried too often. */
+static void note_trouble(struct hop_conn *conn, const struct smtp_client_event_data *data)
+{
+	if (conn->login == CONN_LOGIN_DUE && data->failure == SMTP_FAILURE_AUTH && data->status.code >= 500)
+		conn->trouble = TROUBLE_LOGIN_REFUSED;
+	else if (is_login_in_trouble(conn, data))
+		conn->trouble = TROUBLE_LOGIN;
+}
+
+static void tell_failure(struct hop_conn *conn)
+{
+	switch (conn->trouble) {
+	case TROUBLE_CONNECTION:
+		hop_conn_failed(conn->hop, conn->why);
+		break;
+	case TROUBLE_LOGIN:
+		hop_conn_tripped(conn->hop, conn->why);
+		break;
+	case TROUBLE_LOGIN_REFUSED:
+		conn->login = CONN_LOGIN_JUDGED;
+		hop_login_refused(conn->hop, &conn->mark, conn->why);
+		break;
+	}
+}
+
 /* A connection that brought nothing is the hop's failure; one that served and ended is not. */
 static void finish(struct hop_conn *conn, bool is_failure)
 {
@@ -318,7 +386,7 @@ static void finish(struct hop_conn *conn, bool is_failure)
 	if (conn->phase == CONN_CONNECTING)
 		conn->hop->connecting--;
 	if (is_failure && !conn->completed && !conn->is_our_abort)
-		hop_conn_failed(conn->hop, conn->why);
+		tell_failure(conn);
 	conn->phase = CONN_OVER;
 	close_stream(conn);
 }
@@ -327,6 +395,10 @@ static void on_ready(struct hop_conn *conn)
 {
 	conn->phase = CONN_READY;
 	conn->hop->connecting--;
+	if (conn->login == CONN_LOGIN_DUE) {
+		conn->login = CONN_LOGIN_JUDGED;
+		hop_login_accepted(conn->hop, &conn->mark);
+	}
 	hop_conn_opened(conn->hop);
 }
 
@@ -365,6 +437,7 @@ static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct
 		break;
 	case SMTP_CLIENT_FAILED:
 		note_why(conn, data);
+		note_trouble(conn, data);
 		finish(conn, data->stage != SMTP_STAGE_IDLE && data->stage != SMTP_STAGE_QUIT);
 		break;
 	case SMTP_CLIENT_QUIT_DONE:
@@ -386,6 +459,8 @@ static void drain_events(struct hop_conn *conn, struct span *in)
 	struct smtp_client_event_data data;
 	enum smtp_client_event event;
 
+	if (writes_secrets(conn))
+		buf_reserve(&outbound->scratch, LOGIN_ROOM);
 	while ((event = smtp_client_next(conn->client, in, &outbound->scratch, &data)) != SMTP_CLIENT_MORE) {
 		flush_scratch(conn);
 		on_event(conn, event, &data);
@@ -447,6 +522,8 @@ static void on_close(void *arg, enum err why, const char *text)
 	after_call(conn);
 	finish(conn, conn->phase == CONN_CONNECTING || is_busy(conn));
 	hand_back_not_begun(conn);
+	if (conn->login == CONN_LOGIN_DUE)
+		hop_login_untried(hop, &conn->mark);
 	loop_timer_cancel(hop->outbound->loop, &conn->idle);
 	list_remove(&conn->link);
 	hop->conn_count--;
@@ -502,10 +579,18 @@ void hop_conn_open(struct hop *hop, const struct address *address)
 {
 	static const struct stream_options stream_options = { .output_low = DELIVERY_PIECE };
 	struct smtp_client_options options = client_options(hop);
-	struct hop_conn *conn = mem_zalloc(sizeof(*conn));
+	struct login login = { .text = { 0 } };
+	struct hop_conn *conn;
 
+	if (hop->target->credentials && !hop_log_in(hop, &login))
+		return;
+	conn = mem_zalloc(sizeof(*conn));
 	conn->hop = hop;
+	conn->login = hop->target->credentials ? CONN_LOGIN_DUE : CONN_LOGIN_NONE;
+	conn->mark = login.mark;
+	options.credentials = login.client;
 	conn->client = smtp_client_new(&options);
+	login_wipe(&login);
 	loop_timer_init(&conn->idle, on_idle, conn);
 	list_push_back(&hop->conns, &conn->link);
 	hop->conn_count++;

@@ -241,10 +241,22 @@ void outbound_reload(struct outbound *outbound, const struct settings *settings)
 	change_routing(outbound, routing_new(settings, policy_slot_get(outbound->policy)));
 }
 
+static void watch_credentials(struct outbound *outbound)
+{
+	uint64_t changes = credentials_changes(outbound->credentials);
+
+	if (changes == outbound->credentials_seen)
+		return;
+	outbound->credentials_seen = changes;
+	EACH_DESTINATION(destination, outbound)
+	destination_credentials_changed(destination);
+}
+
 void outbound_watch(struct outbound *outbound)
 {
 	struct policy_snapshot *policy = policy_slot_get(outbound->policy);
 
+	watch_credentials(outbound);
 	if (policy == outbound->policy_seen || outbound->is_stopping) {
 		policy_snapshot_unref(&policy);
 		return;

@@ -22,6 +22,7 @@
 #include "skein/proto/mail/retry.h"
 #include "track/metrics.h"
 
+struct credentials;
 struct custody;
 struct destination;
 struct routing;
@@ -54,7 +55,9 @@ struct outbound {
 	size_t trying;                           /* messages that a courier has */
 	size_t connections;
 	struct signing_desk signing;
-	struct heap waiting; /* message.due, unix ms */
+	struct credentials *credentials;
+	uint64_t credentials_seen; /* credentials_changes() */
+	struct heap waiting;       /* message.due, unix ms */
 	struct loop_timer due_timer, tidy_timer;
 	struct loop_task dispatch;
 	bool is_stopping;
@@ -72,7 +75,10 @@ bool outbound_is_idle(const struct outbound *outbound);
 /* New settings after a reload: new hops for new connections. */
 void outbound_reload(struct outbound *outbound, const struct settings *settings);
 
-/* Looks whether there is a newer policy, and moves what waits if its routes are other ones. */
+/*
+ * Looks whether there is a newer policy, and moves what waits if its routes are other ones; and whether
+ * credentials have changed, for hops that wait for them.
+ */
 void outbound_watch(struct outbound *outbound);
 
 /* The message joins the end of the queue (stage READY). Holds a reference while it is in here. */

@@ -71,6 +71,7 @@ static void on_secrets_changed(void *arg)
 	struct access *access = arg;
 
 	signing_slot_refresh(access->signing, &access->policy, access->secrets);
+	credentials_changed(access->credentials);
 }
 
 static enum err open_secrets(struct access *access, struct buf *why_out)
@@ -85,6 +86,7 @@ static enum err open_secrets(struct access *access, struct buf *why_out)
 				      : access->cluster_keys           ? SECRETS_AWAITED
 								       : SECRETS_NO_KEY);
 	access->signing = signing_slot_new(access->options.log);
+	access->credentials = credentials_new(access->secrets);
 	secrets_on_change(access->secrets, on_secrets_changed, access);
 	return err;
 }
@@ -249,6 +251,7 @@ bool access_fini(struct access *access)
 	if (access->throttle.guard)
 		throttle_fini(&access->throttle);
 	signing_slot_free(&access->signing);
+	credentials_free(&access->credentials);
 	policy_slot_fini(&access->policy);
 	secrets_free(&access->secrets);
 	cluster_key_free(&access->cluster_keys);

@@ -1,6 +1,6 @@
 /*
  * access: who may relay through this node: the policy, the back ends of authentication, the secrets, what
- * mail is signed with, and what holds clients back; made at the start, followed in the cluster, changed by a
+ * mail is signed with and next hops are logged in at with, and what holds clients back; made at the start, followed in the cluster, changed by a
  * reload. All calls are the main thread's.
  */
 #ifndef NODE_RUN_ACCESS_H
@@ -14,6 +14,7 @@
 #include "auth/authenticator.h"
 #include "config/settings.h"
 #include "custody/spool.h"
+#include "outbound/credentials.h"
 #include "outbound/signing_set.h"
 #include "skein/cluster/secret.h"
 #include "track/log.h"
@@ -37,6 +38,7 @@ struct access {
 	struct secrets *secrets;
 	struct secret_watch *secret_watch; /* NULL: no Redis, or no key */
 	struct signing_slot *signing;      /* what mail is signed with: policy and secrets together */
+	struct credentials *credentials;   /* what next hops are logged in at with */
 	struct throttle throttle;
 };
 

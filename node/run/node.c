@@ -642,6 +642,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.connections = &node->connections,
 		.policy = &node->access.policy,
 		.signing = node->access.signing,
+		.credentials = node->access.credentials,
 		.resolver = node->resolver,
 		.self = node->self,
 		.authenticator = node->access.authenticator,

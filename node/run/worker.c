@@ -473,6 +473,7 @@ static void fill_outbound(struct worker *worker)
 		.policy = worker->shared.policy,
 		.lookup = { &worker->loop, &worker->random, worker->shared.resolver, worker->shared.self },
 		.signing = { &worker->loop, worker->shared.signing, worker->log, worker->meter, 0 },
+		.credentials = worker->shared.credentials,
 	};
 	outbound_init(&worker->outbound);
 }

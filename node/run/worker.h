@@ -21,6 +21,7 @@
 #include "skein/cluster/member.h"
 #include "track/metrics.h"
 
+struct credentials;
 struct dns_self;
 struct resolver;
 struct signing_slot;
@@ -52,6 +53,7 @@ struct worker_shared {
 	struct resolver *resolver;
 	const struct dns_self *self;
 	struct signing_slot *signing;
+	struct credentials *credentials;
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *server_tls;         /* one per listener */
 	struct tls_slot *redis_tls;

@@ -12,14 +12,14 @@ ALLOW = "clients:\n  - {name: here, match: {network: 127.0.0.0/8}, effect: allow
 class MoreSink:
     """One of the cluster's processes; the fixture `more_sinks` makes and ends it."""
 
-    def __init__(self, cluster, name, address=None):
+    def __init__(self, cluster, name, address=None, more=()):
         folder = cluster.folder / name
         folder.mkdir()
         records, control = folder / "received.jsonl", folder / "sink.socket"
         self.address = address or cluster._addresses(1)[0]
         self.control = SinkControl(control, records)
         command = [str(REPOSITORY / "deploy" / "sink"), "--listen", self.address, "--records", str(records), "--control",
-                   str(control), "--certificate", str(cluster.certificate), "--key", str(cluster.key)]
+                   str(control), "--certificate", str(cluster.certificate), "--key", str(cluster.key), *more]
         self.part = Part(cluster, name, command, lambda: accepts(self.address), folder)
         self.part.start()
 

@@ -1,7 +1,7 @@
 """What the sink does instead of taking a message: rules that a test sets while it runs.
 
 A rule is a dictionary:
-    stage   connect, ehlo, mail, rcpt, data (the command), body (reading it), dot (its end), rset or quit
+    stage   connect, ehlo, auth (whenever a client is done with logging in), mail, rcpt, data (the command), body (reading it), dot (its end), rset or quit
     do      "reply 451 4.3.0 Not now"   that answer
             "hang"                      never answers, and reads no more on this connection
             "close"                     ends the connection without an answer
@@ -9,13 +9,13 @@ A rule is a dictionary:
             "delay 0.05"                answers as usual, so many seconds later
             "drip 0.1"                  answers as usual, one byte each so many seconds
     match   optional: acts only where this text occurs, in the command line or, at the stages body and dot, in an
-            envelope or tag (joined by spaces)
+            envelope or tag (joined by spaces); at the stage auth in the mechanism and the user
     times   optional: how often it acts before it is used up
 The first rule that fits acts. At the stage dot, "close" and "hang" come after the message was taken: it counts as
 received, and the relay cannot know.
 """
 
-STAGES = ("connect", "ehlo", "mail", "rcpt", "data", "body", "dot", "rset", "quit")
+STAGES = ("connect", "ehlo", "auth", "mail", "rcpt", "data", "body", "dot", "rset", "quit")
 ACTIONS = ("reply", "hang", "close", "answer-close", "delay", "drip")
 
 

@@ -5,6 +5,8 @@ takes some thousand messages a second.
 """
 import argparse
 import asyncio
+import base64
+import binascii
 import hashlib
 import json
 import os
@@ -22,6 +24,31 @@ PATH = re.compile(r"<([^>]*)>")
 BUFFER_MAX = 1 << 20
 
 
+class Login:
+    """One client's AUTH. Only over TLS: what comes in clear is noted, so that tests see it."""
+    PROMPTS = {"PLAIN": [""], "LOGIN": ["VXNlcm5hbWU6", "UGFzc3dvcmQ6"], "XOAUTH2": [""]}
+
+    def __init__(self, mechanism):
+        self.mechanism = mechanism
+        self.said = []
+        self.is_refused = False
+
+    def prompt(self):
+        """What is to be asked next, or None when all is said."""
+        prompts = self.PROMPTS[self.mechanism]
+        return prompts[len(self.said)] if len(self.said) < len(prompts) else None
+
+    def identity(self):
+        """(user, password or token)"""
+        if self.mechanism == "LOGIN":
+            return self.said[0], self.said[1]
+        if self.mechanism == "PLAIN":
+            _, user, password = self.said[0].split("\0")
+            return user, password
+        words = dict(word.split("=", 1) for word in self.said[0].split("\1") if word)
+        return words["user"], words["auth"].removeprefix("Bearer ")
+
+
 class Sink:
     """What all sessions share."""
 
@@ -33,6 +60,11 @@ class Sink:
         self.taken = 0
         self.connections = 0
         self.open = set()
+        self.accounts = {}  # user: the passwords and tokens that are good. Empty: nobody need log in.
+        self.mechanisms = ["PLAIN", "LOGIN", "XOAUTH2"]
+        self.logins = []  # what was tried, in order
+        self.tls_first = options.tls_first
+        self.offers_tls = True
         self.tls = None
         if options.certificate:
             self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -49,6 +81,7 @@ class Sink:
             "sha256": hashlib.sha256(body).hexdigest(),
             "connection": session.number,
             "tls": session.is_tls,
+            "user": session.user,
             "from": session.sender,
             "to": session.recipients,
         }
@@ -61,15 +94,25 @@ class Sink:
         self.records.write(json.dumps(record) + "\n")
 
     def control(self, request):
-        """One request of the control socket: {"rules": [...]}, {"keywords": [...]}, {"drop": true} or {}."""
+        """One request of the control socket: {} or any of
+        {"rules": [...]}, {"keywords": [...]}, {"drop": true},
+        {"accounts": {user: [password or token, ...]}}: all must log in; {}: nobody need,
+        {"mechanisms": [...]}, {"starttls": false}, {"logins": true}: tells what was tried."""
         if "rules" in request:
             self.rules.set(request["rules"])
         if "keywords" in request:
             self.keywords = request["keywords"] or KEYWORDS
+        if "accounts" in request:
+            self.accounts = {user: set(good) for user, good in request["accounts"].items()}
+        self.mechanisms = request.get("mechanisms", self.mechanisms)
+        self.offers_tls = request.get("starttls", self.offers_tls)
         if request.get("drop"):
             for session in list(self.open):
                 session.transport.abort()
-        return {"taken": self.taken, "open": len(self.open), "connections": self.connections}
+        answer = {"taken": self.taken, "open": len(self.open), "connections": self.connections}
+        if request.get("logins"):
+            answer["logins"] = self.logins
+        return answer
 
 
 class Session(asyncio.Protocol):
@@ -79,7 +122,9 @@ class Session(asyncio.Protocol):
         self.out = []
         self.is_stopped = False  # An answer is late on purpose, or the connection is at its end.
         self.is_in_body = False
-        self.is_tls = False
+        self.is_tls = sink.tls_first
+        self.user = None
+        self.login = None  # A Login that waits for the client's next line.
         self.searched = 0
         self.reset()
 
@@ -128,6 +173,9 @@ class Session(asyncio.Protocol):
             return False
         line = self.buffer[:end].decode("utf-8", "replace").rstrip("\r")
         del self.buffer[:end + 1]
+        if self.login:
+            self.on_response(line)
+            return True
         verb = line[:4].upper()
         handler = getattr(self, "on_" + verb.lower(), None) if verb.isalpha() else None
         if handler:
@@ -139,8 +187,10 @@ class Session(asyncio.Protocol):
     def on_ehlo(self, line):
         self.reset()
         keywords = list(self.sink.keywords)
-        if self.sink.tls and not self.is_tls:
+        if self.may_start_tls():
             keywords.append("STARTTLS")
+        if self.sink.accounts and (self.is_tls or not self.sink.offers_tls):
+            keywords.append(" ".join(["AUTH", *self.sink.mechanisms]))
         lines = ["sink.skein.test", *keywords]
         text = "\r\n".join("250" + (" " if last else "-") + word
                            for word, last in zip(lines, [False] * (len(lines) - 1) + [True]))
@@ -150,8 +200,11 @@ class Session(asyncio.Protocol):
         self.reset()
         self.answer("ehlo", line, "250 sink.skein.test")
 
+    def may_start_tls(self):
+        return self.sink.tls and self.sink.offers_tls and not self.is_tls
+
     def on_star(self, _line):
-        if not self.sink.tls or self.is_tls:
+        if not self.may_start_tls():
             return self.say("503 5.5.1 No STARTTLS here")
         self.say("220 2.0.0 Go ahead")
         self.flush()
@@ -169,8 +222,56 @@ class Session(asyncio.Protocol):
         self.is_stopped = False
         self.advance()  # A quick client sends its EHLO along with the end of the handshake.
 
+    def on_auth(self, line):
+        words = line.split(" ")
+        mechanism = words[1].upper() if len(words) > 1 else ""
+        if mechanism not in self.sink.mechanisms:
+            return self.say("504 5.5.4 No such mechanism")
+        self.login = Login(mechanism)
+        if len(words) > 2:
+            self.on_response(words[2])
+        else:
+            self.say("334 " + self.login.prompt())
+
+    def on_response(self, line):
+        try:
+            self.login.said.append(base64.b64decode(line, validate=True).decode())
+        except (binascii.Error, UnicodeDecodeError):
+            self.login = None
+            return self.say("501 5.5.2 Not base64")
+        prompt = self.login.prompt()
+        if prompt is not None:
+            self.say("334 " + prompt)
+        elif self.login.is_refused:
+            self.login = None
+            self.say("535 5.7.3 Authentication unsuccessful")
+        else:
+            self.judge_login(self.login)
+
+    def judge_login(self, login):
+        self.login = None
+        try:
+            user, secret = login.identity()
+        except (KeyError, ValueError):
+            return self.say("501 5.5.2 Not a login")
+        good = secret in self.sink.accounts.get(user, ())
+        self.sink.logins.append({"mechanism": login.mechanism, "user": user, "good": good, "tls": self.is_tls,
+                                 "at": time.time(), "secret": secret})
+        if good:
+            if self.answer("auth", f"{login.mechanism} {user}", "235 2.7.0 Welcome"):
+                self.user = user
+        elif login.mechanism == "XOAUTH2":
+            # The reason, which the client confirms with an empty line.
+            login.is_refused = True
+            self.login = login
+            self.say("334 " + base64.b64encode(b'{"status":"401","schemes":"bearer"}').decode())
+        else:
+            self.answer("auth", f"{login.mechanism} {user}", "535 5.7.8 Bad user or password")
+
     def on_mail(self, line):
         self.reset()
+        if self.sink.accounts and not self.user:
+            return self.say("530 5.7.0 Log in first")
         if self.answer("mail", line, "250 2.1.0 Ok"):
             found = PATH.search(line)
             self.sender = found[1] if found else ""
@@ -315,11 +416,13 @@ async def _run(options):
     loop = asyncio.get_running_loop()
     sink = Sink(options)
     host, _, port = options.listen.rpartition(":")
-    await loop.create_server(lambda: Session(sink), host, int(port), backlog=1024)
     if options.control:
         if os.path.exists(options.control):
             os.unlink(options.control)
         await asyncio.start_unix_server(lambda r, w: _serve_control(sink, r, w), options.control)
+    # Last: whoever finds it listening may use the control socket.
+    await loop.create_server(lambda: Session(sink), host, int(port), backlog=1024,
+                             ssl=sink.tls if options.tls_first else None)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
@@ -336,5 +439,6 @@ def main():
     parser.add_argument("--control", metavar="SOCKET", help="unix socket that takes rules, see deploy/lib/lab/sink_rules.py")
     parser.add_argument("--certificate", metavar="PEM", help="offers STARTTLS")
     parser.add_argument("--key", metavar="PEM")
+    parser.add_argument("--tls-first", action="store_true", help="TLS from the first byte")
     asyncio.run(_run(parser.parse_args()))
     sys.exit(0)

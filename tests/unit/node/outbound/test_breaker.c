@@ -76,6 +76,35 @@ static void jitter_shortens_a_pause_by_less_than_a_quarter(void **state)
 	}
 }
 
+static void it_is_tripped_by_one_failure(void **state)
+{
+	struct breaker breaker = { 0 };
+
+	(void)state;
+	breaker_trip(&breaker, &options, 0, 0);
+	assert_int_equal(breaker_wait_ms(&breaker, 0), 1000);
+	assert_true(breaker_admit(&breaker, 1000));
+	breaker_trip(&breaker, &options, 1000, 0);
+	assert_int_equal(breaker_wait_ms(&breaker, 1000), 2000);
+}
+
+static void held_it_stays_open_until_the_time_is_over_or_it_is_released(void **state)
+{
+	struct breaker breaker = { 0 };
+
+	(void)state;
+	breaker_hold(&breaker, 0, 60000);
+	assert_false(breaker_admit(&breaker, 59999));
+	assert_true(breaker_admit(&breaker, 60000));
+	breaker_hold(&breaker, 60000, 60000);
+	breaker_release(&breaker, 60001);
+	assert_true(breaker_admit(&breaker, 60001));
+	assert_false(breaker_admit(&breaker, 60001));
+	breaker_succeeded(&breaker);
+	breaker_release(&breaker, 60002);
+	assert_int_equal(breaker.state, BREAKER_CLOSED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -84,6 +113,8 @@ int main(void)
 		cmocka_unit_test(failed_probes_double_the_pause_up_to_its_bound),
 		cmocka_unit_test(failures_of_connections_under_way_do_not_lengthen_the_pause),
 		cmocka_unit_test(jitter_shortens_a_pause_by_less_than_a_quarter),
+		cmocka_unit_test(it_is_tripped_by_one_failure),
+		cmocka_unit_test(held_it_stays_open_until_the_time_is_over_or_it_is_released),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
