@@ -49,6 +49,7 @@ static const char *const hop_tls_names[] = {
 	[HOP_TLS_NONE] = "none",
 	[HOP_TLS_MAY] = "may",
 	[HOP_TLS_ENCRYPT] = "encrypt",
+	[HOP_TLS_VERIFY] = "verify",
 };
 static const char *const tls_minimum_names[] = { [TLS_MINIMUM_1_2] = "1.2", [TLS_MINIMUM_1_3] = "1.3" };
 static const char *const tls_ciphers_names[] = {
@@ -133,8 +134,8 @@ static const struct setting_row hop_rows[] = {
 	{ "host", NULL, HOST, IN_HOP(host), .help = "Domain name or IP address." },
 	{ "port", "25", INTEGER(1, 65535), IN_HOP(port), .help = "TCP port." },
 	{ "tls", "may", ENUM(hop_tls_names), IN_HOP(tls),
-		.help = "none, may (when offered) or encrypt (no delivery without). The certificate is not "
-			"checked." },
+		.help = "none, may (when offered), encrypt (no delivery without) or verify (and only with a "
+			"certificate good for the host's name)." },
 };
 static const struct setting_table hop_table = { hop_rows, ARRAY_LEN(hop_rows), sizeof(struct hop_settings) };
 
@@ -185,6 +186,9 @@ static const struct setting_row rows[] = {
 	{ "route.cut_through", "false", BOOL, AT(route.cut_through), RELOADABLE,
 		.help = "Pass a message on while its client waits; custody only where that fails. See "
 			"docs/delivery.md." },
+	{ "route.ca", "", FILE_TO_READ, AT(route.ca),
+		.help = "PEM file with the authorities that next hops are verified by. Not set: the "
+			"system's." },
 	{ "route.timeout.connect", "30s", DURATION(100 * MS, 10 * MINUTES), AT(route.timeout.connect_ms),
 		RELOADABLE, .help = "TCP connection and TLS handshake, each." },
 	{ "route.timeout.greeting", "5m", DURATION(100 * MS, 1 * HOURS), AT(route.timeout.greeting_ms),

@@ -20,6 +20,7 @@ enum hop_tls {
 	HOP_TLS_NONE,
 	HOP_TLS_MAY,     /* when offered; the certificate is not checked */
 	HOP_TLS_ENCRYPT, /* no delivery without it; the certificate is not checked */
+	HOP_TLS_VERIFY,  /* no delivery without it, and the certificate is good for the name */
 };
 enum tls_minimum { TLS_MINIMUM_1_2, TLS_MINIMUM_1_3 };
 enum listener_tls_minimum {
@@ -108,6 +109,7 @@ struct settings {
 		uint64_t messages_per_connection;
 		uint64_t recipients_max; /* in one envelope */
 		bool cut_through;
+		const char *ca; /* PEM; "": the system's */
 		struct {
 			uint64_t connect_ms; /* TCP and TLS */
 			uint64_t greeting_ms;

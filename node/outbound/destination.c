@@ -410,6 +410,7 @@ static struct lookup_failure find_failure(const struct destination *destination)
 		const struct hop *first = destination->hops[0];
 
 		failure.why = first->last_error;
+		failure.enhanced = first->last_code;
 		failure.again_ms = hop_put_off_ms(first, shortest_wait_ms(destination));
 		if (first->is_held)
 			failure.enhanced = (struct enhanced_code){ 4, 7, 0 }; /* RFC 3463: security */

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ADDRESS_LIFE_MS = 30000, CLEAR_MS = 600000 };
+enum { ADDRESS_LIFE_MS = 30000 };
 
 struct hop *hop_new(struct destination *destination, const struct route_target *target, const char *host,
 	uint16_t port, unsigned bit)
@@ -27,6 +27,7 @@ struct hop *hop_new(struct destination *destination, const struct route_target *
 	};
 	list_init(&hop->conns);
 	list_init(&hop->leaving_link);
+	transport_init(&hop->transport, target, hop->host);
 	snprintf(hop->label, sizeof(hop->label), strchr(host, ':') ? "[%s]:%u" : "%s:%u", host,
 		(unsigned)port);
 	return hop;
@@ -75,34 +76,6 @@ bool hop_is_well(const struct hop *hop, uint64_t now_ms)
 	       (!is_waited_for || now_ms < hop->alive_ms + HOP_PATIENCE_MS);
 }
 
-/* --- TLS ---------------------------------------------------------------------------------------- */
-
-enum smtp_client_tls hop_wants_tls(const struct hop *hop)
-{
-	if (hop->target->tls_first)
-		return SMTP_CLIENT_TLS_NONE;
-	switch (hop->target->tls) {
-	case ROUTE_TLS_NONE:
-		return SMTP_CLIENT_TLS_NONE;
-	case ROUTE_TLS_MAY:
-	case ROUTE_TLS_AUTO:
-		break;
-	default:
-		return SMTP_CLIENT_TLS_ENCRYPT;
-	}
-	return loop_now_ms(hop->outbound->loop) < hop->clear_until_ms ? SMTP_CLIENT_TLS_NONE
-								      : SMTP_CLIENT_TLS_MAY;
-}
-
-void hop_tls_broken(struct hop *hop)
-{
-	if (hop->target->tls != ROUTE_TLS_MAY || hop->target->tls_first)
-		return;
-	hop->clear_until_ms = loop_now_ms(hop->outbound->loop) + CLEAR_MS;
-	log_event(hop->outbound->log, LOG_WARN, "hop-tls-failed", LOG_STR("hop", hop->label),
-		LOG_STR("then", "in clear for ten minutes, because tls is \"may\""), LOG_END);
-}
-
 /* --- success and failure ------------------------------------------------------------------------ */
 
 void hop_is_alive(struct hop *hop)
@@ -134,7 +107,9 @@ void hop_troubled(struct hop *hop)
 
 typedef void break_fn(struct breaker *, const struct breaker_options *, uint64_t now_ms, uint32_t random);
 
-static void fail(struct hop *hop, const char *why, break_fn *break_with)
+static const struct enhanced_code no_answer = { 4, 4, 1 };
+
+static void fail(struct hop *hop, struct enhanced_code code, const char *why, break_fn *break_with)
 {
 	struct outbound *outbound = hop->outbound;
 	const struct breaker_options options = {
@@ -143,28 +118,36 @@ static void fail(struct hop *hop, const char *why, break_fn *break_with)
 		.pause_max_ms = hop->route->breaker.pause_max_ms,
 	};
 	uint64_t now_ms = loop_now_ms(outbound->loop);
+	char status[16];
 
 	if (outbound->is_stopping)
 		return;
 	hop->is_held = false;
 	snprintf(hop->last_error, sizeof(hop->last_error), "%s", why);
+	hop->last_code = code;
+	snprintf(status, sizeof(status), "%u.%u.%u", code.class, code.subject, code.detail);
 	break_with(&hop->breaker, &options, now_ms, random_u32(outbound->random));
 	hop->window = 1;
 	meter_add(outbound->meter, METRIC_HOP_FAILURES, 1);
 	log_event(outbound->log, LOG_WARN, "hop-failed", LOG_STR("hop", hop->label), LOG_STR("why", why),
-		LOG_BOOL("open", !breaker_is_usable(&hop->breaker, now_ms)),
+		LOG_STR("status", status), LOG_BOOL("open", !breaker_is_usable(&hop->breaker, now_ms)),
 		LOG_U64("retry_ms", breaker_wait_ms(&hop->breaker, now_ms)), LOG_END);
 	destination_kick(hop->destination);
 }
 
 void hop_conn_failed(struct hop *hop, const char *why)
 {
-	fail(hop, why, breaker_failed);
+	fail(hop, no_answer, why, breaker_failed);
 }
 
 void hop_conn_tripped(struct hop *hop, const char *why)
 {
-	fail(hop, why, breaker_trip);
+	fail(hop, no_answer, why, breaker_trip);
+}
+
+void hop_conn_barred(struct hop *hop, struct enhanced_code code, const char *why)
+{
+	fail(hop, code, why, breaker_trip);
 }
 
 /* --- addresses ---------------------------------------------------------------------------------- */

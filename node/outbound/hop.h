@@ -13,6 +13,7 @@
 #include "outbound/breaker.h"
 #include "outbound/credentials.h"
 #include "outbound/outbound.h"
+#include "outbound/transport.h"
 #include "skein/cluster/route.h"
 #include "skein/proto/smtp/client.h"
 
@@ -42,10 +43,10 @@ struct hop {
 	struct address addresses[HOP_ADDRESSES_MAX];
 	size_t address_count, address_next;
 	uint64_t resolved_at_ms; /* UINT64_MAX: the addresses stay */
-	uint64_t clear_until_ms; /* see hop_tls_broken() */
-	uint64_t held_since_ms;  /* while is_held */
-	bool is_held;            /* nothing is tried there: no login is possible */
-	bool is_proven;          /* a connection was ready since it was made */
+	struct transport transport;
+	uint64_t held_since_ms; /* while is_held */
+	bool is_held;           /* nothing is tried there: no login is possible */
+	bool is_proven;         /* a connection was ready since it was made */
 	bool is_resolving;
 	bool is_leaving; /* no longer one of the destination's: goes when it is idle */
 	uv_getaddrinfo_t resolver;
@@ -53,6 +54,7 @@ struct hop {
 	uint16_t port;
 	char label[300]; /* "host:port" for the log and for DSNs */
 	char last_error[HOP_ERROR_MAX];
+	struct enhanced_code last_code; /* of that error */
 };
 
 /* `host` is copied. */
@@ -85,13 +87,12 @@ bool hop_log_in(struct hop *hop, struct login *login_out);
 void hop_login_accepted(struct hop *hop, const struct login_mark *mark);
 void hop_login_refused(struct hop *hop, const struct login_mark *mark, const char *why);
 void hop_login_untried(struct hop *hop, const struct login_mark *mark);
-enum smtp_client_tls hop_wants_tls(const struct hop *hop);
-/* A handshake failed: where TLS is optional the hop is spoken to in clear for a while. */
-void hop_tls_broken(struct hop *hop);
 void hop_conn_opened(struct hop *hop);
 void hop_conn_failed(struct hop *hop, const char *why);
 /* The same, where trying it a few times more would do harm. */
 void hop_conn_tripped(struct hop *hop, const char *why);
+/* It is there, but must not be used as it is: trying again at once would change nothing. */
+void hop_conn_barred(struct hop *hop, struct enhanced_code code, const char *why);
 /* It said something. */
 void hop_is_alive(struct hop *hop);
 /* A transaction ended: with an answer, or in trouble that is the hop's (lost, 421). */

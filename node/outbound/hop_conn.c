@@ -43,6 +43,7 @@ struct hop_conn {
 	struct login_mark mark; /* of what it logs in with */
 	struct loop_timer idle;
 	char why[WHY_MAX];
+	struct enhanced_code bars; /* the hop must not be used, and `why` says why not; 0: it may */
 };
 
 struct hop_conn *hop_conn_of_link(struct list *link)
@@ -385,7 +386,9 @@ static void finish(struct hop_conn *conn, bool is_failure)
 		return;
 	if (conn->phase == CONN_CONNECTING)
 		conn->hop->connecting--;
-	if (is_failure && !conn->completed && !conn->is_our_abort)
+	if (conn->bars.class)
+		hop_conn_barred(conn->hop, conn->bars, conn->why);
+	else if (is_failure && !conn->completed && !conn->is_our_abort)
 		tell_failure(conn);
 	conn->phase = CONN_OVER;
 	close_stream(conn);
@@ -404,10 +407,22 @@ static void on_ready(struct hop_conn *conn)
 
 static void start_tls(struct hop_conn *conn)
 {
-	struct outbound *outbound = conn->hop->outbound;
+	struct hop *hop = conn->hop;
+	const struct tls_peer_rules rules = transport_rules(&hop->transport);
 
 	flush_scratch(conn);
-	stream_start_tls(conn->stream, outbound->tls, conn->hop->host, STREAM_TLS_DISCARD);
+	stream_start_tls_with(conn->stream, hop->outbound->tls, &rules, STREAM_TLS_DISCARD);
+}
+
+static void note_tls_broken(struct hop_conn *conn)
+{
+	struct hop *hop = conn->hop;
+
+	if (!transport_broke(&hop->transport, loop_now_ms(hop->outbound->loop)))
+		conn->bars = transport_code_broken;
+	else
+		log_event(hop->outbound->log, LOG_WARN, "hop-tls-failed", LOG_STR("hop", hop->label),
+			LOG_STR("then", "in clear for ten minutes, because TLS is not required"), LOG_END);
 }
 
 static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct smtp_client_event_data *data)
@@ -438,6 +453,8 @@ static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct
 	case SMTP_CLIENT_FAILED:
 		note_why(conn, data);
 		note_trouble(conn, data);
+		if (data->failure == SMTP_FAILURE_NO_TLS || data->stage == SMTP_STAGE_STARTTLS)
+			conn->bars = transport_code_not_offered;
 		finish(conn, data->stage != SMTP_STAGE_IDLE && data->stage != SMTP_STAGE_QUIT);
 		break;
 	case SMTP_CLIENT_QUIT_DONE:
@@ -503,7 +520,8 @@ static void on_tls(void *arg, const struct tls_info *info)
 	struct hop_conn *conn = arg;
 
 	(void)info;
-	smtp_client_tls_started(conn->client, &conn->hop->outbound->scratch);
+	if (!transport_is_tls_first(&conn->hop->transport))
+		smtp_client_tls_started(conn->client, &conn->hop->outbound->scratch);
 	after_call(conn);
 }
 
@@ -514,7 +532,7 @@ static void on_close(void *arg, enum err why, const char *text)
 
 	conn->stream = NULL;
 	if (conn->phase == CONN_CONNECTING && why == ERR_TLS)
-		hop_tls_broken(hop);
+		note_tls_broken(conn);
 	if (!conn->why[0])
 		snprintf(conn->why, sizeof(conn->why), "%s while waiting for %s", text,
 			smtp_client_stage_name(smtp_client_stage(conn->client)));
@@ -536,7 +554,13 @@ static void on_close(void *arg, enum err why, const char *text)
 
 static void on_open(void *arg)
 {
-	set_deadline(arg);
+	struct hop_conn *conn = arg;
+
+	/* The deadline of the connection is that of the handshake too. */
+	if (transport_is_tls_first(&conn->hop->transport))
+		start_tls(conn);
+	else
+		set_deadline(conn);
 }
 
 static const struct stream_callbacks callbacks = {
@@ -558,7 +582,8 @@ static struct smtp_client_options client_options(const struct hop *hop)
 	struct smtp_client_options options =
 		smtp_client_default_options(hop->outbound->settings->node.hostname);
 
-	options.tls = hop_wants_tls(hop);
+	options.tls = transport_starttls(&hop->transport, loop_now_ms(hop->outbound->loop));
+	options.is_secure_from_start = transport_is_tls_first(&hop->transport);
 	options.timeouts = (struct smtp_client_timeouts){
 		.greeting_ms = route->timeout.greeting_ms,
 		.ehlo_ms = route->timeout.command_ms,

@@ -42,7 +42,7 @@ struct outbound {
 	struct log *log;
 	struct meter *meter;
 	struct random *random;
-	struct tls_context *tls; /* client side, no verification yet: hops are "may" or "encrypt" */
+	struct tls_context *tls; /* client side; who is verified, and how, is for each connection to say */
 	struct lookup_desk lookup;
 	struct policy_slot *policy;
 	struct policy_snapshot *policy_seen; /* the last one that was looked at; counted */

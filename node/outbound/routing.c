@@ -13,6 +13,8 @@ static enum route_tls tls_of(enum hop_tls tls)
 		return ROUTE_TLS_NONE;
 	case HOP_TLS_ENCRYPT:
 		return ROUTE_TLS_ENCRYPT;
+	case HOP_TLS_VERIFY:
+		return ROUTE_TLS_VERIFY;
 	case HOP_TLS_MAY:
 		break;
 	}

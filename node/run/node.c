@@ -577,7 +577,10 @@ static enum err open_log(struct node *node, struct buf *why)
 static enum err load_tls(struct node *node, struct buf *why)
 {
 	const struct settings *settings = node->settings;
-	const struct tls_client_options hop = { .verify = TLS_VERIFY_NONE };
+	const struct tls_client_options hop = {
+		.verify = TLS_VERIFY_NONE, /* connections have rules of their own */
+		.ca_file = settings->route.ca[0] ? settings->route.ca : NULL,
+	};
 	const struct tls_client_options redis = {
 		.verify = TLS_VERIFY_PEER,
 		.ca_file = settings->redis.tls.ca[0] ? settings->redis.tls.ca : NULL,

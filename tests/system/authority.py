@@ -1,5 +1,10 @@
 """Certificates for tests: an authority in a folder, and what it issues, by openssl."""
+import datetime
+import hashlib
 import subprocess
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 
 class Authority:
@@ -22,8 +27,32 @@ class Authority:
         """(certificate, key), files; made anew under the same name, they are other ones."""
         return self._make(name, f"/CN={name}", f"subjectAltName={alt_names}", ec, self._sign_with)
 
+    def issue_expired(self, name, alt_names):
+        """The same, but its time was over yesterday."""
+        files = self.issue(name, alt_names)
+        made = self._load(files[0])
+        yesterday = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+        again = x509.CertificateBuilder(made.issuer, made.subject, made.public_key(), made.serial_number,
+                                        yesterday - datetime.timedelta(days=30), yesterday, list(made.extensions))
+        key = serialization.load_pem_private_key((self.folder / "ca.key").read_bytes(), None)
+        (self.folder / f"{name}.pem").write_bytes(
+            again.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+        return files
+
+    @staticmethod
+    def _load(path):
+        with open(path, "rb") as file:
+            return x509.load_pem_x509_certificate(file.read())
+
     def self_signed(self, name):
         return self._make(name, f"/CN={name}", "subjectAltName=email:self@client.skein.test", True)
+
+
+def tlsa(certificate, usage=3):
+    """The data of a TLSA record for this certificate's key."""
+    key = Authority._load(certificate).public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return f"{usage} 1 1 {hashlib.sha256(key).hexdigest()}"
 
 
 def row(files):
