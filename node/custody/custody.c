@@ -17,11 +17,13 @@ void custody_init(struct custody *custody)
 	custody->outbound->custody = custody;
 	list_init(&custody->frozen);
 	relay_init(custody);
+	transfer_init(custody);
 }
 
 void custody_fini(struct custody *custody)
 {
 	CHECK(!custody->transfers && !custody->appends);
+	transfer_fini(custody);
 	relay_fini(custody);
 	buf_fini(&custody->scratch);
 	arena_fini(&custody->scratch_arena);

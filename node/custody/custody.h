@@ -45,7 +45,10 @@ struct custody {
 	struct buf scratch; /* an encoded envelope during one call */
 	struct arena scratch_arena;
 	size_t transfers; /* bodies on their way to or from Redis */
-	size_t appends;   /* journal entries whose answer is awaited */
+	size_t puts;      /* of those, the ones to Redis that have begun; the others wait */
+	struct list puts_waiting;
+	struct loop_task begin_puts;
+	size_t appends; /* journal entries whose answer is awaited */
 };
 
 /* The fields above are set by the worker. */

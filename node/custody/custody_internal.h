@@ -77,6 +77,8 @@ void relay_attempted(struct intake *intake, enum attempt_end end);
 
 typedef void transfer_fn(struct custody *custody, struct message *message, enum err err);
 
+void transfer_init(struct custody *custody);
+void transfer_fini(struct custody *custody);
 unsigned transfer_pieces(uint64_t size);
 /* Puts the body's pieces into Redis. True: done already; false: `fn` runs once, later. ERR_CLOSED: no link.
  */

@@ -1,13 +1,16 @@
 /*
  * Bodies to and from Redis, in pieces of QUEUE_PIECE_BYTES. What is in memory goes at once; what is in a file
- * or only in the journal is read piece by piece, with a bound on what waits to be sent.
+ * or only in the journal is read piece by piece, with a bound on what waits to be sent. A few at a time: the
+ * others wait for their turn.
  */
 #include "custody/custody_internal.h"
 #include "skein/proto/base/alloc.h"
 
-enum { PUT_IN_FLIGHT = 4 };
+/* Pieces of one body, and bodies of one worker: together what many large messages at once hold in memory. */
+enum { PUT_IN_FLIGHT = 4, PUTS_AT_ONCE = 4 };
 
 struct transfer {
+	struct list link; /* custody->puts_waiting, until it begins */
 	struct custody *custody;
 	struct message *message;
 	struct body_reader *reader;
@@ -32,6 +35,7 @@ static struct transfer *transfer_new(struct custody *custody, struct message *me
 	transfer->custody = custody;
 	transfer->message = message_ref(message);
 	transfer->fn = fn;
+	list_init(&transfer->link);
 	custody->transfers++;
 	return transfer;
 }
@@ -54,6 +58,15 @@ static void finish(struct transfer *transfer)
 /* --- out ---------------------------------------------------------------------------------------- */
 
 static void put_more(struct transfer *transfer);
+
+static void end_put(struct transfer *transfer)
+{
+	struct custody *custody = transfer->custody;
+
+	custody->puts--;
+	loop_defer(custody->loop, &custody->begin_puts);
+	finish(transfer);
+}
 
 static void on_piece_put(void *arg, const struct outcome *outcome)
 {
@@ -100,7 +113,7 @@ static void put_more(struct transfer *transfer)
 		}
 	}
 	if ((transfer->is_read || transfer->err) && !transfer->in_flight)
-		finish(transfer);
+		end_put(transfer);
 }
 
 static void on_readable(void *arg)
@@ -109,6 +122,33 @@ static void on_readable(void *arg)
 
 	transfer->is_reading = false;
 	put_more(transfer);
+}
+
+static void begin_puts(void *arg)
+{
+	struct custody *custody = arg;
+
+	while (custody->puts < PUTS_AT_ONCE && !list_is_empty(&custody->puts_waiting)) {
+		struct transfer *transfer = LIST_FIRST(&custody->puts_waiting, struct transfer, link);
+
+		list_remove(&transfer->link);
+		custody->puts++;
+		transfer->reader =
+			body_reader_new(transfer->message->body, QUEUE_PIECE_BYTES, on_readable, transfer);
+		put_more(transfer);
+	}
+}
+
+void transfer_init(struct custody *custody)
+{
+	list_init(&custody->puts_waiting);
+	loop_task_init(&custody->begin_puts, begin_puts, custody);
+}
+
+void transfer_fini(struct custody *custody)
+{
+	CHECK(!custody->puts && list_is_empty(&custody->puts_waiting));
+	loop_task_cancel(&custody->begin_puts);
 }
 
 /* One piece of an empty body, so that "no piece" can mean "the body is not in Redis". */
@@ -130,8 +170,8 @@ bool transfer_put(struct custody *custody, struct message *message, transfer_fn 
 	if (put_from_memory(custody, message))
 		return true;
 	transfer = transfer_new(custody, message, fn);
-	transfer->reader = body_reader_new(message->body, QUEUE_PIECE_BYTES, on_readable, transfer);
-	put_more(transfer);
+	list_push_back(&custody->puts_waiting, &transfer->link);
+	loop_defer(custody->loop, &custody->begin_puts);
 	return false;
 }
 
