@@ -3,10 +3,12 @@
  *
  * Otherwise, in this order (protocol.md, findings 32 to 35):
  *   1. what is settled without a report is told (settle), so that nobody tries it again;
- *   2. recipients that failed and whose sender wants to know: the DSN into the journal, then one call that
+ *   2. recipients that were delivered to a hop without reports, and whose sender asked for one: a DSN of its
+ * own, in the journal. It is made no second time, unless the node dies meanwhile;
+ *   3. recipients that failed and whose sender wants to know: the DSN into the journal, then one call that
  * takes it into the cluster's queue and settles them (bounce). Until that is answered the message stays
  * REPORTING;
- *   3. what is still pending goes back to the cluster until its next try (defer), or waits here.
+ *   4. what is still pending goes back to the cluster until its next try (defer), or waits here.
  * Whoever lost ownership meanwhile tells what was delivered, which is a fact, and drops the rest.
  */
 #include "custody/custody_internal.h"
@@ -364,6 +366,54 @@ static void forget_failed(struct message *message, struct span before)
 	}
 }
 
+static void report_failed(struct custody *custody, struct message *message)
+{
+	if (!message->reported_count) {
+		conclude(custody, message);
+		return;
+	}
+	message->is_building = true;
+	report_make(custody, message, DSN_FAILED, message->reported, message->reported_count, on_report_made);
+}
+
+/* The report of a success is a message of its own. Without room for it there is none: the mail is delivered.
+ */
+static void on_success_reported(struct custody *custody, struct message *message, struct message *dsn)
+{
+	message->is_building = false;
+	if (dsn) {
+		custody_schedule(custody, dsn);
+		message_unref(&dsn);
+	}
+	if (is_ours(message)) {
+		report_failed(custody, message);
+	} else {
+		unreport(message);
+		conclude(custody, message);
+	}
+}
+
+/* RFC 3461 5.2.2: of a hop that sends no reports, we tell that it has the message. False: nobody asked. */
+static bool report_success(struct custody *custody, struct message *message, struct span before)
+{
+	const struct envelope *envelope = &message->envelope;
+	size_t *idx = arena_alloc(&custody->scratch_arena, envelope->recipient_count * sizeof(*idx));
+	size_t count = 0;
+
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		const struct envelope_recipient *recipient = &envelope->recipients[i];
+
+		if (before.ptr[i] == SETTLED_PENDING && recipient->state == RECIPIENT_DELIVERED &&
+			recipient->is_unreported && dsn_is_wanted(envelope, recipient, DSN_RELAYED))
+			idx[count++] = i;
+	}
+	if (!count)
+		return false;
+	message->is_building = true;
+	report_make(custody, message, DSN_RELAYED, idx, count, on_success_reported);
+	return true;
+}
+
 /* `before`: what was settled when the attempt began, in the scratch arena. */
 static void record(struct custody *custody, struct message *message, struct span before)
 {
@@ -375,12 +425,8 @@ static void record(struct custody *custody, struct message *message, struct span
 		forget_failed(message, before);
 	}
 	tell_facts(custody, message);
-	if (!message->reported_count) {
-		conclude(custody, message);
-		return;
-	}
-	message->is_building = true;
-	report_make(custody, message, DSN_FAILED, message->reported, message->reported_count, on_report_made);
+	if (!report_success(custody, message, before))
+		report_failed(custody, message);
 }
 
 static bool has_untried(const struct message *message)

@@ -95,6 +95,7 @@ void delivery_result(struct delivery *delivery, const struct smtp_client_event_d
 
 	note_attempt(delivery->message, delivery->rcpt_idx[data->rcpt_idx], data->status, data->text, remote);
 	settle(recipient);
+	recipient->is_unreported = recipient->state == RECIPIENT_DELIVERED && !delivery->hop_reports;
 	if (recipient->state == RECIPIENT_PENDING)
 		delivery->is_troubled = data->stage == SMTP_STAGE_MAIL || data->stage == SMTP_STAGE_DATA;
 }

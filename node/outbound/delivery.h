@@ -33,6 +33,7 @@ struct delivery {
 	struct signing_job *signing;
 	struct body_reader *reader;
 	bool is_reading;  /* the reader will say when it has more */
+	bool hop_reports; /* what is asked for by NOTIFY (RFC 3461) it sees to */
 	bool is_troubled; /* lost before its final dot, or put off by the hop before it saw a recipient */
 };
 

@@ -256,6 +256,7 @@ static void start_signed(struct hop_conn *conn)
 	if (!delivery || conn->phase != CONN_READY || !smtp_client_can_start(conn->client))
 		return;
 	delivery->phase = DELIVERY_STARTED;
+	delivery->hop_reports = smtp_client_caps(conn->client)->flags & SMTP_CAP_DSN;
 	smtp_client_start(conn->client, &delivery->transaction, &conn->hop->outbound->scratch);
 	after_call(conn);
 }

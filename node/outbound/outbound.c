@@ -419,21 +419,30 @@ bool outbound_has_room(struct outbound *outbound, const struct message *message,
 	return false;
 }
 
+/* A report may be due of it, and that is made of a message in custody. */
+static bool wants_success(const struct envelope *envelope)
+{
+	for (size_t i = 0; i < envelope->recipient_count; i++) {
+		if (envelope->recipients[i].notify & DSN_NOTIFY_SUCCESS)
+			return true;
+	}
+	return false;
+}
+
 bool outbound_takes_at_once(struct outbound *outbound, const struct envelope *envelope)
 {
 	const struct destination *destination;
 	struct place place;
 
 	find_place(outbound, envelope, &place);
-	if (!place.route->cut_through || outbound->is_stopping ||
+	if (!place.route->cut_through || outbound->is_stopping || wants_success(envelope) ||
 		envelope->recipient_count > place.route->recipients_max)
 		return false;
 	destination = table_get(&outbound->destinations, place.key);
 	if (!destination)
 		return true; /* its first message finds out */
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
-		if (envelope->recipients[i].notify & DSN_NOTIFY_SUCCESS ||
-			!destination_takes(destination, envelope, i))
+		if (!destination_takes(destination, envelope, i))
 			return false;
 	}
 	return destination_is_flowing(destination) && destination_waiting(destination) < AT_ONCE_MAX;

@@ -35,8 +35,10 @@ struct envelope_recipient {
 	struct span orcpt; /* "rfc822;user+40host", as received; empty: not given */
 	uint8_t notify;    /* set of enum dsn_notify */
 	enum recipient_state state;
-	bool delay_told;           /* the one "delayed" DSN was sent */
-	uint32_t attempts;         /* that reached a verdict about this recipient */
+	bool delay_told;    /* the one "delayed" DSN was sent */
+	bool is_unreported; /* delivered to a hop that sends no reports; known of this attempt only, not kept
+			     */
+	uint32_t attempts;  /* that reached a verdict about this recipient */
 	uint64_t last_attempt_ms;  /* unix time; 0: never */
 	struct mail_status status; /* of the last attempt */
 	struct span
