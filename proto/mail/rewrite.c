@@ -1,0 +1,311 @@
+#include "skein/proto/mail/rewrite.h"
+
+#include "skein/proto/base/alloc.h"
+
+enum { NAME_MAX = 256, FOLD_AT = 76 };
+
+/* What becomes of the field under way. */
+enum field_fate { FIELD_NONE, FIELD_PASS, FIELD_DROP, FIELD_HOLD };
+
+enum line_state {
+	LINE_START, /* nothing of it was seen */
+	LINE_NAME,
+	LINE_REST,
+	LINE_OVER, /* the header section has ended */
+};
+
+struct rewrite {
+	const struct rewrite_rules *rules;
+	enum line_state state;
+	enum field_fate fate;
+	bool has_begun;   /* what goes in front is written */
+	struct buf name;  /* the beginning of a line, until it is known whose it is */
+	struct buf field; /* FIELD_HOLD: all of it so far */
+};
+
+struct rewrite *rewrite_new(const struct rewrite_rules *rules)
+{
+	struct rewrite *rewrite = mem_zalloc(sizeof(*rewrite));
+
+	rewrite->rules = rules;
+	return rewrite;
+}
+
+void rewrite_free(struct rewrite **rewrite)
+{
+	if (!*rewrite)
+		return;
+	buf_fini(&(*rewrite)->name);
+	buf_fini(&(*rewrite)->field);
+	mem_free(*rewrite);
+	*rewrite = NULL;
+}
+
+bool rewrite_is_through(const struct rewrite *rewrite)
+{
+	return rewrite->state == LINE_OVER;
+}
+
+/* --- fields ------------------------------------------------------------------------------------- */
+
+static enum field_fate fate_of(const struct rewrite_rules *rules, struct span name)
+{
+	name = span_trim(name);
+	for (size_t i = 0; i < rules->remove_count; i++) {
+		if (span_eq_nocase(name, span_of_str(rules->remove[i])))
+			return FIELD_DROP;
+	}
+	if (rules->from_domain.len &&
+		(span_eq_nocase(name, SPAN_LIT("from")) || span_eq_nocase(name, SPAN_LIT("sender"))))
+		return FIELD_HOLD;
+	return FIELD_PASS;
+}
+
+static void emit(struct rewrite *rewrite, struct span bytes, struct buf *out)
+{
+	if (rewrite->fate == FIELD_HOLD && buf_len(&rewrite->field) + bytes.len > REWRITE_FIELD_MAX) {
+		buf_append(out, buf_span(&rewrite->field));
+		buf_fini(&rewrite->field);
+		rewrite->fate = FIELD_PASS;
+	}
+	if (rewrite->fate == FIELD_PASS)
+		buf_append(out, bytes);
+	else if (rewrite->fate == FIELD_HOLD)
+		buf_append(&rewrite->field, bytes);
+}
+
+/* The line that begins now is not the field's any more. */
+static void end_field(struct rewrite *rewrite, struct buf *out)
+{
+	struct span field = buf_span(&rewrite->field);
+
+	if (rewrite->fate == FIELD_HOLD) {
+		size_t name = span_find(field, ':') + 1;
+
+		buf_append(out, span_take(field, name));
+		rewrite_append_addresses(out, span_drop(field, name), rewrite->rules->from_domain);
+		buf_fini(&rewrite->field);
+	}
+	rewrite->fate = FIELD_NONE;
+}
+
+static void end_header(struct rewrite *rewrite, struct buf *out)
+{
+	rewrite->state = LINE_OVER;
+	buf_append(out, buf_span(&rewrite->name));
+	buf_fini(&rewrite->name);
+}
+
+/* Takes bytes until it is known what the line is. */
+static void take_name(struct rewrite *rewrite, struct span *piece, struct buf *out)
+{
+	char byte = *piece->ptr;
+
+	buf_append_byte(&rewrite->name, byte);
+	*piece = span_drop(*piece, 1);
+	if (byte == '\n' || byte == '\r') { /* the empty line, or one that is no field */
+		end_header(rewrite, out);
+		return;
+	}
+	if (byte != ':' && buf_len(&rewrite->name) < NAME_MAX)
+		return;
+	rewrite->fate = byte == ':' ? fate_of(rewrite->rules, span_take(buf_span(&rewrite->name),
+								      buf_len(&rewrite->name) - 1))
+				    : FIELD_PASS;
+	emit(rewrite, buf_span(&rewrite->name), out);
+	buf_clear(&rewrite->name);
+	rewrite->state = LINE_REST;
+}
+
+static void take_rest(struct rewrite *rewrite, struct span *piece, struct buf *out)
+{
+	size_t len = span_find(*piece, '\n');
+
+	if (len < piece->len) {
+		len++;
+		rewrite->state = LINE_START;
+	}
+	emit(rewrite, span_take(*piece, len), out);
+	*piece = span_drop(*piece, len);
+}
+
+static void begin_line(struct rewrite *rewrite, char byte, struct buf *out)
+{
+	if ((byte == ' ' || byte == '\t') && rewrite->fate != FIELD_NONE) {
+		rewrite->state = LINE_REST;
+		return;
+	}
+	end_field(rewrite, out);
+	rewrite->state = LINE_NAME;
+}
+
+static void begin(struct rewrite *rewrite, struct buf *out)
+{
+	if (!rewrite->has_begun)
+		buf_append(out, rewrite->rules->front);
+	rewrite->has_begun = true;
+}
+
+void rewrite_feed(struct rewrite *rewrite, struct span piece, struct buf *out)
+{
+	begin(rewrite, out);
+	while (piece.len) {
+		switch (rewrite->state) {
+		case LINE_START:
+			begin_line(rewrite, *piece.ptr, out);
+			break;
+		case LINE_NAME:
+			take_name(rewrite, &piece, out);
+			break;
+		case LINE_REST:
+			take_rest(rewrite, &piece, out);
+			break;
+		case LINE_OVER:
+			buf_append(out, piece);
+			return;
+		}
+	}
+}
+
+void rewrite_end(struct rewrite *rewrite, struct buf *out)
+{
+	begin(rewrite, out);
+	if (rewrite->state == LINE_OVER)
+		return;
+	end_field(rewrite, out);
+	end_header(rewrite, out);
+}
+
+void rewrite_append_field(struct buf *out, const char *name, const char *value)
+{
+	size_t column = strlen(name) + 1;
+	struct span rest = span_of_str(value);
+
+	buf_append_str(out, name);
+	buf_append_byte(out, ':');
+	while (rest.len) {
+		struct span word = span_take(rest, span_find(rest, ' '));
+
+		if (column + 1 + word.len > FOLD_AT && word.len && column > 1) {
+			buf_append_str(out, "\r\n");
+			column = 0;
+		}
+		buf_append_byte(out, ' ');
+		for (size_t i = 0; i < word.len; i++)
+			buf_append_byte(out,
+				(unsigned char)word.ptr[i] < ' ' || word.ptr[i] == 0x7f ? ' ' : word.ptr[i]);
+		column += 1 + word.len;
+		rest = span_drop(rest, word.len < rest.len ? word.len + 1 : word.len);
+	}
+	buf_append_str(out, "\r\n");
+}
+
+/* --- addresses ---------------------------------------------------------------------------------- */
+
+enum { NONE = 0 }; /* an index behind an '@' is never 0 */
+
+/* One mailbox as it is read. */
+struct mailbox {
+	size_t domain_at;  /* behind the last '@' of its address */
+	size_t domain_end; /* behind the last byte of that domain that is neither space nor comment */
+	bool is_in_angle;
+	bool is_over; /* its "<...>" is closed */
+};
+
+static bool is_space(char byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
+}
+
+/* The index behind what begins at `at` with `open`: a quoted string, a comment, a domain literal. */
+static size_t skip_enclosed(struct span text, size_t at, char open, char close)
+{
+	size_t depth = 1;
+
+	for (at++; at < text.len && depth; at++) {
+		if (text.ptr[at] == '\\')
+			at++;
+		else if (text.ptr[at] == close)
+			depth--;
+		else if (text.ptr[at] == open)
+			depth++;
+	}
+	return at < text.len ? at : text.len;
+}
+
+static size_t skip_comments(struct span text, size_t at)
+{
+	while (at < text.len && (is_space(text.ptr[at]) || text.ptr[at] == '('))
+		at = text.ptr[at] == '(' ? skip_enclosed(text, at, '(', ')') : at + 1;
+	return at;
+}
+
+/* The address of the mailbox is over: what stands between `done` and its domain goes out, and the new domain.
+ */
+static void end_address(
+	struct buf *out, struct span value, struct span domain, const struct mailbox *mailbox, size_t *done)
+{
+	if (mailbox->domain_at == NONE || mailbox->domain_end <= mailbox->domain_at)
+		return;
+	buf_append(out, span_of(value.ptr + *done, mailbox->domain_at - *done));
+	buf_append(out, domain);
+	*done = mailbox->domain_end;
+}
+
+/* Behind a quoted string, a literal or one other byte that is part of an address. */
+static size_t take_address_byte(struct span value, size_t at, struct mailbox *mailbox)
+{
+	char byte = value.ptr[at];
+
+	if (byte == '"')
+		at = skip_enclosed(value, at, '"', '"');
+	else if (byte == '[')
+		at = skip_enclosed(value, at, '\0', ']');
+	else
+		at++;
+	if (byte == '@')
+		mailbox->domain_at = mailbox->domain_end = skip_comments(value, at);
+	else if (at > mailbox->domain_at)
+		mailbox->domain_end = at;
+	return at;
+}
+
+void rewrite_append_addresses(struct buf *out, struct span value, struct span domain)
+{
+	struct mailbox mailbox = { .is_over = false };
+	size_t at = 0, done = 0;
+
+	while ((at = skip_comments(value, at)) < value.len) {
+		switch (value.ptr[at]) {
+		case '<':
+			mailbox = (struct mailbox){ .is_in_angle = true };
+			at++;
+			break;
+		case ':': /* behind a group's name, or a route */
+			mailbox.domain_at = NONE;
+			at++;
+			break;
+		case '>':
+			end_address(out, value, domain, &mailbox, &done);
+			mailbox = (struct mailbox){ .is_over = true };
+			at++;
+			break;
+		case ',':
+		case ';':
+			if (mailbox.is_in_angle) {
+				mailbox.domain_at = NONE; /* of a route */
+			} else {
+				end_address(out, value, domain, &mailbox, &done);
+				mailbox = (struct mailbox){ .is_over = false };
+			}
+			at++;
+			break;
+		default:
+			at = take_address_byte(value, at, &mailbox);
+			if (mailbox.is_over)
+				mailbox.domain_at = NONE;
+		}
+	}
+	end_address(out, value, domain, &mailbox, &done);
+	buf_append(out, span_drop(value, done));
+}
