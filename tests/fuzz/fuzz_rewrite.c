@@ -18,12 +18,15 @@ static void run(const struct rewrite_rules *rules, struct span message, size_t p
 	rewrite_free(&rewrite);
 }
 
-/* However it is cut, the result is the same; without rules it is the message; a second time changes nothing. */
+/* However it is cut, the result is the same; without rules it is the message; a second time changes nothing.
+ */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const remove[] = { "X", "to" };
 	static const struct rewrite_rules none = { .remove_count = 0 };
-	static const struct rewrite_rules some = { .remove = remove, .remove_count = 2, .from_domain = SPAN_LIT("n.e") };
+	static const struct rewrite_rules some = {
+		.remove = remove, .remove_count = 2, .from_domain = SPAN_LIT("n.e")
+	};
 	struct span message = span_of((const char *)data, size);
 	struct buf whole = { 0 }, bytes = { 0 }, again = { 0 }, same = { 0 };
 

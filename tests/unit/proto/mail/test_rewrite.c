@@ -89,7 +89,9 @@ static void a_header_is_changed_as_the_rules_say(void **state)
 		{ &none, "From: a@b.c\r\n\r\nHello\r\n", "From: a@b.c\r\n\r\nHello\r\n" },
 		{ &all, "From: a@b.c\r\nX-Mailer: x\r\n\r\nFrom: a@b.c\r\nX-Mailer: x\r\n",
 			"X-New: 1\r\nFrom: a@new.test\r\n\r\nFrom: a@b.c\r\nX-Mailer: x\r\n" },
-		{ &all, "x-mailer : x\r\n folded\r\n\tagain\r\nTo: a@b.c\r\nSENDER:\r\n A <a@b.c>,\r\n b@b.c\r\n"
+		{ &all,
+			"x-mailer : x\r\n folded\r\n\tagain\r\nTo: a@b.c\r\nSENDER:\r\n A <a@b.c>,\r\n "
+			"b@b.c\r\n"
 			"BCC: x\r\n\r\n",
 			"X-New: 1\r\nTo: a@b.c\r\nSENDER:\r\n A <a@new.test>,\r\n b@new.test\r\n\r\n" },
 		{ &all, "X-Mailer-2: x\r\nX-Mail: y\r\nFrom: a@b.c\r\n",
