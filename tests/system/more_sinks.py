@@ -12,19 +12,20 @@ ALLOW = "clients:\n  - {name: here, match: {network: 127.0.0.0/8}, effect: allow
 class MoreSink:
     """One of the cluster's processes; the fixture `more_sinks` makes and ends it."""
 
-    def __init__(self, cluster, name, address=None, certificate=None, arguments=()):
+    def __init__(self, cluster, name, address=None, ports=1, certificate=None, arguments=()):
         """`certificate`: (certificate, key), files; not given: the cluster's; (): no TLS."""
         folder = cluster.folder / name
         folder.mkdir()
         records, control = folder / "received.jsonl", folder / "sink.socket"
-        self.address = address or cluster._addresses(1)[0]
+        self.addresses = [address] if address else cluster._addresses(ports)
+        self.address = self.addresses[0]
         self.control = SinkControl(control, records)
-        command = [str(REPOSITORY / "deploy" / "sink"), "--listen", self.address, "--records", str(records), "--control",
-                   str(control), *arguments]
+        command = [str(REPOSITORY / "deploy" / "sink"), "--listen", *self.addresses, "--records", str(records),
+                   "--control", str(control), *arguments]
         files = (str(cluster.certificate), str(cluster.key)) if certificate is None else certificate
         if files:
             command += ["--certificate", files[0], "--key", files[1]]
-        self.part = Part(cluster, name, command, lambda: accepts(self.address), folder)
+        self.part = Part(cluster, name, command, lambda: accepts(self.addresses[-1]), folder)
         self.part.start()
 
     def tags(self):

@@ -12,9 +12,12 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
+import struct
 import sys
 import time
+from collections import Counter
 
 from .sink_rules import BadRule, Rules
 
@@ -22,6 +25,7 @@ KEYWORDS = ["PIPELINING", "SIZE 104857600", "8BITMIME", "SMTPUTF8", "ENHANCEDSTA
 TAG = re.compile(rb"^X-Skein-Tag:[ \t]*([^\s]+)", re.M | re.I)
 PATH = re.compile(r"<([^>]*)>")
 BUFFER_MAX = 1 << 20
+ENDLESS = b"x" * 4096
 
 
 class Login:
@@ -59,6 +63,7 @@ class Sink:
         self.keywords = KEYWORDS
         self.taken = 0
         self.connections = 0
+        self.by_port = Counter()
         self.open = set()
         self.accounts = {}  # user: the passwords and tokens that are good. Empty: nobody need log in.
         self.mechanisms = ["PLAIN", "LOGIN", "XOAUTH2"]
@@ -80,6 +85,7 @@ class Sink:
             "size": len(content),
             "sha256": hashlib.sha256(body).hexdigest(),
             "connection": session.number,
+            "port": session.port,
             "tls": session.is_tls,
             "user": session.user,
             "from": session.sender,
@@ -109,7 +115,7 @@ class Sink:
         if request.get("drop"):
             for session in list(self.open):
                 session.transport.abort()
-        answer = {"taken": self.taken, "open": len(self.open), "connections": self.connections}
+        answer = {"taken": self.taken, "open": len(self.open), "connections": self.connections, "by_port": self.by_port}
         if request.get("logins"):
             answer["logins"] = self.logins
         return answer
@@ -138,6 +144,8 @@ class Session(asyncio.Protocol):
         self.sink.open.add(self)
         self.sink.connections += 1
         self.number = f"{os.getpid()}-{self.sink.connections}"
+        self.port = transport.get_extra_info("sockname")[1]
+        self.sink.by_port[self.port] += 1
         self.answer("connect", "", "220 sink.skein.test ESMTP")
         self.flush()
 
@@ -203,10 +211,11 @@ class Session(asyncio.Protocol):
     def may_start_tls(self):
         return self.sink.tls and self.sink.offers_tls and not self.is_tls
 
-    def on_star(self, _line):
+    def on_star(self, line):
         if not self.may_start_tls():
             return self.say("503 5.5.1 No STARTTLS here")
-        self.say("220 2.0.0 Go ahead")
+        if not self.answer("starttls", line, "220 2.0.0 Go ahead") or self.is_stopped:
+            return None
         self.flush()
         self.buffer.clear()
         self.is_stopped = True
@@ -348,7 +357,7 @@ class Session(asyncio.Protocol):
         self.out.append(text.encode() + b"\r\n")
 
     def pick(self, stage, subject):
-        return self.sink.rules.pick(stage, subject) if self.sink.rules.rules else None
+        return self.sink.rules.pick(stage, subject, self.port) if self.sink.rules.rules else None
 
     def answer(self, stage, subject, text):
         """Says `text` unless a rule has it otherwise; false when the command is to have no effect."""
@@ -357,26 +366,65 @@ class Session(asyncio.Protocol):
             self.say(text)
             return True
         self.act(rule, text)
-        return rule.action in ("delay", "drip", "answer-close")
+        return rule.action in ("delay", "drip", "answer-close", "inject")
 
     def act(self, rule, text):
-        if rule.action == "reply":
-            self.say(rule.argument)
-            if rule.stage == "connect" or rule.argument.startswith("421"):
-                self.end()
-        elif rule.action == "close":
+        """`text` is None where no answer is due: in the body."""
+        getattr(self, "do_" + rule.action.replace("-", "_"))(rule, text)
+
+    def do_reply(self, rule, _text):
+        self.say(rule.argument)
+        if rule.stage == "connect" or rule.argument.startswith("421"):
             self.end()
-        elif rule.action == "answer-close":
-            self.say(text)
-            self.end()
-        elif rule.action == "hang":
-            self.stop()
-        else:
-            self.stop()
-            answer = [text.encode() + b"\r\n"] if text else []
-            if rule.action == "drip":
-                answer = [bytes([byte]) for byte in answer[0]] if answer else []
-            self.later(rule.seconds, answer)
+
+    def do_close(self, _rule, _text):
+        self.end()
+
+    def do_reset(self, _rule, _text):
+        self.stop()
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
+
+    def do_answer_close(self, _rule, text):
+        self.say(text)
+        self.end()
+
+    def do_half(self, _rule, text):
+        self.out.append(text[:len(text) // 2].encode())
+        self.end()
+
+    def do_hang(self, _rule, _text):
+        self.stop()
+
+    def do_delay(self, rule, text):
+        self.stop()
+        self.later(rule.seconds, [text.encode() + b"\r\n"] if text else [])
+
+    def do_drip(self, rule, text):
+        self.stop()
+        self.later(rule.seconds, [bytes([byte]) for byte in text.encode() + b"\r\n"] if text else [])
+
+    def do_garbage(self, _rule, _text):
+        self.out.append(b"\x16\x03\x01\x00\xff SSH-2.0-nothing\r\n")
+        self.stop()
+
+    def do_inject(self, rule, text):
+        self.say(f"{text}\r\n{rule.argument}")
+
+    def do_endless(self, rule, _text):
+        self.stop()
+        self.forever(ENDLESS, rule.seconds)
+
+    def do_lines(self, rule, text):
+        self.stop()
+        self.forever(f"{text[:3]}-and so on\r\n".encode(), rule.seconds)
+
+    def forever(self, piece, seconds):
+        if self.transport.is_closing():
+            return
+        if self.transport.get_write_buffer_size() < BUFFER_MAX:
+            self.transport.write(piece)
+        asyncio.get_running_loop().call_later(seconds, self.forever, piece, seconds)
 
     def end(self):
         self.stop()
@@ -415,25 +463,26 @@ async def _serve_control(sink, reader, writer):
 async def _run(options):
     loop = asyncio.get_running_loop()
     sink = Sink(options)
-    host, _, port = options.listen.rpartition(":")
     if options.control:
         if os.path.exists(options.control):
             os.unlink(options.control)
         await asyncio.start_unix_server(lambda r, w: _serve_control(sink, r, w), options.control)
     # Last: whoever finds it listening may use the control socket.
-    await loop.create_server(lambda: Session(sink), host, int(port), backlog=1024,
-                             ssl=sink.tls if options.tls_first else None)
+    for address in options.listen:
+        host, _, port = address.rpartition(":")
+        await loop.create_server(lambda: Session(sink), host, int(port), backlog=1024,
+                                 ssl=sink.tls if options.tls_first else None)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ended.set)
-    print(f"sink listens on {options.listen}", flush=True)
+    print(f"sink listens on {', '.join(options.listen)}", flush=True)
     await ended.wait()
     sink.records.flush()
 
 
 def main():
     parser = argparse.ArgumentParser(description="A receiving SMTP server for the demo and the tests.")
-    parser.add_argument("--listen", default="127.0.0.1:2526", metavar="ADDR:PORT")
+    parser.add_argument("--listen", nargs="+", default=["127.0.0.1:2526"], metavar="ADDR:PORT")
     parser.add_argument("--records", default="/dev/stdout", metavar="FILE", help="gets a line of JSON per message")
     parser.add_argument("--keep", metavar="DIR", help="keeps messages without X-Skein-Tag here, delivery reports say")
     parser.add_argument("--control", metavar="SOCKET", help="unix socket that takes rules, see deploy/lib/lab/sink_rules.py")
