@@ -67,12 +67,24 @@ static bool is_delivered(const struct intake *intake)
 	return intake->is_attempted && relay_is_delivered(intake);
 }
 
+/* Another hop was to have it next (relay.c). */
+static void take_out(struct intake *intake)
+{
+	struct message *message = intake->message;
+
+	if (!message->flow)
+		return;
+	outbound_remove(intake->custody->outbound, message);
+	message_enter(message, MESSAGE_ARRIVING);
+}
+
 /* Nothing of it is kept: the transaction never was. */
 static void discard(struct intake *intake)
 {
 	struct custody *custody = intake->custody;
 	struct message *message = intake->message;
 
+	take_out(intake);
 	message->intake = NULL;
 	body_mark_done(message->body);
 	ownership_end_local(custody->ownership, &message->holding);
@@ -95,6 +107,7 @@ static void undo_journal(struct intake *intake)
 {
 	const struct journal_entry entry = { .type = JOURNAL_DONE, .id = intake->message->holding.id };
 
+	take_out(intake);
 	intake->custody->appends++;
 	journal_append(intake->custody->journal, &entry, on_undone, intake);
 }
@@ -116,12 +129,15 @@ static void keep(struct intake *intake, enum custody_verdict verdict)
 	case HOLDING_LOCAL:
 	case HOLDING_OFFERED:
 	case HOLDING_OWNED:
-		custody_schedule(custody, message);
+		if (!message->flow)
+			custody_schedule(custody, message);
 		break;
 	case HOLDING_KEPT:
+		take_out(intake);
 		custody_away(custody, message);
 		break;
 	case HOLDING_ENDED:
+		take_out(intake);
 		custody_finish(custody, message);
 		break;
 	}
