@@ -22,6 +22,11 @@ bool breaker_admit(struct breaker *breaker, uint64_t now_ms)
 	return true;
 }
 
+void breaker_connected(struct breaker *breaker)
+{
+	breaker->state = BREAKER_CLOSED;
+}
+
 void breaker_succeeded(struct breaker *breaker)
 {
 	*breaker = (struct breaker){ .state = BREAKER_CLOSED };

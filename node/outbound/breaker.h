@@ -30,6 +30,9 @@ struct breaker {
 bool breaker_admit(struct breaker *breaker, uint64_t now_ms);
 /* Would breaker_admit() say yes? Changes nothing. */
 bool breaker_is_usable(const struct breaker *breaker, uint64_t now_ms);
+/* A connection stands: more may be tried. Failures still count until something came of it. */
+void breaker_connected(struct breaker *breaker);
+/* Something came of it. */
 void breaker_succeeded(struct breaker *breaker);
 /* `random` is any number; a quarter of the pause is jitter taken from it. */
 void breaker_failed(

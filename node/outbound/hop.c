@@ -90,12 +90,13 @@ void hop_conn_opened(struct hop *hop)
 	if (hop->breaker.state != BREAKER_CLOSED || !hop->is_proven)
 		hop->window = hop->route->connections;
 	hop->is_proven = true;
-	breaker_succeeded(&hop->breaker);
+	breaker_connected(&hop->breaker);
 	destination_kick(hop->destination);
 }
 
 void hop_served(struct hop *hop)
 {
+	breaker_succeeded(&hop->breaker);
 	if (hop->window < hop->route->connections)
 		hop->window++;
 }

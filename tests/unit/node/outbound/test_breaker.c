@@ -39,6 +39,31 @@ static void it_lets_one_probe_through_when_the_pause_is_over(void **state)
 	assert_true(breaker_admit(&breaker, 1000));
 }
 
+/* A hop that greets and then breaks off each time is no better than one that is not there. */
+static void a_connection_that_brings_nothing_is_no_success(void **state)
+{
+	struct breaker breaker = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		breaker_connected(&breaker);
+		fail_times(&breaker, 1, 0);
+		assert_true(breaker_is_usable(&breaker, 0));
+	}
+	breaker_connected(&breaker);
+	fail_times(&breaker, 1, 0);
+	assert_int_equal(breaker_wait_ms(&breaker, 0), 1000);
+	assert_true(breaker_admit(&breaker, 1000));
+	breaker_connected(&breaker);
+	assert_true(breaker_is_usable(&breaker, 1000));
+	fail_times(&breaker, 1, 1000);
+	assert_int_equal(breaker_wait_ms(&breaker, 1000), 2000);
+	breaker_connected(&breaker);
+	breaker_succeeded(&breaker);
+	fail_times(&breaker, 2, 3000);
+	assert_true(breaker_is_usable(&breaker, 3000));
+}
+
 static void failed_probes_double_the_pause_up_to_its_bound(void **state)
 {
 	static const uint64_t pauses[] = { 1000, 2000, 4000, 8000, 8000 };
@@ -110,6 +135,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(it_opens_after_consecutive_failures_only),
 		cmocka_unit_test(it_lets_one_probe_through_when_the_pause_is_over),
+		cmocka_unit_test(a_connection_that_brings_nothing_is_no_success),
 		cmocka_unit_test(failed_probes_double_the_pause_up_to_its_bound),
 		cmocka_unit_test(failures_of_connections_under_way_do_not_lengthen_the_pause),
 		cmocka_unit_test(jitter_shortens_a_pause_by_less_than_a_quarter),
