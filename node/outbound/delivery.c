@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+enum { CODE_CLOSING = 421 }; /* RFC 5321 3.8 */
+
 /* Is it to be tried in this attempt, and here? */
 static bool takes_part(const struct delivery_part *part, const struct envelope *envelope, size_t recipient)
 {
@@ -97,18 +99,27 @@ void delivery_result(struct delivery *delivery, const struct smtp_client_event_d
 	settle(recipient);
 	recipient->is_unreported = recipient->state == RECIPIENT_DELIVERED && !delivery->hop_reports;
 	if (recipient->state == RECIPIENT_PENDING)
-		delivery->is_troubled = data->stage == SMTP_STAGE_MAIL || data->stage == SMTP_STAGE_DATA;
+		delivery->is_troubled = data->stage == SMTP_STAGE_MAIL || data->stage == SMTP_STAGE_DATA ||
+					data->status.code == CODE_CLOSING;
+}
+
+static bool is_nonsense(enum smtp_client_failure failure)
+{
+	return failure == SMTP_FAILURE_GARBAGE || failure == SMTP_FAILURE_UNSOLICITED ||
+	       failure == SMTP_FAILURE_TOO_LONG;
 }
 
 void delivery_lost(struct delivery *delivery, const struct smtp_client_event_data *data, const char *why,
 	const char *remote)
 {
-	/* RFC 3463 4.4.2: bad connection; a reply that closed the connection speaks for itself. */
+	/* A reply that closed the connection speaks for itself. */
 	struct mail_status status = data->status;
 	struct span text = data->text;
 
-	if (!status.code || mail_status_classify(status) == MAIL_DELIVERED) {
-		status = (struct mail_status){ .enhanced = { 4, 4, 2 } };
+	/* RFC 3463 4.4.2: bad connection; 4.5.0: protocol. */
+	if (status.code < 400) {
+		status = (struct mail_status){ .enhanced = { 4, is_nonsense(data->failure) ? 5 : 4,
+						       is_nonsense(data->failure) ? 0 : 2 } };
 		text = span_of_str(why);
 	}
 	for (size_t i = 0; i < delivery->transaction.rcpt_count; i++) {

@@ -34,7 +34,8 @@ struct delivery {
 	struct body_reader *reader;
 	bool is_reading;  /* the reader will say when it has more */
 	bool hop_reports; /* what is asked for by NOTIFY (RFC 3461) it sees to */
-	bool is_troubled; /* lost before its final dot, or put off by the hop before it saw a recipient */
+	bool is_troubled; /* lost before its final dot, or put off before the hop saw a recipient or as it
+			     closes */
 };
 
 enum { DELIVERY_PIECE = 64 * 1024 };

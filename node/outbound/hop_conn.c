@@ -41,6 +41,11 @@ struct hop_conn {
 	enum conn_trouble trouble; /* what it failed by */
 	enum conn_login login;
 	struct login_mark mark; /* of what it logs in with */
+	struct progress {
+		enum smtp_client_stage stage;
+		uint64_t replies, drained;
+	} progress; /* when the deadline was set */
+	uint64_t drained;
 	struct loop_timer idle;
 	char why[WHY_MAX];
 	struct enhanced_code bars; /* the hop must not be used, and `why` says why not; 0: it may */
@@ -106,14 +111,26 @@ static void after_call(struct hop_conn *conn)
 	drain_events(conn, &none);
 }
 
+/* Since the deadline was set; notes it. */
+static bool has_progressed(struct hop_conn *conn)
+{
+	const struct progress now = { smtp_client_stage(conn->client), smtp_client_replies(conn->client),
+		conn->drained };
+	const struct progress before = conn->progress;
+
+	conn->progress = now;
+	return now.stage != before.stage || now.replies != before.replies || now.drained != before.drained;
+}
+
+/* A reply that comes byte by byte puts nothing off. */
 static void set_deadline(struct hop_conn *conn)
 {
-	uint32_t timeout_ms = smtp_client_timeout_ms(conn->client);
 	struct loop *loop = conn->hop->outbound->loop;
 
 	if (!conn->stream)
 		return;
-	stream_set_deadline(conn->stream, timeout_ms);
+	if (has_progressed(conn))
+		stream_set_deadline(conn->stream, smtp_client_timeout_ms(conn->client));
 	if (hop_conn_is_idle(conn))
 		loop_timer_set(loop, &conn->idle, IDLE_MS);
 	else
@@ -232,17 +249,33 @@ static void hand_back(struct hop_conn *conn, struct delivery *delivery, enum att
 	message_unref(&message);
 }
 
+/* What the hop said where that explains it; else what went wrong. */
+static void note_why(struct hop_conn *conn, const struct smtp_client_event_data *data)
+{
+	bool is_nonsense = data->failure == SMTP_FAILURE_GARBAGE || data->failure == SMTP_FAILURE_UNSOLICITED;
+
+	if (conn->why[0])
+		return;
+	if (data->status.code)
+		snprintf(conn->why, sizeof(conn->why), "%s%s answered with %u %.*s",
+			is_nonsense ? "a reply that makes no sense: " : "",
+			smtp_client_stage_name(data->stage), data->status.code,
+			(int)(data->text.len < 120 ? data->text.len : 120), data->text.ptr);
+	else
+		snprintf(conn->why, sizeof(conn->why), "%s while waiting for %s",
+			smtp_client_failure_text(data->failure), smtp_client_stage_name(data->stage));
+}
+
 static void on_lost(
 	struct hop_conn *conn, struct delivery *delivery, const struct smtp_client_event_data *data)
 {
-	const char *why = conn->why[0] ? conn->why : smtp_client_failure_text(data->failure);
 	char text[WHY_MAX + 80];
 
-	if (data->is_outcome_unknown)
-		snprintf(text, sizeof(text),
-			"no answer to the final dot, the message may have been delivered: %s", why);
-	else
-		snprintf(text, sizeof(text), "%s", why);
+	note_why(conn, data);
+	snprintf(text, sizeof(text), "%s%s",
+		data->is_outcome_unknown ? "no answer to the final dot, the message may have been delivered: "
+					 : "",
+		conn->why);
 	delivery_lost(delivery, data, text, conn->hop->label);
 	if (!conn->is_our_abort)
 		hop_troubled(conn->hop);
@@ -318,18 +351,6 @@ void hop_conn_fill(struct hop_conn *conn)
 }
 
 /* --- events of the machine ---------------------------------------------------------------------- */
-
-static void note_why(struct hop_conn *conn, const struct smtp_client_event_data *data)
-{
-	if (conn->why[0])
-		return;
-	if (data->status.code)
-		snprintf(conn->why, sizeof(conn->why), "%s answered with %u %.*s",
-			smtp_client_stage_name(data->stage), data->status.code,
-			(int)(data->text.len < 120 ? data->text.len : 120), data->text.ptr);
-	else
-		snprintf(conn->why, sizeof(conn->why), "%s", smtp_client_failure_text(data->failure));
-}
 
 static void close_stream(struct hop_conn *conn)
 {
@@ -501,9 +522,11 @@ static size_t on_data(void *arg, struct span bytes)
 {
 	struct hop_conn *conn = arg;
 	struct span rest = bytes;
+	uint64_t before = smtp_client_replies(conn->client);
 
-	hop_is_alive(conn->hop);
 	drain_events(conn, &rest);
+	if (smtp_client_replies(conn->client) != before)
+		hop_is_alive(conn->hop);
 	hop_conn_fill(conn);
 	return bytes.len - rest.len;
 }
@@ -512,6 +535,7 @@ static void on_drain(void *arg)
 {
 	struct hop_conn *conn = arg;
 
+	conn->drained++;
 	hop_is_alive(conn->hop);
 	resume_body(conn);
 }

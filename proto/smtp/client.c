@@ -47,6 +47,7 @@ struct smtp_client {
 	struct delivery deliveries[DELIVERIES_MAX]; /* oldest first; replies belong to the first */
 	size_t delivery_count;
 	uint64_t sent_count; /* transactions that the hop has seen */
+	uint64_t reply_count;
 	struct dot_encoder encoder;
 	enum smtp_client_event pending; /* to be told after what the deliveries have to tell; MORE: none */
 	enum smtp_client_failure failure;
@@ -391,6 +392,7 @@ enum smtp_client_event smtp_client_next(struct smtp_client *client, struct span 
 		case REPLY_MORE:
 			break;
 		case REPLY_DONE:
+			client->reply_count++;
 			on_reply(client, out);
 			break;
 		case REPLY_BAD:
@@ -519,6 +521,11 @@ uint32_t smtp_client_timeout_ms(const struct smtp_client *client)
 		break;
 	}
 	return 0;
+}
+
+uint64_t smtp_client_replies(const struct smtp_client *client)
+{
+	return client->reply_count;
 }
 
 const char *smtp_client_stage_name(enum smtp_client_stage stage)

@@ -243,8 +243,14 @@ void smtp_client_quit(struct smtp_client *client, struct buf *out);
  */
 void smtp_client_abort(struct smtp_client *client);
 
-/* The most that the present wait may take, counted from the last progress; 0: nothing is waited for. */
+/*
+ * The most that the present wait may take, counted from the last progress; 0: nothing is waited for. Progress
+ * is another stage, a whole reply, or body that the hop took; bytes of a reply are none, else it could go on
+ * for ever.
+ */
 uint32_t smtp_client_timeout_ms(const struct smtp_client *client);
+/* Whole replies so far. */
+uint64_t smtp_client_replies(const struct smtp_client *client);
 /* What is waited for now. */
 enum smtp_client_stage smtp_client_stage(const struct smtp_client *client);
 
