@@ -38,7 +38,8 @@ struct fair_flow;
 /* DKIM-Signature fields that were made for it (outbound/signing.h): they go in front of the body. */
 struct message_signature {
 	struct buf fields;
-	uint64_t set; /* by what keys and rules; 0: none were made */
+	uint64_t set;  /* by what keys and rules; 0: none were made */
+	uint64_t form; /* for the message in which form (struct signing_form) */
 	int64_t good_until_s;
 };
 

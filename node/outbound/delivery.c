@@ -1,6 +1,7 @@
 #include "outbound/delivery.h"
 
 #include "io/wall_clock.h"
+#include "outbound/preparation.h"
 
 #include <stdio.h>
 
@@ -47,14 +48,13 @@ void delivery_open(
 		.envid = envelope->envid,
 	};
 	delivery->message = message;
-	delivery->phase = DELIVERY_SIGNING;
+	delivery->phase = DELIVERY_PREPARING;
 }
 
-void delivery_signed(struct delivery *delivery)
+void delivery_ready(struct delivery *delivery)
 {
-	delivery->signing = NULL;
 	delivery->transaction.body_size += delivery_prefix(delivery).len;
-	delivery->phase = DELIVERY_SIGNED;
+	delivery->phase = DELIVERY_READY;
 }
 
 struct span delivery_prefix(const struct delivery *delivery)
@@ -95,7 +95,15 @@ void delivery_result(struct delivery *delivery, const struct smtp_client_event_d
 	struct envelope_recipient *recipient =
 		&delivery->message->envelope.recipients[delivery->rcpt_idx[data->rcpt_idx]];
 
-	note_attempt(delivery->message, delivery->rcpt_idx[data->rcpt_idx], data->status, data->text, remote);
+	char text[300];
+	struct span said = data->text;
+
+	if (data->stage == SMTP_STAGE_NONE && delivery->obstacle) {
+		snprintf(text, sizeof(text), "%.*s. %s", (int)(said.len < 150 ? said.len : 150), said.ptr,
+			delivery->obstacle);
+		said = span_of_str(text);
+	}
+	note_attempt(delivery->message, delivery->rcpt_idx[data->rcpt_idx], data->status, said, remote);
 	settle(recipient);
 	recipient->is_unreported = recipient->state == RECIPIENT_DELIVERED && !delivery->hop_reports;
 	if (recipient->state == RECIPIENT_PENDING)
@@ -181,25 +189,24 @@ void delivery_renote(const struct delivery_part *part, struct message *message)
 	}
 }
 
-void delivery_not_signed(struct delivery *delivery, const char *why)
+void delivery_hold_back(struct delivery *delivery, struct mail_status status, const char *why)
 {
-	/* RFC 3463 4.8: cryptographic failure. */
-	const struct mail_status status = { .enhanced = { 4, 7, 5 } };
-	char text[SIGNING_WHY_MAX + 40];
+	struct envelope *envelope = &delivery->message->envelope;
+	char text[ENVELOPE_DIAGNOSTIC_MAX];
 
-	snprintf(text, sizeof(text), "not sent, because it cannot be signed: %s", why);
-	delivery->signing = NULL;
-	for (size_t i = 0; i < delivery->transaction.rcpt_count; i++)
+	snprintf(text, sizeof(text), "not sent, because %s", why);
+	for (size_t i = 0; i < delivery->transaction.rcpt_count; i++) {
 		note_attempt(delivery->message, delivery->rcpt_idx[i], status, span_of_str(text), "");
+		settle(&envelope->recipients[delivery->rcpt_idx[i]]);
+	}
 }
 
 struct message *delivery_take_back(struct delivery *delivery)
 {
 	struct message *message = delivery->message;
 
-	signing_cancel(&delivery->signing);
-	if (delivery->reader)
-		body_reader_free(&delivery->reader);
+	preparation_cancel(&delivery->preparation);
+	outgoing_free(&delivery->outgoing);
 	arena_fini(&delivery->arena);
 	*delivery = (struct delivery){ .phase = DELIVERY_FREE };
 	return message;

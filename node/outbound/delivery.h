@@ -6,16 +6,16 @@
 #define NODE_OUTBOUND_DELIVERY_H
 
 #include "custody/message.h"
-#include "outbound/signing.h"
+#include "outbound/outgoing.h"
 #include "skein/proto/smtp/client.h"
 
 enum delivery_phase {
 	DELIVERY_FREE,
-	DELIVERY_SIGNING, /* its signature is being made */
-	DELIVERY_SIGNED,  /* or need not be: it may start */
-	DELIVERY_STARTED, /* MAIL, RCPT, DATA are on their way */
-	DELIVERY_BODY,    /* 354 was read */
-	DELIVERY_WINDOW,  /* the final dot is written: the hop may have it */
+	DELIVERY_PREPARING, /* see preparation.h */
+	DELIVERY_READY,     /* it may start */
+	DELIVERY_STARTED,   /* MAIL, RCPT, DATA are on their way */
+	DELIVERY_BODY,      /* 354 was read */
+	DELIVERY_WINDOW,    /* the final dot is written: the hop may have it */
 };
 
 /* Whose recipients take part: those that `takes` says yes to. NULL instead of a part: all. */
@@ -24,14 +24,19 @@ struct delivery_part {
 	const void *arg;
 };
 
+struct preparation;
+
 struct delivery {
 	enum delivery_phase phase;
 	struct message *message;
 	struct smtp_client_transaction transaction;
 	size_t *rcpt_idx; /* transaction's index → envelope's */
 	struct arena arena;
-	struct signing_job *signing;
-	struct body_reader *reader;
+	struct preparation *preparation;
+	struct outgoing_change change;
+	struct rewrite_rules rules; /* where change.rules points, unless that is NULL */
+	const char *obstacle;       /* why it is not changed so that the hop takes it; NULL: nothing */
+	struct outgoing *outgoing;
 	bool is_reading;  /* the reader will say when it has more */
 	bool hop_reports; /* what is asked for by NOTIFY (RFC 3461) it sees to */
 	bool is_troubled; /* lost before its final dot, or put off before the hop saw a recipient or as it
@@ -41,16 +46,16 @@ struct delivery {
 enum { DELIVERY_PIECE = 64 * 1024 };
 
 /* Moves the reference in. Of the recipients that are pending and are of the part, at most `rcpt_max` take
- * part. It waits to be
- * signed. */
+ * part. It waits
+ * to be prepared. */
 void delivery_open(struct delivery *delivery, const struct delivery_part *part, struct message *message,
 	size_t rcpt_max);
-/* It is signed, or need not be: its size is known now. */
-void delivery_signed(struct delivery *delivery);
+/* It is prepared: its size is known now. */
+void delivery_ready(struct delivery *delivery);
 /* What goes in front of the body. */
 struct span delivery_prefix(const struct delivery *delivery);
-/* It cannot be signed, so it is not sent: a verdict of ours. */
-void delivery_not_signed(struct delivery *delivery, const char *why);
+/* It cannot be sent as it should be, so it is not sent: a verdict of ours. */
+void delivery_hold_back(struct delivery *delivery, struct mail_status status, const char *why);
 /* One recipient's verdict; `remote` names the hop. */
 void delivery_result(
 	struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote);

@@ -143,7 +143,7 @@ static void end_body(struct hop_conn *conn, struct delivery *delivery)
 {
 	struct outbound *outbound = conn->hop->outbound;
 
-	body_reader_free(&delivery->reader);
+	outgoing_free(&delivery->outgoing);
 	if (!custody_may_finish(outbound->custody, delivery->message)) {
 		snprintf(conn->why, sizeof(conn->why), "the message is no longer ours to deliver");
 		conn->is_our_abort = true;
@@ -158,12 +158,12 @@ static void end_body(struct hop_conn *conn, struct delivery *delivery)
 static void fail_body(struct hop_conn *conn, struct delivery *delivery)
 {
 	struct outbound *outbound = conn->hop->outbound;
-	enum err err = body_reader_error(delivery->reader);
+	enum err err = outgoing_error(delivery->outgoing);
 
 	log_event(outbound->log, LOG_ERROR, "body-unreadable",
 		LOG_STR("id", msg_id_format(&delivery->message->holding.id).text), LOG_ERR(err), LOG_END);
 	snprintf(conn->why, sizeof(conn->why), "the stored message cannot be read: %s", err_text(err));
-	body_reader_free(&delivery->reader);
+	outgoing_free(&delivery->outgoing);
 	conn->is_our_abort = true;
 	smtp_client_abort(conn->client);
 }
@@ -174,7 +174,7 @@ static void feed_body(struct hop_conn *conn, struct delivery *delivery)
 	struct span piece;
 
 	while (conn->stream && stream_queued_bytes(conn->stream) < QUEUED_MAX) {
-		switch (body_reader_next(delivery->reader, &piece)) {
+		switch (outgoing_next(delivery->outgoing, &piece)) {
 		case BODY_READ_PIECE:
 			smtp_client_body(conn->client, piece, &outbound->scratch);
 			flush_scratch(conn);
@@ -201,7 +201,7 @@ static void resume_body(struct hop_conn *conn)
 {
 	struct delivery *delivery = delivery_in_body(conn);
 
-	if (!delivery || !delivery->reader || delivery->is_reading || conn->phase == CONN_OVER)
+	if (!delivery || !delivery->outgoing || delivery->is_reading || conn->phase == CONN_OVER)
 		return;
 	feed_body(conn, delivery);
 	after_call(conn);
@@ -220,7 +220,8 @@ static void begin_body(struct hop_conn *conn, struct delivery *delivery)
 {
 	delivery->phase = DELIVERY_BODY;
 	smtp_client_body(conn->client, delivery_prefix(delivery), &conn->hop->outbound->scratch);
-	delivery->reader = body_reader_new(delivery->message->body, DELIVERY_PIECE, on_body_ready, conn);
+	delivery->outgoing =
+		outgoing_new(delivery->message->body, &delivery->change, DELIVERY_PIECE, on_body_ready, conn);
 	feed_body(conn, delivery);
 }
 
@@ -282,9 +283,9 @@ static void on_lost(
 	hand_back(conn, delivery, data->is_outcome_unknown ? ATTEMPT_UNKNOWN : ATTEMPT_LOST);
 }
 
-static void start_signed(struct hop_conn *conn)
+static void start_ready(struct hop_conn *conn)
 {
-	struct delivery *delivery = delivery_in(conn, DELIVERY_SIGNED);
+	struct delivery *delivery = delivery_in(conn, DELIVERY_READY);
 
 	if (!delivery || conn->phase != CONN_READY || !smtp_client_can_start(conn->client))
 		return;
@@ -294,17 +295,13 @@ static void start_signed(struct hop_conn *conn)
 	after_call(conn);
 }
 
-static void on_signed(void *arg, const char *why)
+static void on_prepared(void *arg, bool is_ready)
 {
 	struct hop_conn *conn = arg;
-	struct delivery *delivery = delivery_in(conn, DELIVERY_SIGNING);
+	struct delivery *delivery = delivery_in(conn, DELIVERY_PREPARING);
 
-	if (why) {
-		delivery_not_signed(delivery, why);
+	if (!is_ready)
 		hand_back(conn, delivery, ATTEMPT_DONE);
-	} else {
-		delivery_signed(delivery);
-	}
 	if (conn->phase == CONN_OVER)
 		return;
 	hop_conn_fill(conn);
@@ -317,22 +314,28 @@ static void hand_back_not_begun(struct hop_conn *conn)
 	for (size_t i = 0; i < CHAIN_MAX; i++) {
 		enum delivery_phase phase = conn->deliveries[i].phase;
 
-		if (phase == DELIVERY_SIGNING || phase == DELIVERY_SIGNED)
+		if (phase == DELIVERY_PREPARING || phase == DELIVERY_READY)
 			hand_back(conn, &conn->deliveries[i], ATTEMPT_DONE);
 	}
 }
 
-/* One at a time is signed; whoever is signed already starts before another is pulled. */
+/* VERP names the one recipient in the sender. */
+static size_t recipients_at_once(const struct route *route)
+{
+	return route->rewrite.return_path == ROUTE_RETURN_VERP ? 1 : route->recipients_max;
+}
+
+/* One at a time is prepared; whoever is ready starts before another is pulled. */
 void hop_conn_fill(struct hop_conn *conn)
 {
 	struct hop *hop = conn->hop;
 	struct outbound *outbound = hop->outbound;
 
-	start_signed(conn);
+	start_ready(conn);
 	while (conn->phase == CONN_READY && !conn->is_retiring && smtp_client_can_start(conn->client) &&
-		!delivery_in(conn, DELIVERY_SIGNING)) {
+		!delivery_in(conn, DELIVERY_PREPARING)) {
 		struct delivery *delivery = delivery_in(conn, DELIVERY_FREE);
-		size_t rcpt_max = hop->route->recipients_max;
+		size_t rcpt_max = recipients_at_once(hop->route);
 		uint32_t told = smtp_client_caps(conn->client)->rcpt_max;
 		struct message *message = delivery ? destination_pull(hop->destination, hop) : NULL;
 
@@ -343,10 +346,9 @@ void hop_conn_fill(struct hop_conn *conn)
 		hop->destination->trying++;
 		delivery_open(delivery, &hop->destination->part, message,
 			told && told < rcpt_max ? told : rcpt_max);
-		delivery->signing = signing_begin(&outbound->signing, message, on_signed, conn);
-		if (!delivery->signing)
-			delivery_signed(delivery);
-		start_signed(conn);
+		delivery->preparation = preparation_begin(&outbound->preparation, delivery, hop->route,
+			smtp_client_caps(conn->client), on_prepared, conn);
+		start_ready(conn);
 	}
 }
 

@@ -17,6 +17,7 @@
 #include "io/tls.h"
 #include "io/random.h"
 #include "outbound/lookup.h"
+#include "outbound/preparation.h"
 #include "outbound/signing.h"
 #include "skein/proto/base/table.h"
 #include "skein/proto/mail/retry.h"
@@ -55,6 +56,7 @@ struct outbound {
 	size_t trying;                           /* messages that a courier has */
 	size_t connections;
 	struct signing_desk signing;
+	struct preparation_desk preparation;
 	struct credentials *credentials;
 	uint64_t credentials_seen; /* credentials_changes() */
 	struct heap waiting;       /* message.due, unix ms */

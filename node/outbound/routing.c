@@ -49,6 +49,9 @@ static void fill_fallback(struct route *route, const struct settings *settings)
 	route->messages_per_connection = (unsigned)settings->route.messages_per_connection;
 	route->recipients_max = (unsigned)settings->route.recipients_max;
 	route->cut_through = settings->route.cut_through;
+	route->rewrite = (struct route_rewrite){
+		.from_domain = "", .sender_domain = "", .return_domain = "", .return_secret = ""
+	};
 	route->timeout.connect_ms = (uint32_t)settings->route.timeout.connect_ms;
 	route->timeout.greeting_ms = (uint32_t)settings->route.timeout.greeting_ms;
 	route->timeout.command_ms = (uint32_t)settings->route.timeout.command_ms;

@@ -27,13 +27,13 @@ struct signing_job {
 	struct signing_desk *desk;
 	struct message *message; /* counted */
 	struct signing_set *set;
-	struct body_reader *reader;
+	struct outgoing *outgoing;
+	uint64_t form;
 	signing_fn *fn; /* NULL: cancelled */
 	void *arg;
 	bool is_working;
 	/* The pool's while it works. */
 	struct span piece;
-	uint64_t given; /* bytes of the body, this piece included */
 	bool is_last;
 	int64_t now_s;
 	struct author_domains sender; /* at most one */
@@ -138,7 +138,7 @@ static void work_in_pool(uv_work_t *work)
 
 static void destroy(struct signing_job *job)
 {
-	body_reader_free(&job->reader);
+	outgoing_free(&job->outgoing);
 	dkim_signer_free(&job->signer);
 	dkim_header_fini(&job->header);
 	buf_fini(&job->fields);
@@ -158,6 +158,7 @@ static void keep(struct signing_job *job)
 	signature->fields = job->fields;
 	job->fields = (struct buf){ 0 };
 	signature->set = signing_set_number(job->set);
+	signature->form = job->form;
 	signature->good_until_s = lifetime_s ? job->now_s + lifetime_s / 2 : INT64_MAX;
 }
 
@@ -195,20 +196,16 @@ static void on_worked(uv_work_t *work, int status);
 /* Failures go through the pool too: nobody is called back from inside a call. */
 static void advance(struct signing_job *job)
 {
-	switch (body_reader_next(job->reader, &job->piece)) {
+	switch (outgoing_next(job->outgoing, &job->piece)) {
 	case BODY_READ_WAIT:
 		return;
 	case BODY_READ_PIECE:
-		job->given += job->piece.len;
-		job->is_last = job->given == body_len(job->message->body);
+		job->is_last = outgoing_is_last(job->outgoing);
 		break;
-	case BODY_READ_END: /* it was empty */
-		job->piece = SPAN_LIT("");
-		job->is_last = true;
-		break;
+	case BODY_READ_END: /* never before the last piece */
 	case BODY_READ_FAILED:
 		snprintf(job->why, sizeof(job->why), "the stored message cannot be read: %s",
-			err_text(body_reader_error(job->reader)));
+			err_text(outgoing_error(job->outgoing)));
 		break;
 	}
 	job->is_working = true;
@@ -220,9 +217,9 @@ static void check_end(struct signing_job *job)
 {
 	struct span none;
 
-	if (job->given && body_reader_next(job->reader, &none) != BODY_READ_END)
+	if (outgoing_next(job->outgoing, &none) != BODY_READ_END)
 		snprintf(job->why, sizeof(job->why), "the stored message cannot be read: %s",
-			err_text(body_reader_error(job->reader)));
+			err_text(outgoing_error(job->outgoing)));
 }
 
 static void on_worked(uv_work_t *work, int status)
@@ -249,19 +246,19 @@ static void on_body_ready(void *arg)
 	advance(arg);
 }
 
-static bool is_signed_already(const struct message *message, const struct signing_set *set)
+static bool is_signed_already(const struct message *message, const struct signing_set *set, uint64_t form)
 {
-	return message->signature.set == signing_set_number(set) &&
+	return message->signature.set == signing_set_number(set) && message->signature.form == form &&
 	       (int64_t)(wall_clock_ms() / 1000) < message->signature.good_until_s;
 }
 
-struct signing_job *signing_begin(
-	struct signing_desk *desk, struct message *message, signing_fn *fn, void *arg)
+struct signing_job *signing_begin(struct signing_desk *desk, struct message *message,
+	const struct signing_form *form, signing_fn *fn, void *arg)
 {
 	struct signing_set *set = desk->slot ? signing_slot_get(desk->slot) : NULL;
 	struct signing_job *job;
 
-	if (!set || is_signed_already(message, set)) {
+	if (!set || is_signed_already(message, set, form->number)) {
 		if (!set)
 			message_drop_signature(message);
 		signing_set_unref(&set);
@@ -274,10 +271,11 @@ struct signing_job *signing_begin(
 	job->set = set;
 	job->fn = fn;
 	job->arg = arg;
+	job->form = form->number;
 	job->now_s = (int64_t)(wall_clock_ms() / 1000);
-	author_domains_add_address(&job->sender, message->envelope.sender);
+	author_domains_add_address(&job->sender, form->sender);
 	dkim_header_init(&job->header, DKIM_HEADER_SIZE_MAX, DKIM_HEADER_FIELDS_MAX);
-	job->reader = body_reader_new(message->body, PIECE, on_body_ready, job);
+	job->outgoing = outgoing_new(message->body, &form->change, PIECE, on_body_ready, job);
 	desk->under_way++;
 	advance(job);
 	return job;

@@ -11,6 +11,7 @@
 
 #include "custody/message.h"
 #include "io/loop.h"
+#include "outbound/outgoing.h"
 #include "track/metrics.h"
 
 struct signing_slot;
@@ -22,6 +23,13 @@ struct signing_desk {
 	struct log *log;
 	struct meter *meter;
 	unsigned under_way; /* cancelled ones too: the loop turns until it is 0 */
+};
+
+/* As what a message is sent. All zero: as it is stored. */
+struct signing_form {
+	struct outgoing_change change;
+	struct span sender; /* borrowed during the call */
+	uint64_t number;    /* another one for another form of the same message; 0: as it is stored */
 };
 
 struct signing_job;
@@ -36,8 +44,8 @@ typedef void signing_fn(void *arg, const char *why);
  * `fn` runs once, later, unless it is cancelled. The message has its body and its envelope, and is not packed
  * meanwhile.
  */
-struct signing_job *signing_begin(
-	struct signing_desk *desk, struct message *message, signing_fn *fn, void *arg) WARN_UNUSED;
+struct signing_job *signing_begin(struct signing_desk *desk, struct message *message,
+	const struct signing_form *form, signing_fn *fn, void *arg) WARN_UNUSED;
 /* Sets the pointer to NULL; NULL inside is fine. */
 void signing_cancel(struct signing_job **job);
 

@@ -646,6 +646,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.policy = &node->access.policy,
 		.signing = node->access.signing,
 		.credentials = node->access.credentials,
+		.secrets = node->access.secrets,
 		.resolver = node->resolver,
 		.self = node->self,
 		.authenticator = node->access.authenticator,

@@ -474,6 +474,7 @@ static void fill_outbound(struct worker *worker)
 		.lookup = { &worker->loop, &worker->random, worker->shared.resolver, worker->shared.self },
 		.signing = { &worker->loop, worker->shared.signing, worker->log, worker->meter, 0 },
 		.credentials = worker->shared.credentials,
+		.preparation = { &worker->loop, &worker->outbound.signing, worker->shared.secrets },
 	};
 	outbound_init(&worker->outbound);
 }

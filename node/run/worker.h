@@ -24,6 +24,7 @@
 struct credentials;
 struct dns_self;
 struct resolver;
+struct secrets;
 struct signing_slot;
 struct worker;
 
@@ -54,6 +55,7 @@ struct worker_shared {
 	const struct dns_self *self;
 	struct signing_slot *signing;
 	struct credentials *credentials;
+	struct secrets *secrets;
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *server_tls;         /* one per listener */
 	struct tls_slot *redis_tls;

@@ -2,6 +2,7 @@
 
 #include "skein/proto/base/utf8.h"
 #include "skein/proto/mail/date.h"
+#include "skein/proto/mail/downgrade.h"
 #include "skein/proto/mail/header.h"
 
 enum { FOLD_AT = 76 };
@@ -374,11 +375,24 @@ static struct span header_of(struct span message)
 	return span_take(message, scan.size);
 }
 
+/* A report with this in it must not fail at a hop without 8BITMIME. */
+static bool can_be_encoded(struct span original)
+{
+	struct downgrade *downgrade = downgrade_new();
+	enum downgrade_verdict verdict;
+
+	(void)downgrade_feed(downgrade, original, NULL);
+	verdict = downgrade_end(downgrade, NULL);
+	downgrade_free(&downgrade);
+	return verdict == DOWNGRADE_NEEDLESS || verdict == DOWNGRADE_OK;
+}
+
 /* RFC 3461 4.3: RET is about failures; other news come with the header only. */
 static bool returns_all(const struct envelope *envelope, const struct dsn_options *options)
 {
 	return options->kind == DSN_FAILED && options->original_is_whole && envelope->ret != DSN_RET_HDRS &&
-	       options->original.len <= options->full_max;
+	       options->original.len <= options->full_max &&
+	       (envelope->smtputf8 || can_be_encoded(options->original));
 }
 
 struct dsn_needs dsn_build(

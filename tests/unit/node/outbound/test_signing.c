@@ -141,9 +141,10 @@ static void on_signed(void *arg, const char *why)
 /* False: there was nothing to do. */
 static bool sign(struct message *message)
 {
+	const struct signing_form form = { .sender = message->envelope.sender };
 	unsigned before = world.answers;
 
-	if (!signing_begin(&world.desk, message, on_signed, message))
+	if (!signing_begin(&world.desk, message, &form, on_signed, message))
 		return false;
 	assert_int_equal(world.answers, before);
 	RUN_UNTIL(&world.loop, world.answers > before);
@@ -319,7 +320,8 @@ static void who_cancels_hears_nothing(void **state)
 		buf_append_byte(&text, 'x');
 	for (unsigned turns = 0; turns < 20; turns++) {
 		struct message *message = new_message("me@a.example", buf_span(&text));
-		struct signing_job *job = signing_begin(&world.desk, message, on_signed, message);
+		const struct signing_form form = { .sender = message->envelope.sender };
+		struct signing_job *job = signing_begin(&world.desk, message, &form, on_signed, message);
 		unsigned before = world.answers;
 
 		for (unsigned i = 0; i < turns && world.answers == before; i++)

@@ -193,6 +193,8 @@ static void what_is_returned_follows_ret_kind_and_size(void **state)
 			false },
 		{ DSN_FAILED, DSN_RET_FULL, HEADER "\xe4\r\n", true, 1000, "message/rfc822",
 			"8bit\r\n\r\n" HEADER "\xe4\r\n\r\n--", true },
+		{ DSN_FAILED, DSN_RET_FULL, "X: \xe4\r\n" HEADER "Hi\r\n", true, 1000, "text/rfc822-headers",
+			"8bit\r\n\r\nX: \xe4\r\n" HEADER "\r\n--", true },
 		{ DSN_FAILED, DSN_RET_HDRS, HEADER "\xe4\r\n", true, 1000, "text/rfc822-headers",
 			HEADER "\r\n--", false },
 	};
