@@ -73,7 +73,7 @@ static void put_found(struct destination *destination, struct hops_before *befor
 		struct hop *hop = put_hop(destination, before, target, at->host, port);
 
 		if (hop)
-			hop_set_addresses(hop, at->addresses, at->address_count);
+			hop_found(hop, at, found->domain);
 	}
 }
 

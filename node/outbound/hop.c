@@ -10,6 +10,22 @@
 
 enum { ADDRESS_LIFE_MS = 30000 };
 
+static void on_transport(void *arg);
+
+static void init_transport(struct hop *hop)
+{
+	const struct transport_options options = {
+		.loop = hop->outbound->loop,
+		.resolver = hop->outbound->lookup.resolver,
+		.target = hop->target,
+		.host = hop->host,
+		.fn = on_transport,
+		.arg = hop,
+	};
+
+	transport_init(&hop->transport, &options);
+}
+
 struct hop *hop_new(struct destination *destination, const struct route_target *target, const char *host,
 	uint16_t port, unsigned bit)
 {
@@ -27,23 +43,28 @@ struct hop *hop_new(struct destination *destination, const struct route_target *
 	};
 	list_init(&hop->conns);
 	list_init(&hop->leaving_link);
-	transport_init(&hop->transport, target, hop->host);
+	init_transport(hop);
 	snprintf(hop->label, sizeof(hop->label), strchr(host, ':') ? "[%s]:%u" : "%s:%u", host,
 		(unsigned)port);
 	return hop;
 }
 
-void hop_set_addresses(struct hop *hop, const struct address *addresses, size_t count)
+void hop_found(struct hop *hop, const struct dns_hop *at, const char *domain)
 {
-	hop->address_count = count < HOP_ADDRESSES_MAX ? count : HOP_ADDRESSES_MAX;
-	memcpy(hop->addresses, addresses, hop->address_count * sizeof(*addresses));
+	struct dns_hop here = *at;
+
+	hop->address_count = at->address_count < HOP_ADDRESSES_MAX ? at->address_count : HOP_ADDRESSES_MAX;
+	memcpy(hop->addresses, at->addresses, hop->address_count * sizeof(*at->addresses));
 	hop->resolved_at_ms = UINT64_MAX;
+	here.port = hop->port;
+	transport_found(&hop->transport, &here, domain);
 }
 
 void hop_free(struct hop **hop)
 {
 	CHECK(hop_is_idle(*hop));
 	list_remove(&(*hop)->leaving_link);
+	transport_fini(&(*hop)->transport);
 	mem_free((void *)(uintptr_t)(*hop)->host);
 	mem_free(*hop);
 	*hop = NULL;
@@ -53,13 +74,22 @@ void hop_abort(struct hop *hop)
 {
 	LIST_EACH_SAFE(it, &hop->conns)
 	hop_conn_abort(hop_conn_of_link(it));
+	if (transport_is_asking(&hop->transport)) {
+		transport_cancel(&hop->transport);
+		hop->connecting--;
+	}
 	if (hop->is_resolving)
 		uv_cancel((uv_req_t *)&hop->resolver);
 }
 
+static bool is_looking_up(const struct hop *hop)
+{
+	return hop->is_resolving || transport_is_asking(&hop->transport);
+}
+
 bool hop_is_idle(const struct hop *hop)
 {
-	return hop->conn_count == 0 && !hop->is_resolving;
+	return hop->conn_count == 0 && !is_looking_up(hop);
 }
 
 void hop_retire(struct hop *hop)
@@ -207,10 +237,28 @@ static bool has_address(struct hop *hop)
 
 static void open_one(struct hop *hop)
 {
-	if (has_address(hop))
+	if (is_looking_up(hop))
+		return;
+	if (!transport_is_known(&hop->transport)) {
+		hop->connecting++;
+		transport_ask(&hop->transport);
+		return;
+	}
+	if (hop->transport.level == TRANSPORT_BARRED)
+		hop_conn_barred(hop, hop->transport.code, hop->transport.why);
+	else if (has_address(hop))
 		hop_conn_open(hop, &hop->addresses[hop->address_next++ % hop->address_count]);
-	else if (!hop->is_resolving)
+	else
 		resolve(hop);
+}
+
+static void on_transport(void *arg)
+{
+	struct hop *hop = arg;
+
+	hop->connecting--;
+	if (!hop->is_leaving && !hop->outbound->is_stopping)
+		open_one(hop);
 }
 
 static void fill_connections(struct hop *hop, bool idle)
@@ -240,7 +288,7 @@ void hop_wake(struct hop *hop, size_t ready)
 	fill_connections(hop, true);
 	fill_connections(hop, false);
 	while (destination_waiting(hop->destination) > hop->connecting && hop->connecting < ready &&
-		hop->conn_count + (hop->is_resolving ? 1 : 0) < room(hop, is_well)) {
+		hop->conn_count + (is_looking_up(hop) ? 1 : 0) < room(hop, is_well)) {
 		bool probes = hop->breaker.state != BREAKER_CLOSED || !is_well;
 		unsigned before = hop->connecting;
 
@@ -251,7 +299,7 @@ void hop_wake(struct hop *hop, size_t ready)
 			hop_is_alive(hop);
 		open_one(hop);
 		/* One probe, or a resolver that is not back yet: no more now. */
-		if (probes || hop->connecting == before || hop->is_resolving)
+		if (probes || hop->connecting == before || is_looking_up(hop))
 			return;
 	}
 }

@@ -60,8 +60,9 @@ struct hop {
 /* `host` is copied. */
 struct hop *hop_new(struct destination *destination, const struct route_target *target, const char *host,
 	uint16_t port, unsigned bit);
-/* What the DNS says of it: its addresses are these, for as long as it is one of the destination's. */
-void hop_set_addresses(struct hop *hop, const struct address *addresses, size_t count);
+/* What the DNS says of it, for as long as it is one of the destination's: its addresses, and how secure that
+ * is. */
+void hop_found(struct hop *hop, const struct dns_hop *at, const char *domain);
 /* It is idle. Sets the pointer to NULL. */
 void hop_free(struct hop **hop);
 /* Connections are closed at once; the resolver must have come back (hop_is_idle()). */

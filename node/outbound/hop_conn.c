@@ -432,9 +432,17 @@ static void on_ready(struct hop_conn *conn)
 static void start_tls(struct hop_conn *conn)
 {
 	struct hop *hop = conn->hop;
-	const struct tls_peer_rules rules = transport_rules(&hop->transport);
+	struct tls_peer_rules rules;
 
 	flush_scratch(conn);
+	/* What the DNS says may have changed since it was opened. */
+	if (hop->transport.level == TRANSPORT_BARRED) {
+		snprintf(conn->why, sizeof(conn->why), "%s", hop->transport.why);
+		conn->bars = hop->transport.code;
+		stream_abort(conn->stream);
+		return;
+	}
+	rules = transport_rules(&hop->transport);
 	stream_start_tls_with(conn->stream, hop->outbound->tls, &rules, STREAM_TLS_DISCARD);
 }
 
@@ -442,7 +450,7 @@ static void note_tls_broken(struct hop_conn *conn)
 {
 	struct hop *hop = conn->hop;
 
-	if (!transport_broke(&hop->transport, loop_now_ms(hop->outbound->loop)))
+	if (!transport_broke(&hop->transport))
 		conn->bars = transport_code_broken;
 	else
 		log_event(hop->outbound->log, LOG_WARN, "hop-tls-failed", LOG_STR("hop", hop->label),
@@ -609,7 +617,7 @@ static struct smtp_client_options client_options(const struct hop *hop)
 	struct smtp_client_options options =
 		smtp_client_default_options(hop->outbound->settings->node.hostname);
 
-	options.tls = transport_starttls(&hop->transport, loop_now_ms(hop->outbound->loop));
+	options.tls = transport_starttls(&hop->transport);
 	options.is_secure_from_start = transport_is_tls_first(&hop->transport);
 	options.timeouts = (struct smtp_client_timeouts){
 		.greeting_ms = route->timeout.greeting_ms,

@@ -2,48 +2,198 @@
 
 #include "io/address.h"
 
-enum { CLEAR_MS = 600000 };
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CLEAR_MS = 600000, BARRED_MS = 60000 };
 
 const struct enhanced_code transport_code_not_offered = { 4, 7, 4 };
 const struct enhanced_code transport_code_broken = { 4, 7, 5 };
 
-static enum transport_level level_of(enum route_tls tls)
+static void on_done(void *arg);
+
+/* Where nothing needs to be asked; else 0 is the time until which it holds. */
+static enum transport_level level_of(enum route_tls tls, uint64_t *until_ms_out)
 {
+	*until_ms_out = UINT64_MAX;
 	switch (tls) {
 	case ROUTE_TLS_NONE:
 		return TRANSPORT_CLEAR;
 	case ROUTE_TLS_MAY:
-	case ROUTE_TLS_AUTO:
 		return TRANSPORT_OFFERED;
+	case ROUTE_TLS_ENCRYPT:
+		return TRANSPORT_ANY;
 	case ROUTE_TLS_VERIFY:
 		return TRANSPORT_NAMED;
 	default:
-		return TRANSPORT_ANY;
+		*until_ms_out = 0;
+		return TRANSPORT_BARRED;
 	}
 }
 
-void transport_init(struct transport *transport, const struct route_target *target, const char *host)
+void transport_init(struct transport *transport, const struct transport_options *options)
 {
 	*transport = (struct transport){
-		.target = target,
-		.host = host,
-		.name = *target->tls_name ? target->tls_name : host,
-		.level = level_of(target->tls),
+		.loop = options->loop,
+		.resolver = options->resolver,
+		.target = options->target,
+		.host = options->host,
+		.name = *options->target->tls_name ? options->target->tls_name : options->host,
+		.domain = options->target->name,
+		.fn = options->fn,
+		.arg = options->arg,
 	};
+	transport->level = level_of(options->target->tls, &transport->until_ms);
+	loop_task_init(&transport->done, on_done, transport);
 }
+
+void transport_fini(struct transport *transport)
+{
+	transport_cancel(transport);
+	tlsa_set_free(&transport->set);
+	arena_fini(&transport->arena);
+}
+
+/* --- what the DNS says ---------------------------------------------------------------------------- */
+
+static bool is_same(const struct dns_hop *a, const struct dns_hop *b)
+{
+	return a->host && a->port == b->port && a->has_secure_addresses == b->has_secure_addresses &&
+	       a->is_secure == b->is_secure && strcmp(a->host, b->host) == 0 &&
+	       strcmp(a->alias, b->alias) == 0;
+}
+
+void transport_found(struct transport *transport, const struct dns_hop *at, const char *domain)
+{
+	if (is_same(&transport->at, at) && strcmp(transport->domain, domain) == 0)
+		return;
+	arena_reset(&transport->arena);
+	transport->at = *at;
+	transport->at.host = arena_strdup(&transport->arena, span_of_str(at->host));
+	transport->at.alias = arena_strdup(&transport->arena, span_of_str(at->alias));
+	transport->domain = arena_strdup(&transport->arena, span_of_str(domain));
+	if (transport->until_ms != UINT64_MAX)
+		transport->until_ms = 0;
+}
+
+bool transport_is_known(const struct transport *transport)
+{
+	return transport->until_ms == UINT64_MAX || loop_now_ms(transport->loop) < transport->until_ms;
+}
+
+bool transport_is_asking(const struct transport *transport)
+{
+	return transport->is_asking;
+}
+
+void transport_cancel(struct transport *transport)
+{
+	tlsa_cancel(&transport->search);
+	loop_task_cancel(&transport->done);
+	transport->is_asking = false;
+}
+
+static void on_done(void *arg)
+{
+	struct transport *transport = arg;
+
+	transport->is_asking = false;
+	transport->fn(transport->arg);
+}
+
+static void conclude(struct transport *transport, enum transport_level level, uint64_t keep_ms)
+{
+	transport->level = level;
+	transport->until_ms = loop_now_ms(transport->loop) + keep_ms;
+	loop_defer(transport->loop, &transport->done);
+}
+
+__attribute__((format(printf, 4, 5))) static void bar(
+	struct transport *transport, struct enhanced_code code, uint64_t keep_ms, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(transport->why, sizeof(transport->why), format, args);
+	va_end(args);
+	transport->code = code;
+	conclude(transport, TRANSPORT_BARRED, keep_ms);
+}
+
+static void go_without_dane(struct transport *transport, uint64_t keep_ms)
+{
+	if (transport->target->tls != ROUTE_TLS_DANE_ONLY)
+		conclude(transport, TRANSPORT_OFFERED, keep_ms);
+	else if (transport->at.is_secure)
+		bar(transport, transport_code_not_offered, keep_ms, "%s has no TLSA records that are secure",
+			transport->host);
+	else
+		bar(transport, transport_code_not_offered, keep_ms,
+			"DANE is required, and the way to %s is not secured by DNSSEC", transport->host);
+}
+
+static void on_tlsa(void *arg, struct tlsa_set *set)
+{
+	struct transport *transport = arg;
+
+	transport->search = NULL;
+	tlsa_set_free(&transport->set);
+	transport->set = set;
+	switch (set->outcome) {
+	case TLSA_NONE:
+		go_without_dane(transport, set->keep_ms);
+		break;
+	case TLSA_USABLE:
+		conclude(transport, TRANSPORT_DANE, set->keep_ms);
+		break;
+	case TLSA_UNUSABLE:
+		conclude(transport, TRANSPORT_ANY, set->keep_ms);
+		break;
+	case TLSA_FAILED:
+		bar(transport, transport_code_broken, set->keep_ms, "%s", set->why);
+		break;
+	}
+}
+
+static bool wants_dane(enum route_tls tls)
+{
+	return tls == ROUTE_TLS_DANE || tls == ROUTE_TLS_DANE_ONLY || tls == ROUTE_TLS_AUTO;
+}
+
+void transport_ask(struct transport *transport)
+{
+	const struct tlsa_request request = {
+		.resolver = transport->resolver,
+		.loop = transport->loop,
+		.hop = &transport->at,
+		.fn = on_tlsa,
+		.arg = transport,
+	};
+
+	transport->is_asking = true;
+	/* RFC 7672 2.2.1: whoever could forge the MX records would bring TLSA records of his own. */
+	if (wants_dane(transport->target->tls) && transport->at.is_secure)
+		transport->search = tlsa_start(&request);
+	else
+		go_without_dane(transport, BARRED_MS);
+}
+
+/* --- what a connection does ------------------------------------------------------------------------ */
 
 bool transport_is_tls_first(const struct transport *transport)
 {
 	return transport->target->tls_first;
 }
 
-enum smtp_client_tls transport_starttls(const struct transport *transport, uint64_t now_ms)
+enum smtp_client_tls transport_starttls(const struct transport *transport)
 {
 	if (transport->level == TRANSPORT_CLEAR || transport->target->tls_first)
 		return SMTP_CLIENT_TLS_NONE;
 	if (transport->level > TRANSPORT_OFFERED)
 		return SMTP_CLIENT_TLS_ENCRYPT;
-	return now_ms < transport->clear_until_ms ? SMTP_CLIENT_TLS_NONE : SMTP_CLIENT_TLS_MAY;
+	return loop_now_ms(transport->loop) < transport->clear_until_ms ? SMTP_CLIENT_TLS_NONE
+									: SMTP_CLIENT_TLS_MAY;
 }
 
 /* An address is nothing that a server could be asked for (RFC 6066 3). */
@@ -61,18 +211,27 @@ struct tls_peer_rules transport_rules(const struct transport *transport)
 		.server_name = server_name(transport->name),
 	};
 
+	CHECK(transport->level != TRANSPORT_BARRED);
 	if (transport->level == TRANSPORT_NAMED) {
 		rules.check = TLS_PEER_NAME;
 		rules.names = &transport->name;
 		rules.name_count = 1;
+	} else if (transport->level == TRANSPORT_DANE) {
+		rules.check = TLS_PEER_DANE;
+		rules.server_name = transport->set->base;
+		/* RFC 7672 3.2.2 */
+		rules.names = &transport->domain;
+		rules.name_count = *transport->domain ? 1 : 0;
+		rules.tlsa = transport->set->records;
+		rules.tlsa_count = transport->set->count;
 	}
 	return rules;
 }
 
-bool transport_broke(struct transport *transport, uint64_t now_ms)
+bool transport_broke(struct transport *transport)
 {
 	if (transport->level != TRANSPORT_OFFERED || transport->target->tls_first)
 		return false;
-	transport->clear_until_ms = now_ms + CLEAR_MS;
+	transport->clear_until_ms = loop_now_ms(transport->loop) + CLEAR_MS;
 	return true;
 }

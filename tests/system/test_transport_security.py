@@ -1,8 +1,11 @@
 """How securely next hops are spoken to: each level, with certificates that are good and that are not."""
+import socket
+
 import pytest
 from lab.wait import until
 
-from authority import Authority
+from authority import Authority, tlsa
+from dns_lab import DnsLab, Zone
 from more_sinks import ALLOW, apply
 from support import new_tag, send
 
@@ -112,3 +115,102 @@ def test_a_hop_without_the_security_asked_for_is_passed_over(relay, more_sinks, 
     log = relay.nodes[1].log.read_text()
     # A certificate does not change by asking five times.
     assert log.count("hop-failed") == 2 and "4.7.5" in log and "4.7.4" in log
+
+
+# --- what the DNS says ----------------------------------------------------------------------------------------------------
+
+HOP = "127.0.0.2"
+
+
+def free_port():
+    """At that address."""
+    with socket.socket() as probe:
+        probe.bind((HOP, 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def dane(authority, tmp_path_factory):
+    """(names, port, certificates): domains whose MX host is at HOP:port and has TLSA records for that port."""
+    port = free_port()
+    made = {
+        "good": authority.issue("dane-good", "DNS:mx.good.example"),
+        "expired": authority.issue_expired("dane-expired", "DNS:elsewhere.example"),
+        "other": authority.issue("dane-other", "DNS:mx.good.example"),
+        "chain": authority.issue("dane-chain", "DNS:trusted.example"),
+        "chain-other": authority.issue("dane-chain-other", "DNS:elsewhere.example"),
+        "none": (),
+    }
+    for chain in ("chain", "chain-other"):
+        with open(made[chain][0], "ab") as file, open(authority.certificate, "rb") as issuer:
+            file.write(issuer.read())
+    def hop(*records):
+        return f"@ MX 10 mx\nmx A {HOP}\n" + "".join(f"_{port}._tcp.mx {record}\n" for record in records)
+    good = "TLSA " + tlsa(made["good"][0])
+    zones = {
+        "good.example": Zone(hop(good)),
+        "expired.example": Zone(hop("TLSA " + tlsa(made["expired"][0]))),
+        "nothing.example": Zone(hop()),
+        "unusable.example": Zone(hop(f"TLSA 1 1 1 {'ab' * 32}")),
+        "forged.example": Zone(hop("CNAME tlsa.bogus.example.")),
+        "bogus.example": Zone(f"tlsa TLSA 3 1 1 {'ab' * 32}\n", broken="bogus"),
+        "plain.example": Zone(hop(good), signed=False),
+        "leads-there.example": Zone("@ MX 10 mx.good.example.\n", signed=False),
+        "trusted.example": Zone(hop("TLSA " + tlsa(authority.certificate, usage=2))),
+    }
+    lab = DnsLab(tmp_path_factory.mktemp("dns"), zones)
+    yield lab, port, made
+    lab.stop()
+
+
+@pytest.fixture
+def direct(new_cluster, more_sinks, dane, authority):
+    """start(level, shown) -> (node, the only hop there is)"""
+    lab, port, made = dane
+
+    def start(level, shown):
+        cluster = new_cluster(nodes=1, balancer=False, settings={
+            "dns": {"servers": [lab.server], "trust_anchor": str(lab.anchor)}, "route": {"ca": authority.certificate}})
+        sink = more_sinks(cluster, "mx", address=f"{HOP}:{port}", certificate=made[shown])
+        apply(cluster, ALLOW + f"routes: [ {{ name: net, to: [{{ direct: true, port: {port}, tls: {level} }}] }} ]\n")
+        return cluster.nodes[1], sink
+    return start
+
+
+def check(node, sink, domain, result):
+    tag = new_tag()
+    send(node.smtp, recipients=[f"b@{domain}"], tag=tag)
+    if result in ("clear", "tls"):
+        until_taken(sink, tag, result == "tls")
+    else:
+        until_put_off(node, result)
+        assert not sink.control.records()
+
+
+DANE_CASES = [
+    ("dane", "good.example", "good", "tls"),
+    ("dane", "good.example", "other", "no matching DANE TLSA records"),
+    ("dane", "good.example", "none", "TLS is required and not offered"),
+    ("dane", "expired.example", "expired", "tls"),  # DANE-EE: neither dates nor names count
+    ("dane", "trusted.example", "chain", "tls"),
+    ("dane", "trusted.example", "chain-other", "mismatch"),  # DANE-TA: names do
+    ("dane", "nothing.example", "none", "clear"),
+    ("dane", "unusable.example", "other", "tls"),
+    ("dane", "unusable.example", "none", "TLS is required and not offered"),
+    ("dane", "forged.example", "good", "fail DNSSEC validation"),
+    ("dane", "plain.example", "none", "clear"),
+    ("dane", "leads-there.example", "other", "tls"),
+    ("dane-only", "good.example", "good", "tls"),
+    ("dane-only", "nothing.example", "good", "has no TLSA records that are secure"),
+    ("dane-only", "plain.example", "good", "not secured by DNSSEC"),
+    ("dane-only", "leads-there.example", "good", "not secured by DNSSEC"),
+    ("auto", "good.example", "good", "tls"),
+    ("auto", "good.example", "none", "TLS is required and not offered"),
+    ("auto", "nothing.example", "none", "clear"),
+]
+
+
+@pytest.mark.parametrize("level, domain, shown, result", DANE_CASES)
+def test_a_host_must_be_what_its_tlsa_records_say(direct, level, domain, shown, result):
+    node, sink = direct(level, shown)
+    check(node, sink, domain, result)
