@@ -111,8 +111,6 @@ void inbound_init(struct inbound *inbound)
 	list_init(&inbound->sessions);
 	list_init(&inbound->stalled);
 	loop_timer_init(&inbound->stall_timer, on_stall_timer, inbound);
-	toll_gate_init(&inbound->toll_gate, inbound->loop, inbound->link, inbound->throttle->share,
-		inbound->settings->limits.redis_wait_ms);
 	inbound->guard_desk = (struct login_guard_desk){ inbound->loop, inbound->random,
 		inbound->throttle->guard, inbound->link };
 }
@@ -161,7 +159,6 @@ void inbound_fini(struct inbound *inbound)
 	inbound_stop_listening(inbound);
 	CHECK(inbound->session_count == 0);
 	loop_timer_cancel(inbound->loop, &inbound->stall_timer);
-	toll_gate_fini(&inbound->toll_gate);
 	for (size_t i = 0; i < inbound->listener_count; i++)
 		free_options(&inbound->listeners[i]);
 	buf_fini(&inbound->scratch);

@@ -48,11 +48,11 @@ struct inbound {
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct throttle *throttle;
 	struct redis_link *link; /* of this loop */
+	struct limit_desk *limits;
 	struct random *random;
 	struct tls_slot *tls; /* one for each of settings->listeners */
 	struct log *log;
 	struct meter *meter;
-	struct toll_gate toll_gate;
 	struct login_guard_desk guard_desk;
 	struct inbound_listener listeners[INBOUND_LISTENERS_MAX];
 	size_t listener_count;

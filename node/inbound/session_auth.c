@@ -273,8 +273,8 @@ static bool ask_limits(struct session *session, struct toll_verdict *verdict_out
 	session_ask_policy(session);
 	limits = session_limits(session, 1u << LIMIT_AUTH_FAILURES);
 	subject = session_subject(session, NULL);
-	return toll_ask(&session->auth->toll, &session->inbound->toll_gate, &limits, &subject, on_limits,
-		session, verdict_out);
+	return toll_ask(&session->auth->toll, session->inbound->limits, &limits, &subject, on_limits, session,
+		verdict_out);
 }
 
 static bool is_banned(const struct session *session)

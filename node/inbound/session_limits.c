@@ -85,8 +85,7 @@ static void ask_limits(struct session *session)
 	}
 	subject = session_subject(session, NULL);
 	session->phase = SESSION_ADMISSION;
-	if (toll_ask(&session->toll, &session->inbound->toll_gate, &limits, &subject, on_toll, session,
-		    &verdict))
+	if (toll_ask(&session->toll, session->inbound->limits, &limits, &subject, on_toll, session, &verdict))
 		on_toll(session, &verdict);
 }
 

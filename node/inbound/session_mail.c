@@ -213,7 +213,7 @@ static bool ask_limits(struct session *session, unsigned units, toll_fn *fn, str
 		return true;
 	subject = session_subject(session, &arena);
 	is_decided = toll_ask(
-		&session->toll, &session->inbound->toll_gate, &limits, &subject, fn, session, verdict_out);
+		&session->toll, session->inbound->limits, &limits, &subject, fn, session, verdict_out);
 	arena_fini(&arena);
 	return is_decided;
 }

@@ -8,37 +8,6 @@ struct toll_charge {
 	enum limit_source source;
 };
 
-/* ---- the gate ---- */
-
-static void on_timer(void *arg);
-
-static void tick(struct toll_gate *gate)
-{
-	uint64_t now_ms = loop_boottime_ms();
-	uint64_t next_ms = limiter_tick(gate->limiter, now_ms);
-
-	if (next_ms != UINT64_MAX)
-		loop_timer_set(gate->loop, &gate->timer, next_ms > now_ms ? next_ms - now_ms : 0);
-}
-
-static void on_timer(void *arg)
-{
-	tick(arg);
-}
-
-void toll_gate_init(struct toll_gate *gate, struct loop *loop, struct redis_link *link,
-	struct limit_share *share, uint64_t patience_ms)
-{
-	*gate = (struct toll_gate){ .loop = loop, .limiter = limiter_new(link, share, patience_ms) };
-	loop_timer_init(&gate->timer, on_timer, gate);
-}
-
-void toll_gate_fini(struct toll_gate *gate)
-{
-	loop_timer_cancel(gate->loop, &gate->timer);
-	limiter_free(&gate->limiter);
-}
-
 /* ---- asking ---- */
 
 bool toll_is_due(const struct toll_limits *limits)
@@ -105,26 +74,25 @@ static bool go_on(struct toll *toll, struct toll_verdict *verdict_out)
 	struct limit_verdict answer;
 
 	do {
-		if (limiter_ask(toll->gate->limiter, &toll->question, toll->takes + toll->next,
+		if (limiter_ask(toll->desk->limiter, &toll->question, toll->takes + toll->next,
 			    piece_len(toll), loop_boottime_ms(), on_answer, toll, &answer))
 			continue;
-		if (!loop_timer_is_set(&toll->gate->timer))
-			tick(toll->gate);
+		limit_desk_watch(toll->desk);
 		return false;
 	} while (!take_answer(toll, &answer, verdict_out));
 	return true;
 }
 
-bool toll_ask(struct toll *toll, struct toll_gate *gate, const struct toll_limits *limits,
+bool toll_ask(struct toll *toll, struct limit_desk *desk, const struct toll_limits *limits,
 	const struct limit_subject *subject, toll_fn *fn, void *arg, struct toll_verdict *verdict_out)
 {
 	*verdict_out = (struct toll_verdict){ .is_let_in = true };
 	if (!toll_is_due(limits))
 		return true;
-	if (!toll->gate)
+	if (!toll->desk)
 		limit_question_init(&toll->question);
 	CHECK(!toll_is_asked(toll));
-	toll->gate = gate;
+	toll->desk = desk;
 	toll->fn = fn;
 	toll->arg = arg;
 	toll->next = 0;
@@ -135,26 +103,26 @@ bool toll_ask(struct toll *toll, struct toll_gate *gate, const struct toll_limit
 
 bool toll_is_asked(const struct toll *toll)
 {
-	return toll->gate && limit_question_is_asked(&toll->question);
+	return toll->desk && limit_question_is_asked(&toll->question);
 }
 
 /* ---- the end ---- */
 
 void toll_keep(struct toll *toll)
 {
-	if (!toll->gate)
+	if (!toll->desk)
 		return;
-	limiter_cancel(toll->gate->limiter, &toll->question);
+	limiter_cancel(toll->desk->limiter, &toll->question);
 	toll->charges = NULL;
 	toll->takes = NULL;
 	toll->count = toll->next = 0;
 	arena_fini(&toll->arena);
-	toll->gate = NULL;
+	toll->desk = NULL;
 }
 
 void toll_give_back(struct toll *toll)
 {
 	for (struct toll_charge *it = toll->charges; it; it = it->older)
-		limiter_refund(toll->gate->limiter, it->takes, it->count, it->source, loop_boottime_ms());
+		limiter_refund(toll->desk->limiter, it->takes, it->count, it->source, loop_boottime_ms());
 	toll_keep(toll);
 }

@@ -8,23 +8,9 @@
 #ifndef NODE_INBOUND_TOLL_H
 #define NODE_INBOUND_TOLL_H
 
-#include "io/loop.h"
+#include "access/limit_desk.h"
 #include "skein/cluster/limit_subject.h"
-#include "skein/cluster/limiter.h"
 #include "skein/proto/base/arena.h"
-
-/* Where a worker's sessions ask. */
-struct toll_gate {
-	struct loop *loop;
-	struct limiter *limiter;
-	struct loop_timer timer; /* for the limiter's deadlines */
-};
-
-/* `link`: the loop's; both are borrowed. A question waits `patience_ms` for Redis. */
-void toll_gate_init(struct toll_gate *gate, struct loop *loop, struct redis_link *link,
-	struct limit_share *share, uint64_t patience_ms);
-/* Nothing is asked, and the link has ended its calls. */
-void toll_gate_fini(struct toll_gate *gate);
 
 struct toll_verdict {
 	bool is_let_in;
@@ -44,7 +30,7 @@ struct toll_charge;
 
 /* Embedded. All zero bytes: nothing asked, nothing taken. */
 struct toll {
-	struct toll_gate *gate;
+	struct limit_desk *desk;
 	struct arena arena;
 	struct limit_question question;
 	const struct limit_take *takes; /* of the question under way */
@@ -60,7 +46,7 @@ bool toll_is_due(const struct toll_limits *limits);
  * True: decided, see *verdict_out. False: `fn` runs later, once, unless toll_give_back() or toll_keep() comes
  * before. The limits' policy stays until one of the two; `subject` is borrowed for the call.
  */
-bool toll_ask(struct toll *toll, struct toll_gate *gate, const struct toll_limits *limits,
+bool toll_ask(struct toll *toll, struct limit_desk *desk, const struct toll_limits *limits,
 	const struct limit_subject *subject, toll_fn *fn, void *arg, struct toll_verdict *verdict_out);
 bool toll_is_asked(const struct toll *toll);
 

@@ -32,6 +32,7 @@ struct worker {
 	struct body_store *bodies;
 	struct redis_conn *redis; /* NULL: standalone */
 	struct redis_link *link;  /* of redis, or one that never comes up */
+	struct limit_desk limits;
 	struct ownership *ownership;
 	struct loop_timer ownership_timer, watch_timer, drain_timer;
 	struct custody custody;
@@ -259,7 +260,7 @@ static void watch_redis(struct worker *worker)
 
 static void watch_limits(struct worker *worker)
 {
-	const struct limiter_stats *now = limiter_stats(worker->inbound.toll_gate.limiter);
+	const struct limiter_stats *now = limiter_stats(worker->limits.limiter);
 	struct limiter_stats *seen = &worker->limits_seen;
 
 	meter_add_at(worker->meter, METRIC_LIMITS_ASKED, LIMIT_ANSWER_SHARE,
@@ -513,6 +514,7 @@ static void fill_inbound(struct worker *worker)
 		.authenticator = worker->shared.authenticator,
 		.throttle = worker->shared.throttle,
 		.link = worker->link,
+		.limits = &worker->limits,
 		.random = &worker->random,
 		.tls = worker->shared.server_tls,
 		.log = worker->log,
@@ -560,6 +562,8 @@ enum err worker_new(unsigned index, const struct settings *settings, const struc
 		connect_redis(worker);
 	else
 		make_lone_link(worker);
+	limit_desk_init(&worker->limits, &worker->loop, worker->link, shared->throttle->share,
+		settings->limits.redis_wait_ms);
 	make_bodies(worker);
 	fill_outbound(worker);
 	fill_custody(worker);
@@ -650,6 +654,7 @@ void worker_free(struct worker **worker_ptr)
 	end_traffic(worker);
 	inbound_fini(&worker->inbound);
 	outbound_fini(&worker->outbound);
+	limit_desk_fini(&worker->limits);
 	ownership_free(&worker->ownership);
 	custody_fini(&worker->custody);
 	body_store_free(&worker->bodies);

@@ -30,7 +30,7 @@ struct lab {
 	struct loop loop;
 	struct redis_link *link;
 	struct limit_share *share;
-	struct toll_gate gate;
+	struct limit_desk desk;
 	char names[DOMAINS][32];
 	struct span recipients[DOMAINS];
 };
@@ -43,7 +43,7 @@ static int setup(void **state)
 	lab = (struct lab){ .share = limit_share_new(&share) };
 	assert_int_equal(loop_init(&lab.loop), ERR_OK);
 	lab.link = lone_link_new();
-	toll_gate_init(&lab.gate, &lab.loop, lab.link, lab.share, 300);
+	limit_desk_init(&lab.desk, &lab.loop, lab.link, lab.share, 300);
 	for (size_t i = 0; i < DOMAINS; i++) {
 		snprintf(lab.names[i], sizeof(lab.names[i]), "u@d%zu.example", i);
 		lab.recipients[i] = span_of_str(lab.names[i]);
@@ -57,7 +57,7 @@ static int teardown(void **state)
 	struct lab *lab = *state;
 
 	redis_link_free(&lab->link);
-	toll_gate_fini(&lab->gate);
+	limit_desk_fini(&lab->desk);
 	limit_share_free(&lab->share);
 	loop_fini(&lab->loop);
 	return 0;
@@ -81,7 +81,7 @@ static bool ask(struct lab *lab, struct toll *toll, unsigned units, size_t first
 	};
 	struct toll_verdict verdict;
 
-	assert_true(toll_ask(toll, &lab->gate, &limits, &subject, never, NULL, &verdict));
+	assert_true(toll_ask(toll, &lab->desk, &limits, &subject, never, NULL, &verdict));
 	*rule_out = verdict.rule;
 	return verdict.is_let_in;
 }
@@ -161,8 +161,8 @@ static void without_such_a_limit_nothing_is_asked(void **state)
 	struct toll toll = { 0 };
 
 	assert_true(ask(lab, &toll, 1u << LIMIT_CONNECTIONS, 0, 1, 0, &rule));
-	assert_null(toll.gate);
-	assert_int_equal(limiter_stats(lab->gate.limiter)->by_share, 0);
+	assert_null(toll.desk);
+	assert_int_equal(limiter_stats(lab->desk.limiter)->by_share, 0);
 	toll_give_back(&toll);
 }
 
