@@ -338,14 +338,24 @@ static void drop_known_strays(struct member *member)
 	member->stray_count = kept;
 }
 
+static bool is_before(struct span name, const char *other)
+{
+	int order = strncmp(name.ptr, other, name.len);
+
+	return order < 0 || (order == 0 && name.len < strlen(other));
+}
+
 static void watch(struct member *member, const struct registry_view *view)
 {
 	struct watched *next = mem_zalloc((view->count + 1) * sizeof(*next));
 
-	member->nodes_alive = 0;
+	member->nodes_alive = member->nodes_before = 0;
 	for (size_t i = 0; i < view->count; i++) {
 		watch_one(member, &next[i], &view->nodes[i]);
-		member->nodes_alive += view->nodes[i].state == NODE_ALIVE;
+		if (view->nodes[i].state != NODE_ALIVE)
+			continue;
+		member->nodes_alive++;
+		member->nodes_before += is_before(view->nodes[i].name, member->options.name);
 	}
 	note_living(member, view);
 	mem_free(member->watched);

@@ -378,3 +378,8 @@ unsigned member_nodes_alive(const struct member *member)
 {
 	return member->nodes_alive;
 }
+
+unsigned member_nodes_before(const struct member *member)
+{
+	return member->nodes_before;
+}

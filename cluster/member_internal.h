@@ -57,7 +57,7 @@ struct member {
 	/* leader.c */
 	struct watched *watched;
 	size_t watched_count;
-	unsigned nodes_alive;
+	unsigned nodes_alive, nodes_before;
 	uint64_t living_from_ms; /* before, nobody can know who lives on this Redis */
 	struct registry_leader leader_seen;
 	uint64_t leader_moved_ms;

@@ -83,5 +83,7 @@ uint64_t member_counter(const struct member *member);
 bool member_is_leader(const struct member *member);
 /* Nodes alive when last seen, ourselves included; 0 when never seen. */
 unsigned member_nodes_alive(const struct member *member);
+/* Of these, those that come before us by name. */
+unsigned member_nodes_before(const struct member *member);
 
 #endif
