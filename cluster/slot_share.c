@@ -7,6 +7,7 @@
 /* Of one route; there while anything is counted. */
 struct counter {
 	uint64_t used, yielding;
+	bool is_wanted; /* by a worker that has none */
 	size_t route_len;
 	char route[];
 };
@@ -94,6 +95,17 @@ void slot_share_add(struct slot_share *share, struct span route)
 	shared_lock_release(&share->lock);
 }
 
+void slot_share_want(struct slot_share *share, struct span route)
+{
+	struct counter *counter;
+
+	shared_lock_take(&share->lock);
+	counter = table_get(&share->by_route, route);
+	if (counter)
+		counter->is_wanted = true;
+	shared_lock_release(&share->lock);
+}
+
 bool slot_share_yield(struct slot_share *share, struct span route, uint64_t most)
 {
 	struct counter *counter;
@@ -102,7 +114,9 @@ bool slot_share_yield(struct slot_share *share, struct span route, uint64_t most
 	shared_lock_take(&share->lock);
 	counter = table_get(&share->by_route, route);
 	CHECK(counter);
-	is_over = counter->used - counter->yielding > part_of(share, most);
+	is_over = counter->used - counter->yielding > part_of(share, most) ||
+		  (counter->is_wanted && counter->yielding == 0);
+	counter->is_wanted = false;
 	counter->yielding += is_over;
 	shared_lock_release(&share->lock);
 	return is_over;

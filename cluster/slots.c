@@ -134,8 +134,13 @@ static bool take(struct slots *slots, struct slot_route *route)
 			return false;
 		slot_share_add(slots->share, name_of(route));
 	} else {
-		if (!is_alone(slots, route) || !slot_share_take(slots->share, name_of(route), route->most))
+		if (!is_alone(slots, route))
 			return false;
+		if (!slot_share_take(slots->share, name_of(route), route->most)) {
+			if (route->held_count == 0)
+				slot_share_want(slots->share, name_of(route));
+			return false;
+		}
 		slots->stats.by_share++;
 	}
 	slots->stats.granted++;
@@ -264,6 +269,7 @@ bool slots_ask(struct slots *slots, struct slot *slot, struct span name, uint64_
 void slots_release(struct slots *slots, struct slot *slot, uint64_t now_ms)
 {
 	struct slot_route *route = slot->route;
+	bool is_anothers = slot->is_yielding_part;
 
 	if (!route)
 		return;
@@ -283,7 +289,9 @@ void slots_release(struct slots *slots, struct slot *slot, uint64_t now_ms)
 	}
 	slot_init(slot);
 	route->due_ms = now_ms;
-	serve(slots, route);
+	/* Else whoever wants it had no time to look. */
+	if (!is_anothers)
+		serve(slots, route);
 	pump(slots);
 }
 

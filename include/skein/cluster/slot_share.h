@@ -32,8 +32,11 @@ uint64_t slot_share_part(struct slot_share *share, uint64_t most);
 bool slot_share_take(struct slot_share *share, struct span route, uint64_t most);
 /* Counts one that Redis has granted. */
 void slot_share_add(struct slot_share *share, struct span route);
-/* True: the node has more than its part, and the caller gives one back soon; it says so once for each slot.
- */
+/* A worker has none and cannot have one: another of the node is told to yield. To be said again while it is
+ * so. */
+void slot_share_want(struct slot_share *share, struct span route);
+/* True: the node has more than its part, or a worker has none, and the caller gives one back soon; it says so
+ * once for each slot. */
 bool slot_share_yield(struct slot_share *share, struct span route, uint64_t most);
 void slot_share_remove(struct slot_share *share, struct span route, bool is_yielding);
 

@@ -539,6 +539,33 @@ static void without_redis_each_node_has_its_part(void **state)
 	}
 }
 
+static void without_redis_no_worker_keeps_all_of_the_part(void **state)
+{
+	struct cluster cluster;
+	struct connection *first, *second;
+
+	cluster_init(&cluster, *state, 2 * NODES);
+	cut_all(&cluster);
+	first = want(&cluster, 0);
+	second = want(&cluster, 0);
+	(void)want(&cluster, 0);
+	assert_int_equal(open_at(&cluster, 0), 2);
+	assert_false(slots_should_yield(cluster.workers[0].slots, &second->slot, cluster.now_ms));
+	(void)want(&cluster, NODES);
+	assert_int_equal(open_at(&cluster, NODES), 0);
+	/* One of them is enough, and it is not for the worker's own next one. */
+	assert_true(slots_should_yield(cluster.workers[0].slots, &first->slot, cluster.now_ms));
+	turn_some(&cluster, SLOTS_AGAIN_MS, 1u << NODES);
+	assert_false(slots_should_yield(cluster.workers[0].slots, &second->slot, cluster.now_ms));
+	end(&cluster, 0, first);
+	assert_int_equal(open_at(&cluster, 0), 1);
+	turn_some(&cluster, SLOTS_AGAIN_MS, 1u << NODES);
+	assert_int_equal(open_at(&cluster, NODES), 1);
+	turn(&cluster, SLOTS_AGAIN_MS);
+	assert_false(slots_should_yield(cluster.workers[0].slots, &second->slot, cluster.now_ms));
+	cluster_fini(&cluster);
+}
+
 /* What Redis granted is trusted for a while; then a node keeps its part, and tells the rest to close. */
 static void a_lost_redis_leaves_the_part(void **state)
 {
@@ -683,6 +710,7 @@ int main(void)
 		ROW(a_worker_that_restarts_takes_its_own_place),
 		ROW(a_lower_limit_is_reached_by_yielding),
 		ROW(without_redis_each_node_has_its_part),
+		ROW(without_redis_no_worker_keeps_all_of_the_part),
 		ROW(a_lost_redis_leaves_the_part),
 		ROW(a_silent_redis_is_waited_for_once),
 		ROW(a_slot_that_is_not_wanted_any_more_is_not_granted),
