@@ -22,6 +22,7 @@
 enum { INBOUND_LISTENERS_MAX = 64 };
 
 struct inbound;
+struct secrets;
 
 /* What sessions of a listener are told; those of a reload go in front of the older ones. */
 struct options_set {
@@ -46,6 +47,7 @@ struct inbound {
 	atomic_size_t *connections; /* those of all workers that were let in */
 	struct policy_slot *policy;
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
+	struct secrets *secrets; /* NULL: there are none */
 	struct throttle *throttle;
 	struct redis_link *link; /* of this loop */
 	struct limit_desk *limits;

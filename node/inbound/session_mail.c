@@ -1,6 +1,7 @@
 #include "inbound/session_auth.h"
 #include "inbound/session_internal.h"
 
+#include "access/srs_secret.h"
 #include "skein/proto/base/alloc.h"
 
 #include <stdio.h>
@@ -181,6 +182,38 @@ static bool may_send_to(const struct session *session, const struct smtp_address
 	return visitor_may_send_to(&session->visitor, address);
 }
 
+static void reject_return(struct session *session, const struct smtp_address *to, enum smtp_reply_id reply)
+{
+	meter_add(session->inbound->meter, METRIC_RECIPIENTS_REJECTED, 1);
+	session_reject(session, "rcpt", reply, to->text);
+}
+
+/* One of our return paths (SRS) is whom it stands for; all others are who they are. */
+static void add_recipient(struct session *session, const struct smtp_event_data *data)
+{
+	struct inbound *inbound = session->inbound;
+	const struct smtp_address *to = &data->rcpt.to;
+	struct buf original = { 0 };
+	enum srs_outcome outcome =
+		srs_secret_unwrap(inbound->secrets, session->visitor.snapshot->policy, to->text, &original);
+
+	if (outcome == SRS_DONE &&
+		!envelope_addr_is_safe(buf_span(&original), session->transaction->message->envelope.smtputf8))
+		outcome = SRS_REFUSED;
+	if (outcome == SRS_NO_SECRET) {
+		reject_return(session, to, SMTP_REPLY_POLICY_UNAVAILABLE);
+	} else if (outcome == SRS_REFUSED) {
+		reject_return(session, to, SMTP_REPLY_NO_RETURN);
+	} else {
+		transaction_add_recipient(session->transaction, data, inbound->settings->node.hostname);
+		if (outcome == SRS_DONE)
+			transaction_redirect(session->transaction, buf_span(&original));
+		meter_add(inbound->meter, METRIC_RECIPIENTS_ACCEPTED, 1);
+		session_decide(session, NULL);
+	}
+	buf_fini(&original);
+}
+
 void session_on_rcpt(struct session *session, const struct smtp_event_data *data)
 {
 	const struct smtp_address *to = &data->rcpt.to;
@@ -195,9 +228,7 @@ void session_on_rcpt(struct session *session, const struct smtp_event_data *data
 			session_reject(session, "rcpt", SMTP_REPLY_RELAY_DENIED, to->text);
 		return;
 	}
-	transaction_add_recipient(session->transaction, data, session->inbound->settings->node.hostname);
-	meter_add(session->inbound->meter, METRIC_RECIPIENTS_ACCEPTED, 1);
-	session_decide(session, NULL);
+	add_recipient(session, data);
 }
 
 /* True: decided, see *verdict_out. */

@@ -88,6 +88,14 @@ void transaction_add_recipient(
 	recipient->orcpt = arena_dup(&message->arena, rcpt->rcpt.params.orcpt);
 }
 
+void transaction_redirect(struct transaction *transaction, struct span addr)
+{
+	struct envelope *envelope = &transaction->message->envelope;
+
+	envelope->recipients[envelope->recipient_count - 1].addr =
+		arena_dup(&transaction->message->arena, addr);
+}
+
 void transaction_begin_body(struct transaction *transaction, struct custody *custody, uint64_t now_ms)
 {
 	struct envelope *envelope = &transaction->message->envelope;

@@ -36,6 +36,8 @@ struct transaction *transaction_new(
 void transaction_free(struct transaction **transaction);
 void transaction_add_recipient(
 	struct transaction *transaction, const struct smtp_event_data *rcpt, const char *hostname);
+/* The recipient that was added last is this one instead. */
+void transaction_redirect(struct transaction *transaction, struct span addr);
 void transaction_begin_body(struct transaction *transaction, struct custody *custody, uint64_t now_ms);
 enum body_flow transaction_body(struct transaction *transaction, struct span piece, const char *hostname);
 /* SMTP_REPLY_NONE, or why the message is refused. The envelope is complete then. */

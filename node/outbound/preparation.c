@@ -1,15 +1,13 @@
 #include "outbound/preparation.h"
 
-#include "io/wall_clock.h"
+#include "access/srs_secret.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/mail/return_path.h"
 
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 #include <xxhash.h>
 
-enum { DAY_MS = 24 * 60 * 60 * 1000, WHY_MAX = 300 };
+enum { WHY_MAX = 300 };
 
 struct preparation {
 	const struct preparation_desk *desk;
@@ -40,34 +38,18 @@ static void end(struct preparation *preparation, bool is_ready)
 
 /* --- the sender --------------------------------------------------------------------------------- */
 
-static void srs_mac(const void *arg, struct span text, unsigned char mac_out[SRS_MAC_LEN])
-{
-	struct span key = secret_value_text(arg);
-	unsigned len = SRS_MAC_LEN;
-
-	CHECK(HMAC(EVP_sha256(), key.ptr, (int)key.len, (const unsigned char *)text.ptr, text.len, mac_out,
-		&len));
-}
-
 static bool wrap(struct preparation *preparation, const struct route_rewrite *rules, struct span sender,
 	struct buf *out)
 {
-	const struct secret_value *key =
-		preparation->desk->secrets ? secrets_get(preparation->desk->secrets, rules->return_secret)
-					   : NULL;
-	const struct srs srs = { span_of_str(rules->return_domain), wall_clock_ms() / DAY_MS, srs_mac, key };
-	bool is_done;
+	enum srs_outcome outcome = srs_secret_wrap(preparation->desk->secrets, rules, sender, out);
 
-	if (!key) {
+	if (outcome == SRS_NO_SECRET) {
 		/* RFC 3463 4.3.5: not correctly configured. */
 		preparation->status = (struct mail_status){ .enhanced = { 4, 3, 5 } };
 		snprintf(preparation->why, sizeof(preparation->why),
 			"its sender cannot be rewritten: there is no secret %s", rules->return_secret);
-		return false;
 	}
-	is_done = srs_wrap(&srs, out, sender);
-	secret_value_unref(&key);
-	return is_done;
+	return outcome == SRS_DONE;
 }
 
 static bool make_sender(struct preparation *preparation, const struct route_rewrite *rules,

@@ -511,6 +511,7 @@ static void fill_inbound(struct worker *worker)
 		.health = worker->shared.health,
 		.connections = worker->shared.connections,
 		.policy = worker->shared.policy,
+		.secrets = worker->shared.secrets,
 		.authenticator = worker->shared.authenticator,
 		.throttle = worker->shared.throttle,
 		.link = worker->link,

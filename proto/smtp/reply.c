@@ -70,6 +70,7 @@ static const struct smtp_reply replies[SMTP_REPLY_COUNT] = {
 	[SMTP_REPLY_TOO_BIG] = REPLY(552, "5.3.4", "Message too big"),
 	[SMTP_REPLY_TOO_MANY_RECIPIENTS] = REPLY(452, "4.5.3", "Too many recipients"),
 	[SMTP_REPLY_RELAY_DENIED] = REPLY(550, "5.7.1", "Relaying denied"),
+	[SMTP_REPLY_NO_RETURN] = REPLY(550, "5.1.1", "This return address is not ours, or too old"),
 	[SMTP_REPLY_SENDER_NOT_ALLOWED] = REPLY(550, "5.7.1", "Sender address not allowed for this user"),
 	[SMTP_REPLY_POLICY_UNAVAILABLE] = REPLY(450, "4.7.1", "Cannot check permission now, try again later"),
 

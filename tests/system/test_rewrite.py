@@ -107,6 +107,16 @@ def test_a_sender_is_wrapped_when_the_secret_is_there(signer, lab):
     assert done.returncode == 0, done.stderr
     (record, _), = arrived(lab, "u@wrapped.test")
     assert re.fullmatch(r"SRS0=[A-Z2-7]{8}=[A-Z2-7]{2}=client\.skein\.test=me@back\.skein\.test", record["from"])
+    # A bounce finds the way back; one that is not ours does not.
+    submit(lab, b"Subject: It bounced\r\n\r\nHi\r\n", [record["from"].lower()], sender="")
+    (back, content), = arrived(lab, "me@client.skein.test")
+    assert back["to"] == ["me@client.skein.test"] and b"It bounced" in content
+    forged = record["from"].replace("=me@", "=you@")
+    with pytest.raises(smtplib.SMTPRecipientsRefused) as refused:
+        submit(lab, b"Subject: Hi\r\n\r\nHi\r\n", [forged], sender="")
+    assert refused.value.recipients[forged] == (550, b"5.1.1 This return address is not ours, or too old")
+    submit(lab, b"Subject: Hi\r\n\r\nHi\r\n", ["plain@back.skein.test"])
+    arrived(lab, "plain@back.skein.test")
     submit(lab, b"Subject: Hi\r\n\r\nHi\r\n", ["null@wrapped.test"], sender="")
     (record, _), = arrived(lab, "null@wrapped.test")
     assert record["from"] == ""

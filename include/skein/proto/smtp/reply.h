@@ -82,6 +82,7 @@ enum smtp_reply_id {
 	SMTP_REPLY_TOO_BIG,
 	SMTP_REPLY_TOO_MANY_RECIPIENTS,
 	SMTP_REPLY_RELAY_DENIED,
+	SMTP_REPLY_NO_RETURN,
 	SMTP_REPLY_SENDER_NOT_ALLOWED, /* for who authenticated */
 	SMTP_REPLY_POLICY_UNAVAILABLE, /* whether it is allowed we cannot say */
 
