@@ -284,14 +284,14 @@ uint64_t hop_board_changes(struct hop_board *board)
 	return changes;
 }
 
-size_t hop_board_count(struct hop_board *board)
+size_t hop_board_count(struct hop_board *board, enum hop_state state)
 {
 	size_t count = 0, cursor = 0;
 	const struct hop *hop;
 
 	lock(board);
 	while ((hop = table_next(&board->by_label, &cursor)))
-		count += hop->state != HOP_UP;
+		count += hop->state == state;
 	unlock(board);
 	return count;
 }

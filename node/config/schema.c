@@ -315,6 +315,8 @@ static const struct setting_row rows[] = {
 			"logins." },
 	{ "limits.bans", "10000", INTEGER(100, 1000000), AT(limits.bans),
 		.help = "Banned clients that the node remembers." },
+	{ "limits.next_hops", "10000", INTEGER(100, 1000000), AT(limits.next_hops),
+		.help = "Next hops in trouble that the node remembers." },
 	{ "limits.handshake_timeout", "30s", DURATION(100 * MS, 10 * MINUTES),
 		AT(limits.handshake_timeout_ms), RELOADABLE,
 		.help = "PROXY header and TLS handshake, each." },

@@ -181,9 +181,10 @@ struct settings {
 		uint64_t connections;
 		uint64_t connections_per_client;
 		uint64_t connections_out; /* per worker, to all next hops */
-		uint64_t redis_wait_ms; /* for a decision about a limit */
+		uint64_t redis_wait_ms;   /* for a decision about a limit */
 		uint64_t counters;
 		uint64_t bans;
+		uint64_t next_hops; /* in trouble */
 		uint64_t messages_per_connection;
 		uint64_t handshake_timeout_ms; /* PROXY header and TLS handshake */
 		uint64_t idle_timeout_ms;      /* between commands, and without a byte inside DATA */

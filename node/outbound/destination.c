@@ -1,6 +1,7 @@
 #include "outbound/destination.h"
 
 #include "custody/custody.h"
+#include "outbound/hop_health.h"
 #include "skein/proto/base/alloc.h"
 
 #include <string.h>
@@ -125,6 +126,8 @@ void destination_tidy(struct destination *destination)
 		if (hop_is_idle(hop))
 			hop_free(&hop);
 	}
+	for (size_t i = 0; i < destination->hop_count; i++)
+		hop_tidy(destination->hops[i]);
 }
 
 static void on_timer(void *arg)
@@ -156,6 +159,8 @@ struct destination *destination_new(
 	list_init(&destination->cap_link);
 	list_init(&destination->leaving);
 	loop_timer_init(&destination->timer, on_timer, destination);
+	destination->gate = route_gate_get(&outbound->gates, route);
+	gate_waiter_init(&destination->waiter, on_timer, destination);
 	lookup_init(
 		&destination->lookup, &outbound->lookup, route, destination->domain, on_lookup, destination);
 	update_hops(destination);
@@ -175,6 +180,8 @@ void destination_free(struct destination **pointer)
 	for (size_t i = 0; i < destination->hop_count; i++)
 		hop_free(&destination->hops[i]);
 	destination_tidy(destination);
+	list_remove(&destination->waiter.link);
+	route_gate_unref(&destination->gate);
 	fair_queue_fini(&destination->ready);
 	fair_queue_fini(&destination->elsewhere);
 	routing_unref(&destination->routing);
@@ -253,9 +260,41 @@ bool destination_is_well(const struct destination *destination)
 	return is_unknown(destination);
 }
 
+/* No connection, and others have all that the cluster may have. */
+static bool waits_for_permit(const struct destination *destination)
+{
+	bool is_asking = false;
+
+	for (size_t i = 0; i < destination->hop_count; i++) {
+		if (destination->hops[i]->conn_count)
+			return false;
+		is_asking |= !list_is_empty(&destination->hops[i]->permits);
+	}
+	return is_asking;
+}
+
 bool destination_is_flowing(const struct destination *destination)
 {
-	return destination_is_well(destination);
+	const struct route_gate *gate = destination->gate;
+
+	return destination_is_well(destination) &&
+	       (!gate || (!route_gate_is_shut(gate) && !waits_for_permit(destination)));
+}
+
+uint64_t destination_clears_in_ms(const struct destination *destination)
+{
+	const struct route_gate *gate = destination->gate;
+
+	return gate && destination_is_well(destination) && route_gate_is_shut(gate)
+		       ? destination_waiting(destination) * route_gate_pace_ms(gate)
+		       : 0;
+}
+
+void destination_hear(struct destination *destination)
+{
+	for (size_t i = 0; i < destination->hop_count; i++)
+		hop_health_hear(destination->hops[i]);
+	destination_kick(destination);
 }
 
 bool destination_takes(
@@ -291,12 +330,22 @@ void destination_add(struct destination *destination, struct message *message)
 	destination_kick(destination);
 }
 
+/* Nothing is asked for in vain. */
+static void on_empty(struct destination *destination)
+{
+	list_remove(&destination->waiter.link);
+	for (size_t i = 0; i < destination->hop_count; i++)
+		hop_drop_permits(destination->hops[i]);
+}
+
 void destination_remove(struct message *message)
 {
 	struct destination *destination = fair_queue_of(message)->owner;
 
 	destination->outbound->ready_count--;
 	fair_queue_remove(message);
+	if (destination->gate && destination_is_empty(destination))
+		on_empty(destination);
 }
 
 /* --- hops ---------------------------------------------------------------------------------------- */
@@ -354,7 +403,7 @@ static bool probe_hops(struct destination *destination, const struct hop *curren
 		if (hop->breaker.state == BREAKER_CLOSED)
 			continue;
 		hop_wake(hop, 1);
-		is_probing |= hop->breaker.state != BREAKER_OPEN;
+		is_probing |= hop->breaker.state != BREAKER_OPEN || hop->is_in_question;
 	}
 	return is_probing;
 }
@@ -527,11 +576,21 @@ static void dispatch_elsewhere(struct destination *destination)
 	}
 }
 
+/* Is there anything for this hop, and may it be sent now? */
+static bool may_pull(struct destination *destination, const struct hop *hop)
+{
+	if (destination->outbound->is_stopping || hop->is_leaving || hop->is_forbidden)
+		return false;
+	if (!destination->elsewhere.count && !(destination->ready.count && is_turn(destination, hop)))
+		return false;
+	return !destination->gate || route_gate_admits(destination->gate, &destination->waiter);
+}
+
 struct message *destination_pull(struct destination *destination, struct hop *hop)
 {
 	struct message *message;
 
-	if (destination->outbound->is_stopping || hop->is_leaving)
+	if (!may_pull(destination, hop))
 		return NULL;
 	message = pull_elsewhere(destination, hop);
 	while (!message && is_turn(destination, hop) && (message = fair_queue_next(&destination->ready))) {
@@ -541,6 +600,8 @@ struct message *destination_pull(struct destination *destination, struct hop *ho
 	}
 	if (!message)
 		return NULL;
+	if (destination->gate)
+		route_gate_use(destination->gate, !destination_is_empty(destination));
 	hop->taken += hop->target->weight ? UINT16_MAX / hop->target->weight : UINT16_MAX;
 	if (!hop->connecting && !hop->trying)
 		hop_is_alive(hop);

@@ -28,6 +28,8 @@ struct destination {
 	struct span domain; /* owned; empty: the same hops for all */
 	struct span key;    /* owned; in outbound->destinations */
 	struct fair_queue ready, elsewhere;
+	struct route_gate *gate; /* NULL: the cluster shares no limit of this route */
+	struct gate_waiter waiter;
 	struct lookup lookup;
 	struct hop *hops[DESTINATION_HOPS_MAX]; /* in order of preference */
 	size_t hop_count;
@@ -70,6 +72,10 @@ bool destination_is_usable(const struct destination *destination);
 bool destination_is_well(const struct destination *destination);
 /* Well, and nothing but its hops' speed holds it up. */
 bool destination_is_flowing(const struct destination *destination);
+/* How long what waits here will take, where a rate decides; else 0. */
+uint64_t destination_clears_in_ms(const struct destination *destination);
+/* The cluster knows something new about hops. */
+void destination_hear(struct destination *destination);
 /* Does this recipient go there? */
 bool destination_takes(
 	const struct destination *destination, const struct envelope *envelope, size_t recipient);

@@ -2,13 +2,14 @@
 
 #include "outbound/destination.h"
 #include "outbound/hop_conn.h"
+#include "outbound/hop_health.h"
 #include "skein/proto/base/alloc.h"
 
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { ADDRESS_LIFE_MS = 30000 };
+enum { ADDRESS_LIFE_MS = 30000, UNWANTED_MS = 1000 };
 
 static void on_transport(void *arg);
 
@@ -44,8 +45,12 @@ struct hop *hop_new(struct destination *destination, const struct route_target *
 	list_init(&hop->conns);
 	list_init(&hop->leaving_link);
 	init_transport(hop);
+	list_init(&hop->permits);
 	snprintf(hop->label, sizeof(hop->label), strchr(host, ':') ? "[%s]:%u" : "%s:%u", host,
 		(unsigned)port);
+	for (char *at = hop->label; *at; at++)
+		*at = ascii_lower(*at);
+	hop_health_hear(hop);
 	return hop;
 }
 
@@ -63,6 +68,7 @@ void hop_found(struct hop *hop, const struct dns_hop *at, const char *domain)
 void hop_free(struct hop **hop)
 {
 	CHECK(hop_is_idle(*hop));
+	hop_drop_permits(*hop);
 	list_remove(&(*hop)->leaving_link);
 	transport_fini(&(*hop)->transport);
 	mem_free((void *)(uintptr_t)(*hop)->host);
@@ -72,6 +78,7 @@ void hop_free(struct hop **hop)
 
 void hop_abort(struct hop *hop)
 {
+	hop_drop_permits(hop);
 	LIST_EACH_SAFE(it, &hop->conns)
 	hop_conn_abort(hop_conn_of_link(it));
 	if (transport_is_asking(&hop->transport)) {
@@ -94,6 +101,7 @@ bool hop_is_idle(const struct hop *hop)
 
 void hop_retire(struct hop *hop)
 {
+	hop_drop_permits(hop);
 	LIST_EACH_SAFE(it, &hop->conns)
 	hop_conn_retire(hop_conn_of_link(it));
 }
@@ -115,18 +123,16 @@ void hop_is_alive(struct hop *hop)
 
 void hop_conn_opened(struct hop *hop)
 {
-	if (hop->breaker.state != BREAKER_CLOSED)
-		log_event(hop->outbound->log, LOG_INFO, "hop-up", LOG_STR("hop", hop->label), LOG_END);
 	if (hop->breaker.state != BREAKER_CLOSED || !hop->is_proven)
 		hop->window = hop->route->connections;
 	hop->is_proven = true;
-	breaker_connected(&hop->breaker);
+	hop_health_connected(hop);
 	destination_kick(hop->destination);
 }
 
 void hop_served(struct hop *hop)
 {
-	breaker_succeeded(&hop->breaker);
+	hop_health_good(hop);
 	if (hop->window < hop->route->connections)
 		hop->window++;
 }
@@ -136,18 +142,12 @@ void hop_troubled(struct hop *hop)
 	hop->window = hop->window > 1 ? hop->window / 2 : 1;
 }
 
-typedef void break_fn(struct breaker *, const struct breaker_options *, uint64_t now_ms, uint32_t random);
-
 static const struct enhanced_code no_answer = { 4, 4, 1 };
 
-static void fail(struct hop *hop, struct enhanced_code code, const char *why, break_fn *break_with)
+/* `is_ours`: see hop_health_failed(). */
+static void fail(struct hop *hop, struct enhanced_code code, const char *why, bool is_ours)
 {
 	struct outbound *outbound = hop->outbound;
-	const struct breaker_options options = {
-		.failures_max = hop->route->breaker.failures,
-		.pause_first_ms = hop->route->breaker.pause_first_ms,
-		.pause_max_ms = hop->route->breaker.pause_max_ms,
-	};
 	uint64_t now_ms = loop_now_ms(outbound->loop);
 	char status[16];
 
@@ -157,7 +157,7 @@ static void fail(struct hop *hop, struct enhanced_code code, const char *why, br
 	snprintf(hop->last_error, sizeof(hop->last_error), "%s", why);
 	hop->last_code = code;
 	snprintf(status, sizeof(status), "%u.%u.%u", code.class, code.subject, code.detail);
-	break_with(&hop->breaker, &options, now_ms, random_u32(outbound->random));
+	hop_health_failed(hop, why, is_ours);
 	hop->window = 1;
 	meter_add(outbound->meter, METRIC_HOP_FAILURES, 1);
 	log_event(outbound->log, LOG_WARN, "hop-failed", LOG_STR("hop", hop->label), LOG_STR("why", why),
@@ -168,17 +168,94 @@ static void fail(struct hop *hop, struct enhanced_code code, const char *why, br
 
 void hop_conn_failed(struct hop *hop, const char *why)
 {
-	fail(hop, no_answer, why, breaker_failed);
+	fail(hop, no_answer, why, false);
 }
 
 void hop_conn_tripped(struct hop *hop, const char *why)
 {
-	fail(hop, no_answer, why, breaker_trip);
+	fail(hop, no_answer, why, true);
 }
 
 void hop_conn_barred(struct hop *hop, struct enhanced_code code, const char *why)
 {
-	fail(hop, code, why, breaker_trip);
+	fail(hop, code, why, true);
+}
+
+/* --- permits ------------------------------------------------------------------------------------ */
+
+static void on_permit(void *arg)
+{
+	struct hop *hop = arg;
+
+	destination_kick(hop->destination);
+}
+
+static struct route_gate *slots_of(const struct hop *hop)
+{
+	struct route_gate *gate = hop->destination->gate;
+
+	return gate && route_gate_has_slots(gate) ? gate : NULL;
+}
+
+static struct route_permit *held_permit(const struct hop *hop, unsigned *asked_out)
+{
+	*asked_out = 0;
+	LIST_EACH(it, &hop->permits)
+	{
+		struct route_permit *permit = LIST_ENTRY(it, struct route_permit, held);
+
+		if (route_permit_is_held(permit))
+			return permit;
+		++*asked_out;
+	}
+	return NULL;
+}
+
+static bool has_permit(const struct hop *hop)
+{
+	unsigned asked;
+
+	return !slots_of(hop) || held_permit(hop, &asked);
+}
+
+/* Asks for one more, where that would not make more than `most`. */
+static bool obtain_permit(struct hop *hop, unsigned most)
+{
+	struct route_permit *permit;
+	unsigned asked;
+
+	if (!slots_of(hop) || held_permit(hop, &asked))
+		return true;
+	if (asked >= most)
+		return false;
+	permit = route_permit_new(slots_of(hop), on_permit, hop);
+	list_push_back(&hop->permits, &permit->held);
+	return route_permit_is_held(permit);
+}
+
+struct route_permit *hop_take_permit(struct hop *hop)
+{
+	unsigned asked;
+	struct route_permit *permit = slots_of(hop) ? held_permit(hop, &asked) : NULL;
+
+	if (permit)
+		list_remove(&permit->held);
+	return permit;
+}
+
+void hop_drop_permits(struct hop *hop)
+{
+	while (!list_is_empty(&hop->permits)) {
+		struct route_permit *permit = LIST_FIRST(&hop->permits, struct route_permit, held);
+
+		route_permit_free(&permit);
+	}
+}
+
+void hop_tidy(struct hop *hop)
+{
+	if (!hop->is_resolving && loop_now_ms(hop->outbound->loop) > hop->woken_ms + UNWANTED_MS)
+		hop_drop_permits(hop);
 }
 
 /* --- addresses ---------------------------------------------------------------------------------- */
@@ -202,7 +279,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 	}
 	uv_freeaddrinfo(result);
 	hop->resolved_at_ms = loop_now_ms(hop->outbound->loop);
-	if (hop->address_count && !hop->outbound->is_stopping)
+	if (hop->address_count && !hop->outbound->is_stopping && has_permit(hop))
 		hop_conn_open(hop, &hop->addresses[hop->address_next++ % hop->address_count]);
 }
 
@@ -280,6 +357,36 @@ static unsigned room(const struct hop *hop, bool is_well)
 	return is_well || hop->breaker.state != BREAKER_CLOSED ? hop->window : hop->route->connections;
 }
 
+static bool has_idle_connection(const struct hop *hop)
+{
+	LIST_EACH(it, &hop->conns)
+	{
+		if (hop_conn_is_idle(hop_conn_of_link(it)))
+			return true;
+	}
+	return false;
+}
+
+/* Where a rate decides, another connection helps only if those that are there are all at work. */
+static bool is_enough_for_rate(const struct hop *hop)
+{
+	const struct route_gate *gate = hop->destination->gate;
+
+	return gate && route_gate_has_rate(gate) && (hop->connecting || has_idle_connection(hop));
+}
+
+static bool may_open(struct hop *hop, unsigned most)
+{
+	hop->woken_ms = loop_now_ms(hop->outbound->loop);
+	if (!outbound_may_connect(hop->outbound, hop->destination) || !hop_may_log_in(hop) ||
+		!breaker_is_usable(&hop->breaker, hop->woken_ms) || !obtain_permit(hop, most))
+		return false;
+	if (hop_health_admits(hop))
+		return true;
+	hop_drop_permits(hop);
+	return false;
+}
+
 void hop_wake(struct hop *hop, size_t ready)
 {
 	uint64_t now_ms = loop_now_ms(hop->outbound->loop);
@@ -288,12 +395,12 @@ void hop_wake(struct hop *hop, size_t ready)
 	fill_connections(hop, true);
 	fill_connections(hop, false);
 	while (destination_waiting(hop->destination) > hop->connecting && hop->connecting < ready &&
-		hop->conn_count + (is_looking_up(hop) ? 1 : 0) < room(hop, is_well)) {
+		hop->conn_count + (is_looking_up(hop) ? 1 : 0) < room(hop, is_well) &&
+		!is_enough_for_rate(hop)) {
 		bool probes = hop->breaker.state != BREAKER_CLOSED || !is_well;
 		unsigned before = hop->connecting;
 
-		if (!outbound_may_connect(hop->outbound, hop->destination) || !hop_may_log_in(hop) ||
-			!breaker_admit(&hop->breaker, now_ms))
+		if (!may_open(hop, room(hop, is_well) - hop->conn_count))
 			return;
 		if (!hop->connecting && !hop->trying)
 			hop_is_alive(hop);

@@ -14,6 +14,8 @@
 #include "outbound/credentials.h"
 #include "outbound/outbound.h"
 #include "outbound/transport.h"
+#include "outbound/route_gate.h"
+#include "skein/cluster/hop_store.h"
 #include "skein/cluster/route.h"
 #include "skein/proto/smtp/client.h"
 
@@ -32,10 +34,15 @@ struct hop {
 	const struct route_target *target;
 	unsigned bit; /* one of message.tried; its own among the hops of the destination */
 	struct breaker breaker;
+	enum hop_state heard;     /* see hop_health.h */
+	bool is_forbidden;        /* by an operator */
+	bool is_in_question;      /* the cluster is asked who may try it */
 	struct list leaving_link; /* destination.leaving */
 	struct list conns;        /* hop_conn.link */
 	unsigned conn_count;      /* connecting ones included */
 	unsigned connecting;
+	struct list permits; /* route_permit.held: asked for, and granted, for connections to come */
+	uint64_t woken_ms;   /* when a connection was last wanted */
 	unsigned window;
 	unsigned trying;   /* messages that its connections have */
 	uint64_t taken;    /* messages pulled, in units of 1 / weight, for ROUTE_WEIGHTED */
@@ -52,7 +59,7 @@ struct hop {
 	uv_getaddrinfo_t resolver;
 	const char *host; /* owned */
 	uint16_t port;
-	char label[300]; /* "host:port" for the log and for DSNs */
+	char label[300]; /* "host:port" in lower case, for the cluster, the log and DSNs */
 	char last_error[HOP_ERROR_MAX];
 	struct enhanced_code last_code; /* of that error */
 };
@@ -70,6 +77,9 @@ void hop_abort(struct hop *hop);
 bool hop_is_idle(const struct hop *hop);
 /* There is work: opens connections if that helps, and wakes idle ones. `ready` is how many messages wait. */
 void hop_wake(struct hop *hop, size_t ready);
+/* What was asked for in vain is given up. */
+void hop_tidy(struct hop *hop);
+void hop_drop_permits(struct hop *hop);
 /* No more work will come: idle connections say QUIT. */
 void hop_retire(struct hop *hop);
 /* Closed breaker, and it gives signs of life while it has work. */
@@ -94,6 +104,9 @@ void hop_conn_failed(struct hop *hop, const char *why);
 void hop_conn_tripped(struct hop *hop, const char *why);
 /* It is there, but must not be used as it is: trying again at once would change nothing. */
 void hop_conn_barred(struct hop *hop, struct enhanced_code code, const char *why);
+/* For a connection that is opened: a permit that is held, which is its own from now on. NULL: it needs none.
+ */
+struct route_permit *hop_take_permit(struct hop *hop);
 /* It said something. */
 void hop_is_alive(struct hop *hop);
 /* A transaction ended: with an answer, or in trouble that is the hop's (lost, 421). */

@@ -4,11 +4,12 @@
 #include "io/stream.h"
 #include "outbound/delivery.h"
 #include "outbound/destination.h"
+#include "outbound/hop_health.h"
 #include "skein/proto/base/alloc.h"
 
 #include <stdio.h>
 
-enum { CHAIN_MAX = 2, IDLE_MS = 30000, QUEUED_MAX = 256 * 1024, WHY_MAX = HOP_ERROR_MAX };
+enum { CHAIN_MAX = 2, IDLE_MS = 30000, SCARCE_MS = 5000, QUEUED_MAX = 256 * 1024, WHY_MAX = HOP_ERROR_MAX };
 
 /* Room for all that a login writes, so that the scratch buffer does not move while a secret is in it. */
 enum { LOGIN_ROOM = 4 * CREDENTIALS_SECRET_MAX };
@@ -33,6 +34,7 @@ struct hop_conn {
 	struct hop *hop;
 	struct stream *stream;
 	struct smtp_client *client;
+	struct route_permit *permit; /* NULL: it needs none */
 	struct delivery deliveries[CHAIN_MAX];
 	enum conn_phase phase;
 	bool is_retiring;
@@ -132,7 +134,7 @@ static void set_deadline(struct hop_conn *conn)
 	if (has_progressed(conn))
 		stream_set_deadline(conn->stream, smtp_client_timeout_ms(conn->client));
 	if (hop_conn_is_idle(conn))
-		loop_timer_set(loop, &conn->idle, IDLE_MS);
+		loop_timer_set(loop, &conn->idle, conn->permit ? SCARCE_MS : IDLE_MS);
 	else
 		loop_timer_cancel(loop, &conn->idle);
 }
@@ -280,6 +282,8 @@ static void on_lost(
 	delivery_lost(delivery, data, text, conn->hop->label);
 	if (!conn->is_our_abort)
 		hop_troubled(conn->hop);
+	if (data->status.code == 421)
+		hop_health_slow(conn->hop, conn->why);
 	hand_back(conn, delivery, data->is_outcome_unknown ? ATTEMPT_UNKNOWN : ATTEMPT_LOST);
 }
 
@@ -325,6 +329,28 @@ static size_t recipients_at_once(const struct route *route)
 	return route->rewrite.return_path == ROUTE_RETURN_VERP ? 1 : route->recipients_max;
 }
 
+/* Another worker waits for a connection: this one ends when its messages are through. */
+static void yield_if_told(struct hop_conn *conn)
+{
+	if (conn->permit && conn->phase == CONN_READY && !conn->is_retiring &&
+		route_permit_should_yield(conn->permit))
+		hop_conn_retire(conn);
+}
+
+static void on_look(void *arg)
+{
+	if (hop_conn_is_idle(arg))
+		yield_if_told(arg);
+}
+
+/* Where a rate decides nothing is chained: it would be begun now and sent when the one before is through. */
+static struct delivery *free_delivery(struct hop_conn *conn)
+{
+	const struct route_gate *gate = conn->hop->destination->gate;
+
+	return gate && route_gate_has_rate(gate) && is_busy(conn) ? NULL : delivery_in(conn, DELIVERY_FREE);
+}
+
 /* One at a time is prepared; whoever is ready starts before another is pulled. */
 void hop_conn_fill(struct hop_conn *conn)
 {
@@ -332,9 +358,10 @@ void hop_conn_fill(struct hop_conn *conn)
 	struct outbound *outbound = hop->outbound;
 
 	start_ready(conn);
+	yield_if_told(conn);
 	while (conn->phase == CONN_READY && !conn->is_retiring && smtp_client_can_start(conn->client) &&
 		!delivery_in(conn, DELIVERY_PREPARING)) {
-		struct delivery *delivery = delivery_in(conn, DELIVERY_FREE);
+		struct delivery *delivery = free_delivery(conn);
 		size_t rcpt_max = recipients_at_once(hop->route);
 		uint32_t told = smtp_client_caps(conn->client)->rcpt_max;
 		struct message *message = delivery ? destination_pull(hop->destination, hop) : NULL;
@@ -582,6 +609,7 @@ static void on_close(void *arg, enum err why, const char *text)
 	hop->conn_count--;
 	meter_add(hop->outbound->meter, METRIC_HOP_CONNECTIONS_OPEN, -1);
 	smtp_client_free(&conn->client);
+	route_permit_free(&conn->permit);
 	mem_free(conn);
 	destination_kick(hop->destination);
 	outbound_connected(hop->outbound, -1);
@@ -651,6 +679,9 @@ void hop_conn_open(struct hop *hop, const struct address *address)
 	options.credentials = login.client;
 	conn->client = smtp_client_new(&options);
 	login_wipe(&login);
+	conn->permit = hop_take_permit(hop);
+	if (conn->permit)
+		route_permit_give(conn->permit, on_look, conn);
 	loop_timer_init(&conn->idle, on_idle, conn);
 	list_push_back(&hop->conns, &conn->link);
 	hop->conn_count++;
@@ -666,8 +697,10 @@ void hop_conn_retire(struct hop_conn *conn)
 	conn->is_retiring = true;
 	if (conn->phase == CONN_READY)
 		after_call(conn);
-	else if (conn->phase == CONN_CONNECTING)
+	else if (conn->phase == CONN_CONNECTING) {
+		conn->is_our_abort = true;
 		hop_conn_abort(conn);
+	}
 }
 
 void hop_conn_abort(struct hop_conn *conn)

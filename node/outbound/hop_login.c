@@ -1,5 +1,6 @@
 /* The part of a hop that has to do with logging in there: whether it is possible, and what came of it. */
 #include "outbound/destination.h"
+#include "outbound/hop_health.h"
 
 #include <stdio.h>
 
@@ -87,6 +88,7 @@ void hop_login_refused(struct hop *hop, const struct login_mark *mark, const cha
 			LOG_STR("credentials", place.who->name), LOG_STR("secret", place.who->secret),
 			LOG_STR("why", why), LOG_U64("retry_ms", pause_ms), LOG_END);
 	hold(hop, pause_ms, text);
+	hop_health_answered(hop);
 }
 
 void hop_login_untried(struct hop *hop, const struct login_mark *mark)

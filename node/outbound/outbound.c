@@ -3,6 +3,7 @@
 #include "custody/custody.h"
 #include "io/wall_clock.h"
 #include "outbound/destination.h"
+#include "outbound/hop_news.h"
 #include "outbound/routing.h"
 #include "skein/proto/base/alloc.h"
 
@@ -13,11 +14,14 @@ enum {
 	SENDER_MIN = 10,  /* that a sender always has room for, up to twice READY_MAX */
 	TOTAL_MAX = 5000, /* of one worker */
 	AWAY_MS = 2000,
+	AWAY_MAX_MS = 60000,
 	APPETITE = 500,
 	PROBE_APPETITE = 4,
 	AT_ONCE_MAX = 100, /* that wait for a destination before cut-through makes way for custody */
 	DESTINATIONS_MAX = 10000,
 	TIDY_MS = 5000,
+	NEWS_MS = 200,
+	AHEAD_MS = 10000,    /* that a worker claims of what a rate lets through */
 	IDLE_MS = 60000,     /* after which a destination is forgotten, */
 	TROUBLE_MS = 600000, /* and one with a hop that is down */
 	KEY_MAX = 512,
@@ -26,6 +30,22 @@ enum {
 static void on_dispatch(void *arg);
 static void on_due(void *arg);
 static void on_tidy(void *arg);
+static void on_news(void *arg);
+
+static void open_gates(struct outbound *outbound)
+{
+	const struct gate_desk_options options = {
+		.loop = outbound->loop,
+		.limits = outbound->limits,
+		.meter = outbound->meter,
+		.link = outbound->link,
+		.share = outbound->news->share,
+		.holder = span_of_str(outbound->holder),
+		.seed = { random_u64(outbound->random), random_u64(outbound->random) },
+	};
+
+	gate_desk_init(&outbound->gates, &options);
+}
 
 void outbound_init(struct outbound *outbound)
 {
@@ -38,6 +58,8 @@ void outbound_init(struct outbound *outbound)
 	table_init(&outbound->destinations, seed);
 	loop_timer_init(&outbound->due_timer, on_due, outbound);
 	loop_timer_init(&outbound->tidy_timer, on_tidy, outbound);
+	loop_timer_init(&outbound->news_timer, on_news, outbound);
+	open_gates(outbound);
 	loop_task_init(&outbound->dispatch, on_dispatch, outbound);
 	outbound->policy_seen = policy_slot_get(outbound->policy);
 	outbound->routing = routing_new(outbound->settings, policy_slot_get(outbound->policy));
@@ -50,6 +72,7 @@ void outbound_init(struct outbound *outbound)
 void outbound_stop(struct outbound *outbound)
 {
 	outbound->is_stopping = true;
+	gate_desk_stop(&outbound->gates);
 	EACH_DESTINATION(destination, outbound)
 	destination_retire(destination);
 }
@@ -57,6 +80,7 @@ void outbound_stop(struct outbound *outbound)
 void outbound_abort(struct outbound *outbound)
 {
 	outbound->is_stopping = true;
+	gate_desk_stop(&outbound->gates);
 	EACH_DESTINATION(destination, outbound)
 	destination_abort(destination);
 }
@@ -104,7 +128,9 @@ void outbound_fini(struct outbound *outbound)
 	}
 	loop_timer_cancel(outbound->loop, &outbound->due_timer);
 	loop_timer_cancel(outbound->loop, &outbound->tidy_timer);
+	loop_timer_cancel(outbound->loop, &outbound->news_timer);
 	loop_task_cancel(&outbound->dispatch);
+	gate_desk_fini(&outbound->gates);
 	table_fini(&outbound->destinations);
 	heap_fini(&outbound->waiting);
 	buf_fini(&outbound->scratch);
@@ -167,6 +193,8 @@ static struct destination *make_destination(struct outbound *outbound, const str
 	table_put(&outbound->destinations, destination->key, destination);
 	if (!loop_timer_is_set(&outbound->tidy_timer))
 		loop_timer_set(outbound->loop, &outbound->tidy_timer, TIDY_MS);
+	if (!loop_timer_is_set(&outbound->news_timer))
+		loop_timer_set(outbound->loop, &outbound->news_timer, NEWS_MS);
 	return destination;
 }
 
@@ -204,6 +232,20 @@ static void on_tidy(void *arg)
 	}
 	if (!list_is_empty(&outbound->all))
 		loop_timer_set(outbound->loop, &outbound->tidy_timer, TIDY_MS);
+}
+
+static void on_news(void *arg)
+{
+	struct outbound *outbound = arg;
+	uint64_t changes = hop_board_changes(outbound->news->board);
+
+	if (changes != outbound->changes_seen) {
+		EACH_DESTINATION(destination, outbound)
+		destination_hear(destination);
+	}
+	outbound->changes_seen = changes;
+	if (!list_is_empty(&outbound->all))
+		loop_timer_set(outbound->loop, &outbound->news_timer, NEWS_MS);
 }
 
 /* What waits goes where the new routing says; what is under way ends as it was begun. */
@@ -401,6 +443,18 @@ static bool is_full(
 	return waiting >= READY_MAX && fair_queue_share(&destination->ready, sender) >= SENDER_MIN;
 }
 
+/* Where it does not flow now, coming back at once would only keep everybody busy. */
+static uint64_t away_ms(const struct outbound *outbound, const struct destination *destination)
+{
+	uint64_t away_ms = destination ? destination_clears_in_ms(destination) : 0;
+
+	if (away_ms < AWAY_MS)
+		away_ms = AWAY_MS;
+	else if (away_ms > AWAY_MAX_MS)
+		away_ms = AWAY_MAX_MS;
+	return away_ms + random_u32(outbound->random) % away_ms;
+}
+
 bool outbound_has_room(struct outbound *outbound, const struct message *message, uint64_t *away_ms_out)
 {
 	const struct destination *destination;
@@ -413,9 +467,8 @@ bool outbound_has_room(struct outbound *outbound, const struct message *message,
 		return outbound->ready_count < TOTAL_MAX;
 	if (destination && !is_full(outbound, destination, message->envelope.sender))
 		return true;
-	/* Where it does not flow now, coming back at once would only keep everybody busy. */
 	if (!destination || !destination_is_flowing(destination))
-		*away_ms_out = AWAY_MS + random_u32(outbound->random) % AWAY_MS;
+		*away_ms_out = away_ms(outbound, destination);
 	return false;
 }
 
@@ -448,10 +501,31 @@ bool outbound_takes_at_once(struct outbound *outbound, const struct envelope *en
 	return destination_is_flowing(destination) && destination_waiting(destination) < AT_ONCE_MAX;
 }
 
+static size_t less(size_t most, size_t have)
+{
+	return most > have ? most - have : 0;
+}
+
+/* Of a destination that does not flow: a few, to see whether it does; of one at its rate, what that lets by.
+ */
+static size_t slow_appetite(const struct destination *destination)
+{
+	size_t most = PROBE_APPETITE;
+
+	if (destination_clears_in_ms(destination) > 0)
+		most += AHEAD_MS / route_gate_pace_ms(destination->gate);
+	else if (!destination_is_usable(destination))
+		return 0;
+	return less(
+		most < APPETITE ? most : APPETITE, destination->trying + destination_waiting(destination));
+}
+
 size_t outbound_appetite(const struct outbound *outbound)
 {
-	size_t busy = outbound->trying, most = outbound->destinations.count ? 0 : APPETITE;
+	size_t busy = outbound->trying, most = outbound->destinations.count ? 0 : APPETITE, slow = 0;
 
+	if (outbound->is_stopping || outbound->ready_count >= TOTAL_MAX)
+		return 0;
 	LIST_EACH(it, &outbound->all)
 	{
 		const struct destination *destination = LIST_ENTRY(it, struct destination, all_link);
@@ -459,11 +533,28 @@ size_t outbound_appetite(const struct outbound *outbound)
 		if (destination_is_flowing(destination)) {
 			busy += destination_waiting(destination);
 			most = APPETITE;
-		} else if (most < PROBE_APPETITE && destination_is_usable(destination)) {
-			most = PROBE_APPETITE;
+		} else {
+			size_t few = slow_appetite(destination);
+
+			slow = few > slow ? few : slow;
 		}
 	}
-	if (outbound->is_stopping || busy >= most || outbound->ready_count >= TOTAL_MAX)
-		return 0;
-	return most - busy;
+	most = less(most, busy);
+	return most > slow ? most : slow;
+}
+
+void outbound_count(struct outbound *outbound)
+{
+	int64_t waiting = 0;
+
+	LIST_EACH(it, &outbound->all)
+	{
+		const struct destination *destination = LIST_ENTRY(it, struct destination, all_link);
+
+		if (destination->gate && route_gate_is_shut(destination->gate))
+			waiting += (int64_t)destination_waiting(destination);
+	}
+	meter_add(outbound->meter, METRIC_RATE_WAITING, waiting - outbound->rate_waiting);
+	outbound->rate_waiting = waiting;
+	gate_desk_count(&outbound->gates);
 }

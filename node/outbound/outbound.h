@@ -18,6 +18,7 @@
 #include "io/random.h"
 #include "outbound/lookup.h"
 #include "outbound/preparation.h"
+#include "outbound/route_gate.h"
 #include "outbound/signing.h"
 #include "skein/proto/base/table.h"
 #include "skein/proto/mail/retry.h"
@@ -26,6 +27,7 @@
 struct credentials;
 struct custody;
 struct destination;
+struct hop_news;
 struct routing;
 
 enum attempt_end {
@@ -45,6 +47,12 @@ struct outbound {
 	struct random *random;
 	struct tls_context *tls; /* client side; who is verified, and how, is for each connection to say */
 	struct lookup_desk lookup;
+	struct hop_news *news;     /* of the node */
+	struct limit_desk *limits; /* of the worker, like its link to Redis */
+	struct redis_link *link;
+	char holder[SLOT_HOLDER_MAX]; /* who has connections: "<uuid>.<worker>" */
+	struct gate_desk gates;
+	uint64_t changes_seen; /* of hop_board_changes() */
 	struct policy_slot *policy;
 	struct policy_snapshot *policy_seen; /* the last one that was looked at; counted */
 	struct routing *routing;
@@ -60,8 +68,9 @@ struct outbound {
 	struct credentials *credentials;
 	uint64_t credentials_seen; /* credentials_changes() */
 	struct heap waiting;       /* message.due, unix ms */
-	struct loop_timer due_timer, tidy_timer;
+	struct loop_timer due_timer, tidy_timer, news_timer;
 	struct loop_task dispatch;
+	int64_t rate_waiting; /* what the metrics know */
 	bool is_stopping;
 	struct buf scratch; /* command bytes of one turn, shared by all connections */
 };
@@ -104,6 +113,8 @@ bool outbound_has_room(struct outbound *outbound, const struct message *message,
 bool outbound_takes_at_once(struct outbound *outbound, const struct envelope *envelope);
 /* How many more messages this worker likes to claim. */
 size_t outbound_appetite(const struct outbound *outbound);
+/* For the metrics, now and then. */
+void outbound_count(struct outbound *outbound);
 /* The retry schedule of the first recipient that is still pending. */
 struct retry_schedule outbound_retry(const struct outbound *outbound, const struct envelope *envelope);
 

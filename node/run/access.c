@@ -185,14 +185,16 @@ static void make_throttle(struct access *access)
 	throttle_init(&access->throttle, &options);
 }
 
-void access_set_cluster(struct access *access, const struct incarnation *self, unsigned nodes)
+void access_set_cluster(struct access *access, const struct incarnation *self, unsigned nodes, unsigned rank)
 {
 	throttle_set_cluster(&access->throttle, self, nodes);
+	hop_news_set_cluster(&access->hop_news, nodes, rank);
 }
 
 void access_link_lost(struct access *access)
 {
 	throttle_link_lost(&access->throttle);
+	hop_news_link_lost(&access->hop_news);
 }
 
 /* --- life --------------------------------------------------------------------------------------- */
@@ -209,6 +211,8 @@ enum err access_open(struct access *access, const struct access_options *options
 
 	access->options = *options;
 	make_throttle(access);
+	hop_news_init(&access->hop_news, options->settings->limits.next_hops, options->settings->node.name,
+		options->meter);
 	err = open_secrets(access, why_out);
 	if (!err)
 		err = make_authenticator(access, why_out);
@@ -222,6 +226,7 @@ void access_start(struct access *access, struct redis_link *link)
 	if (access->authenticator)
 		authenticator_start(access->authenticator, access->options.loop);
 	throttle_start(&access->throttle, access->options.loop, link);
+	hop_news_start(&access->hop_news, access->options.loop, link);
 	if (!link)
 		return;
 	policy_watch_follow(access->policy_watch, link);
@@ -238,6 +243,7 @@ void access_reload(struct access *access, const struct settings *settings, struc
 void access_stop(struct access *access)
 {
 	throttle_stop(&access->throttle);
+	hop_news_stop(&access->hop_news);
 }
 
 bool access_fini(struct access *access)
@@ -250,6 +256,8 @@ bool access_fini(struct access *access)
 		is_log_free = authenticator_free(&access->authenticator);
 	if (access->throttle.guard)
 		throttle_fini(&access->throttle);
+	if (access->hop_news.board)
+		hop_news_fini(&access->hop_news);
 	signing_slot_free(&access->signing);
 	credentials_free(&access->credentials);
 	policy_slot_fini(&access->policy);

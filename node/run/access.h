@@ -1,7 +1,7 @@
 /*
- * access: who may relay through this node: the policy, the back ends of authentication, the secrets, what
- * mail is signed with and next hops are logged in at with, and what holds clients back; made at the start, followed in the cluster, changed by a
- * reload. All calls are the main thread's.
+ * access: what all workers of a node go by: the policy, the back ends of authentication, the secrets, what
+ * mail is signed with and next hops are logged in at with, what holds clients back, and what is known of next
+ * hops; made at the start, followed in the cluster, changed by a reload. All calls are the main thread's.
  */
 #ifndef NODE_RUN_ACCESS_H
 #define NODE_RUN_ACCESS_H
@@ -15,6 +15,7 @@
 #include "config/settings.h"
 #include "custody/spool.h"
 #include "outbound/credentials.h"
+#include "outbound/hop_news.h"
 #include "outbound/signing_set.h"
 #include "skein/cluster/secret.h"
 #include "track/log.h"
@@ -40,6 +41,7 @@ struct access {
 	struct signing_slot *signing;      /* what mail is signed with: policy and secrets together */
 	struct credentials *credentials;   /* what next hops are logged in at with */
 	struct throttle throttle;
+	struct hop_news hop_news;
 };
 
 void access_init(struct access *access);
@@ -49,8 +51,8 @@ WARN_UNUSED enum err access_open(
 /* The upkeep begins. `link` is the main loop's, NULL: standalone. */
 void access_start(struct access *access, struct redis_link *link);
 void access_link_lost(struct access *access);
-/* Who we are in the cluster, and how many nodes are alive. */
-void access_set_cluster(struct access *access, const struct incarnation *self, unsigned nodes);
+/* Who we are in the cluster, how many nodes are alive, and how many of these come before us by name. */
+void access_set_cluster(struct access *access, const struct incarnation *self, unsigned nodes, unsigned rank);
 
 /* The policy that settings name, for a reload. NULL: `why_out` has what is wrong with it. */
 struct policy *access_read_policy(const struct settings *settings, struct buf *why_out) WARN_UNUSED;

@@ -99,7 +99,8 @@ static void tell_cluster(struct node *node, const struct lease *lease)
 	struct incarnation self = { .epoch = lease->epoch };
 
 	CHECK(node_uuid_parse(span_of_str(spool_uuid(node->spool)), &self.node));
-	access_set_cluster(&node->access, &self, member_nodes_alive(node->member));
+	access_set_cluster(
+		&node->access, &self, member_nodes_alive(node->member), member_nodes_before(node->member));
 	meter_set(node->meter, METRIC_NODES, member_nodes_alive(node->member));
 }
 
@@ -651,6 +652,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.self = node->self,
 		.authenticator = node->access.authenticator,
 		.throttle = &node->access.throttle,
+		.hop_news = &node->access.hop_news,
 		.server_tls = node->server_tls.slots,
 		.redis_tls = &node->redis_tls,
 		.hop_tls = node->hop_tls,

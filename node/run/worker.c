@@ -292,6 +292,7 @@ static void on_watch(void *arg)
 	watch_limits(worker);
 	watch_queue(worker);
 	outbound_watch(&worker->outbound);
+	outbound_count(&worker->outbound);
 	health_set(&worker->health, HEALTH_MEMORY, level != BUDGET_FULL, "memory.budget is used up");
 	if (worker->index == 0)
 		meter_set(worker->meter, METRIC_MEMORY_USED, (int64_t)budget_used(worker->shared.budget));
@@ -476,7 +477,12 @@ static void fill_outbound(struct worker *worker)
 		.signing = { &worker->loop, worker->shared.signing, worker->log, worker->meter, 0 },
 		.credentials = worker->shared.credentials,
 		.preparation = { &worker->loop, &worker->outbound.signing, worker->shared.secrets },
+		.news = worker->shared.hop_news,
+		.limits = &worker->limits,
+		.link = worker->link,
 	};
+	snprintf(worker->outbound.holder, sizeof(worker->outbound.holder), "%s.%u",
+		spool_uuid(worker->shared.spool), worker->index);
 	outbound_init(&worker->outbound);
 }
 

@@ -23,6 +23,7 @@
 
 struct credentials;
 struct dns_self;
+struct hop_news;
 struct resolver;
 struct secrets;
 struct signing_slot;
@@ -50,6 +51,7 @@ struct worker_shared {
 	struct budget *budget;
 	atomic_size_t *connections;
 	struct throttle *throttle;
+	struct hop_news *hop_news;
 	struct policy_slot *policy;
 	struct resolver *resolver;
 	const struct dns_self *self;

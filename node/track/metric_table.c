@@ -90,6 +90,18 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		.help = "Connections to next hops." },
 	[METRIC_HOP_FAILURES] = { "skein_hop_failures_total", COUNTER,
 		.help = "Connections to next hops that could not be made or broke." },
+	[METRIC_HOPS] = { "skein_hops", GAUGE,
+		LABEL("state", [HOP_TROUBLE_SLOW] = "slow", [HOP_TROUBLE_DOWN] = "down"),
+		.help = "Next hops that are not well, as this node knows from the cluster; `skeinctl hops` "
+			"names them." },
+	[METRIC_ROUTE_SLOTS] = { "skein_route_slots", GAUGE,
+		LABEL("use", [SLOT_USE_HELD] = "held", [SLOT_USE_WANTED] = "wanted"),
+		.help = "Of connections to routes with cluster_connections: those that this node has, and "
+			"those that it waits for besides." },
+	[METRIC_RATE_WAITING] = { "skein_rate_waiting_messages", GAUGE,
+		.help = "Messages that wait here because their route's rate is used up." },
+	[METRIC_RATE_PLACES] = { "skein_rate_places_total", COUNTER,
+		.help = "Messages that were sent at the rate of their route." },
 	[METRIC_QUEUE] = { "skein_queue_messages", GAUGE,
 		LABEL("state", [QUEUE_ACTIVE] = "active", [QUEUE_KEPT] = "kept", [QUEUE_LOCAL] = "local"),
 		.help = "Messages this node knows. active: it delivers them; kept: its journal has a copy of "

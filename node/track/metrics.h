@@ -45,6 +45,10 @@ enum metric {
 	METRIC_SIGNING_FAILURES,
 	METRIC_HOP_CONNECTIONS_OPEN, /* gauge */
 	METRIC_HOP_FAILURES,         /* connections that failed or broke */
+	METRIC_HOPS,                 /* gauge by enum hop_trouble */
+	METRIC_ROUTE_SLOTS,          /* gauge by enum slot_use */
+	METRIC_RATE_WAITING,         /* gauge */
+	METRIC_RATE_PLACES,
 	/* queue and cluster */
 	METRIC_QUEUE, /* gauge by enum queue_state */
 	METRIC_CLAIMED,
@@ -82,6 +86,8 @@ enum limit_answer {
 	LIMIT_ANSWER_SHARE, /* without Redis */
 };
 enum reject_class { REJECT_TEMPORARY, REJECT_PERMANENT };
+enum hop_trouble { HOP_TROUBLE_SLOW, HOP_TROUBLE_DOWN };
+enum slot_use { SLOT_USE_HELD, SLOT_USE_WANTED };
 enum queue_state {
 	QUEUE_ACTIVE, /* owned by this node and being delivered, or next in line */
 	QUEUE_KEPT,   /* a copy in our journal; it waits in the cluster, or another delivers it */

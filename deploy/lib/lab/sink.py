@@ -23,6 +23,10 @@ class SinkControl:
         """Replaces all rules; none: takes everything again. See sink_rules.py."""
         return self.ask(rules=list(rules))
 
+    def counts(self, anew=False):
+        """`connections` taken since the start, `open` now, and the `most` at once since the last time `anew` was said."""
+        return self.ask(anew=anew)
+
     def records(self):
         """All messages taken so far, in order. Reads only what is new since the last call."""
         with open(self.path, "rb") as file:

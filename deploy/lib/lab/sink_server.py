@@ -64,6 +64,7 @@ class Sink:
         self.taken = 0
         self.connections = 0
         self.by_port = Counter()
+        self.most = 0  # open at once
         self.open = set()
         self.accounts = {}  # user: the passwords and tokens that are good. Empty: nobody need log in.
         self.mechanisms = ["PLAIN", "LOGIN", "XOAUTH2"]
@@ -103,7 +104,8 @@ class Sink:
         """One request of the control socket: {} or any of
         {"rules": [...]}, {"keywords": [...]}, {"drop": true},
         {"accounts": {user: [password or token, ...]}}: all must log in; {}: nobody need,
-        {"mechanisms": [...]}, {"starttls": false}, {"logins": true}: tells what was tried."""
+        {"mechanisms": [...]}, {"starttls": false}, {"logins": true}: tells what was tried,
+        {"anew": true}: `most` is counted from now on."""
         if "rules" in request:
             self.rules.set(request["rules"])
         if "keywords" in request:
@@ -115,7 +117,10 @@ class Sink:
         if request.get("drop"):
             for session in list(self.open):
                 session.transport.abort()
-        answer = {"taken": self.taken, "open": len(self.open), "connections": self.connections, "by_port": self.by_port}
+        if request.get("anew"):
+            self.most = len(self.open)
+        answer = {"taken": self.taken, "open": len(self.open), "connections": self.connections, "by_port": self.by_port,
+                  "most": self.most}
         if request.get("logins"):
             answer["logins"] = self.logins
         return answer
@@ -143,6 +148,7 @@ class Session(asyncio.Protocol):
         self.transport = transport
         self.sink.open.add(self)
         self.sink.connections += 1
+        self.sink.most = max(self.sink.most, len(self.sink.open))
         self.number = f"{os.getpid()}-{self.sink.connections}"
         self.port = transport.get_extra_info("sockname")[1]
         self.sink.by_port[self.port] += 1

@@ -63,8 +63,8 @@ uint64_t hop_board_probe(struct hop_board *board, struct span label, uint64_t no
 
 /* Grows with each state that changes: a worker that sees another number looks at its hops again. */
 uint64_t hop_board_changes(struct hop_board *board);
-/* Not up, as known here. */
-size_t hop_board_count(struct hop_board *board);
+/* Hops that are in this state, as known here; not for HOP_UP. */
+size_t hop_board_count(struct hop_board *board, enum hop_state state);
 
 /* ---- by the thread of the link ---- */
 

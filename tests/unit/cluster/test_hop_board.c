@@ -135,7 +135,7 @@ static void what_one_finds_out_spares_the_others(void **state)
 	spread(&cluster);
 	assert_all(&cluster, HOP_UP);
 	for (unsigned n = 0; n < NODES; n++)
-		assert_int_equal(hop_board_count(cluster.boards[n]), 0);
+		assert_int_equal(hop_board_count(cluster.boards[n], HOP_DOWN), 0);
 	cluster_free(&cluster);
 }
 
@@ -373,7 +373,8 @@ static void a_full_board_forgets_what_ends_first(void **state)
 	hop_board_report(board, SPAN_LIT("a:25"), HOP_DOWN, 9000, SPAN_LIT(""), 0);
 	hop_board_report(board, SPAN_LIT("b:25"), HOP_DOWN, 5000, SPAN_LIT(""), 0);
 	hop_board_report(board, SPAN_LIT("c:25"), HOP_DOWN, 7000, SPAN_LIT(""), 0);
-	assert_int_equal(hop_board_count(board), 2);
+	assert_int_equal(hop_board_count(board, HOP_DOWN), 2);
+	assert_int_equal(hop_board_count(board, HOP_SLOW), 0);
 	assert_int_equal(hop_board_state(board, SPAN_LIT("a:25"), 0).state, HOP_DOWN);
 	assert_int_equal(hop_board_state(board, SPAN_LIT("b:25"), 0).state, HOP_UP);
 	assert_int_equal(hop_board_state(board, SPAN_LIT("c:25"), 0).left_ms, 7000);
