@@ -24,7 +24,7 @@ struct destination;
 enum {
 	HOP_ADDRESSES_MAX = 8,
 	HOP_ERROR_MAX = 200,
-	HOP_PATIENCE_MS = 3000, /* without a sign of life, while there is work: doubtful */
+	HOP_PATIENCE_MS = 2000, /* without a sign of life, while there is work: doubtful */
 };
 
 struct hop {

@@ -79,25 +79,6 @@ def test_weights_share_the_work(new_cluster, more_sinks):
     assert 60 <= len(second.tags()) <= 160
 
 
-def test_a_hop_that_falls_silent_is_passed_over_within_seconds(new_cluster, more_sinks):
-    """It takes connections and says nothing any more, as a machine that has lost its power or its disk."""
-    cluster = new_cluster(nodes=1, balancer=False)
-    second = more_sinks(cluster, "second")
-    apply(cluster, ALLOW + f"""routes: [ {{ name: all, to: [{target(cluster.record["sink"])}, {target(second.address)}] }} ]
-""")
-    tag = new_tag()
-    send(cluster.nodes[1].smtp, tag=tag)
-    until(lambda: tag in [record["tag"] for record in cluster.sink.records()], 30, "the first hop works")
-    cluster.sink_part.pause()
-    try:
-        burst = Burst(cluster.nodes[1].smtp, 1000, connections=20).run()
-        until(lambda: len(second.tags()) >= 900, 20, "what waits moves to the second hop", poll=0.1)
-    finally:
-        cluster.sink_part.resume()
-    until(lambda: set(burst.acknowledged) <= set(second.tags()) | {r["tag"] for r in cluster.sink.records()}, 60,
-          "nothing is lost")
-
-
 def test_one_senders_flood_does_not_delay_another(new_cluster):
     cluster = new_cluster(nodes=1, balancer=False)
     cluster.sink.rules({"stage": "dot", "do": "delay 0.05"})
