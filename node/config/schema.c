@@ -187,8 +187,8 @@ static const struct setting_row rows[] = {
 		.help = "Pass a message on while its client waits; custody only where that fails. See "
 			"docs/delivery.md." },
 	{ "route.ca", "", FILE_TO_READ, AT(route.ca),
-		.help = "PEM file with the authorities that next hops are verified by. Not set: the "
-			"system's." },
+		.help = "PEM file with the authorities that next hops, and web servers with MTA-STS "
+			"policies, are verified by. Not set: the system's." },
 	{ "route.timeout.connect", "30s", DURATION(100 * MS, 10 * MINUTES), AT(route.timeout.connect_ms),
 		RELOADABLE, .help = "TCP connection and TLS handshake, each." },
 	{ "route.timeout.greeting", "5m", DURATION(100 * MS, 1 * HOURS), AT(route.timeout.greeting_ms),

@@ -117,6 +117,8 @@ bool stream_has_tls(const struct stream *stream);
  * long as the stream.
  */
 bool stream_tls_info(const struct stream *stream, struct arena *arena, struct tls_info *info_out);
+/* Of the peer's certificate, also after a handshake that it broke: in on_tls and on_close. */
+enum tls_peer_fault stream_tls_fault(const struct stream *stream);
 /*
  * Keying material for the channel binding tls-exporter (RFC 9266). False without TLS, or where TLS 1.2 was
  * spoken without the extended master secret: then it binds nothing.

@@ -139,6 +139,11 @@ bool stream_tls_info(const struct stream *stream, struct arena *arena, struct tl
 	return true;
 }
 
+enum tls_peer_fault stream_tls_fault(const struct stream *stream)
+{
+	return stream->tls ? tls_peer_fault(stream->tls->ssl) : TLS_PEER_FAULTLESS;
+}
+
 bool stream_tls_exporter(const struct stream *stream, unsigned char out[TLS_EXPORTER_LEN])
 {
 	static const char label[] = "EXPORTER-Channel-Binding";

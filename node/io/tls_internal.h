@@ -43,6 +43,7 @@ size_t tls_end_point(const X509 *cert, unsigned char out[EVP_MAX_MD_SIZE]);
 /* tls_peer.c */
 /* NULL, or why the handshake must not begin. */
 const char *tls_peer_expect(SSL *ssl, const struct tls_peer_rules *rules);
+enum tls_peer_fault tls_peer_fault(const SSL *ssl);
 
 /* certificates.c */
 /* Gives the connection what there is for the name; NULL: it asks for none. */

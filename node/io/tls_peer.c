@@ -54,3 +54,20 @@ const char *tls_peer_expect(SSL *ssl, const struct tls_peer_rules *rules)
 		return "TLS handshake: no TLSA record can be used";
 	return NULL;
 }
+
+enum tls_peer_fault tls_peer_fault(const SSL *ssl)
+{
+	switch (SSL_get_verify_result(ssl)) {
+	case X509_V_OK:
+		return TLS_PEER_FAULTLESS;
+	case X509_V_ERR_HOSTNAME_MISMATCH:
+	case X509_V_ERR_IP_ADDRESS_MISMATCH:
+		return TLS_PEER_MISNAMED;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		return TLS_PEER_EXPIRED;
+	case X509_V_ERR_DANE_NO_MATCH:
+		return TLS_PEER_NO_RECORD;
+	default:
+		return TLS_PEER_UNTRUSTED;
+	}
+}

@@ -18,6 +18,15 @@ enum tls_peer_check {
 	TLS_PEER_DANE,
 };
 
+/* What is wrong with the certificate that a peer showed. */
+enum tls_peer_fault {
+	TLS_PEER_FAULTLESS, /* as far as it was looked at */
+	TLS_PEER_MISNAMED,
+	TLS_PEER_EXPIRED,
+	TLS_PEER_UNTRUSTED,
+	TLS_PEER_NO_RECORD, /* no TLSA record stands for it */
+};
+
 /* All borrowed for the call that takes it. */
 struct tls_peer_rules {
 	enum tls_peer_check check;

@@ -18,6 +18,7 @@ static void init_transport(struct hop *hop)
 	const struct transport_options options = {
 		.loop = hop->outbound->loop,
 		.resolver = hop->outbound->lookup.resolver,
+		.sts = &hop->outbound->sts,
 		.target = hop->target,
 		.host = hop->host,
 		.fn = on_transport,

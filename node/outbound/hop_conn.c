@@ -50,6 +50,7 @@ struct hop_conn {
 	uint64_t drained;
 	struct loop_timer idle;
 	char why[WHY_MAX];
+	enum hop_security security;
 	struct enhanced_code bars; /* the hop must not be used, and `why` says why not; 0: it may */
 };
 
@@ -445,6 +446,35 @@ static void finish(struct hop_conn *conn, bool is_failure)
 	close_stream(conn);
 }
 
+static void count_tls(const struct hop_conn *conn, enum tls_result result)
+{
+	if (transport_is_counted(&conn->hop->transport))
+		meter_add_at(conn->hop->outbound->meter, METRIC_TLS_RESULTS, result, 1);
+}
+
+static enum tls_result result_of(const struct stream *stream, enum tls_result faultless)
+{
+	switch (stream_tls_fault(stream)) {
+	case TLS_PEER_FAULTLESS:
+		break;
+	case TLS_PEER_MISNAMED:
+		return TLS_RESULT_HOST_MISMATCH;
+	case TLS_PEER_EXPIRED:
+		return TLS_RESULT_EXPIRED;
+	case TLS_PEER_UNTRUSTED:
+		return TLS_RESULT_NOT_TRUSTED;
+	case TLS_PEER_NO_RECORD:
+		return TLS_RESULT_VALIDATION_FAILURE;
+	}
+	return faultless;
+}
+
+static void note_tls_missing(struct hop_conn *conn)
+{
+	conn->bars = transport_code_not_offered;
+	count_tls(conn, TLS_RESULT_STARTTLS_NOT_SUPPORTED);
+}
+
 static void on_ready(struct hop_conn *conn)
 {
 	conn->phase = CONN_READY;
@@ -453,6 +483,9 @@ static void on_ready(struct hop_conn *conn)
 		conn->login = CONN_LOGIN_JUDGED;
 		hop_login_accepted(conn->hop, &conn->mark);
 	}
+	meter_add_at(conn->hop->outbound->meter, METRIC_HOP_SESSIONS, conn->security, 1);
+	if (conn->security == HOP_SECURITY_CLEAR)
+		count_tls(conn, TLS_RESULT_STARTTLS_NOT_SUPPORTED);
 	hop_conn_opened(conn->hop);
 }
 
@@ -477,6 +510,7 @@ static void note_tls_broken(struct hop_conn *conn)
 {
 	struct hop *hop = conn->hop;
 
+	count_tls(conn, result_of(conn->stream, TLS_RESULT_VALIDATION_FAILURE));
 	if (!transport_broke(&hop->transport))
 		conn->bars = transport_code_broken;
 	else
@@ -513,7 +547,7 @@ static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct
 		note_why(conn, data);
 		note_trouble(conn, data);
 		if (data->failure == SMTP_FAILURE_NO_TLS || data->stage == SMTP_STAGE_STARTTLS)
-			conn->bars = transport_code_not_offered;
+			note_tls_missing(conn);
 		finish(conn, data->stage != SMTP_STAGE_IDLE && data->stage != SMTP_STAGE_QUIT);
 		break;
 	case SMTP_CLIENT_QUIT_DONE:
@@ -581,7 +615,13 @@ static void on_tls(void *arg, const struct tls_info *info)
 {
 	struct hop_conn *conn = arg;
 
-	(void)info;
+	count_tls(conn, result_of(conn->stream, TLS_RESULT_SUCCESS));
+	if (info->is_by_dane)
+		conn->security = HOP_SECURITY_DANE;
+	else if (conn->hop->transport.level == TRANSPORT_NAMED)
+		conn->security = HOP_SECURITY_VERIFIED;
+	else
+		conn->security = HOP_SECURITY_UNVERIFIED;
 	if (!transport_is_tls_first(&conn->hop->transport))
 		smtp_client_tls_started(conn->client, &conn->hop->outbound->scratch);
 	after_call(conn);
@@ -592,9 +632,9 @@ static void on_close(void *arg, enum err why, const char *text)
 	struct hop_conn *conn = arg;
 	struct hop *hop = conn->hop;
 
-	conn->stream = NULL;
 	if (conn->phase == CONN_CONNECTING && why == ERR_TLS)
 		note_tls_broken(conn);
+	conn->stream = NULL;
 	if (!conn->why[0])
 		snprintf(conn->why, sizeof(conn->why), "%s while waiting for %s", text,
 			smtp_client_stage_name(smtp_client_stage(conn->client)));

@@ -61,6 +61,7 @@ void outbound_init(struct outbound *outbound)
 	loop_timer_init(&outbound->news_timer, on_news, outbound);
 	open_gates(outbound);
 	loop_task_init(&outbound->dispatch, on_dispatch, outbound);
+	sts_desk_init(&outbound->sts);
 	outbound->policy_seen = policy_slot_get(outbound->policy);
 	outbound->routing = routing_new(outbound->settings, policy_slot_get(outbound->policy));
 }
@@ -131,6 +132,7 @@ void outbound_fini(struct outbound *outbound)
 	loop_timer_cancel(outbound->loop, &outbound->news_timer);
 	loop_task_cancel(&outbound->dispatch);
 	gate_desk_fini(&outbound->gates);
+	sts_desk_fini(&outbound->sts);
 	table_fini(&outbound->destinations);
 	heap_fini(&outbound->waiting);
 	buf_fini(&outbound->scratch);

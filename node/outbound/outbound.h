@@ -20,6 +20,7 @@
 #include "outbound/preparation.h"
 #include "outbound/route_gate.h"
 #include "outbound/signing.h"
+#include "outbound/sts.h"
 #include "skein/proto/base/table.h"
 #include "skein/proto/mail/retry.h"
 #include "track/metrics.h"
@@ -67,7 +68,8 @@ struct outbound {
 	struct preparation_desk preparation;
 	struct credentials *credentials;
 	uint64_t credentials_seen; /* credentials_changes() */
-	struct heap waiting;       /* message.due, unix ms */
+	struct sts_desk sts;
+	struct heap waiting; /* message.due, unix ms */
 	struct loop_timer due_timer, tidy_timer, news_timer;
 	struct loop_task dispatch;
 	int64_t rate_waiting; /* what the metrics know */

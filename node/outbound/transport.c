@@ -37,6 +37,7 @@ void transport_init(struct transport *transport, const struct transport_options 
 	*transport = (struct transport){
 		.loop = options->loop,
 		.resolver = options->resolver,
+		.sts = options->sts,
 		.target = options->target,
 		.host = options->host,
 		.name = *options->target->tls_name ? options->target->tls_name : options->host,
@@ -90,6 +91,7 @@ bool transport_is_asking(const struct transport *transport)
 void transport_cancel(struct transport *transport)
 {
 	tlsa_cancel(&transport->search);
+	sts_cancel(&transport->sts_search);
 	loop_task_cancel(&transport->done);
 	transport->is_asking = false;
 }
@@ -105,31 +107,59 @@ static void on_done(void *arg)
 static void conclude(struct transport *transport, enum transport_level level, uint64_t keep_ms)
 {
 	transport->level = level;
+	transport->is_tested = false;
 	transport->until_ms = loop_now_ms(transport->loop) + keep_ms;
 	loop_defer(transport->loop, &transport->done);
 }
 
 __attribute__((format(printf, 4, 5))) static void bar(
-	struct transport *transport, struct enhanced_code code, uint64_t keep_ms, const char *format, ...)
+	struct transport *transport, enum tls_result result, uint64_t keep_ms, const char *format, ...)
 {
 	va_list args;
 
+	meter_add_at(transport->sts->meter, METRIC_TLS_RESULTS, result, 1);
 	va_start(args, format);
 	vsnprintf(transport->why, sizeof(transport->why), format, args);
 	va_end(args);
-	transport->code = code;
+	transport->code =
+		result == TLS_RESULT_DANE_REQUIRED ? transport_code_not_offered : transport_code_broken;
 	conclude(transport, TRANSPORT_BARRED, keep_ms);
+}
+
+/* RFC 8461 5 */
+static void on_policy(void *arg, const struct sts_answer *answer)
+{
+	struct transport *transport = arg;
+
+	transport->sts_search = NULL;
+	if (answer->mode == MTA_STS_ENFORCE && !answer->is_allowed) {
+		bar(transport, TLS_RESULT_VALIDATION_FAILURE, answer->keep_ms,
+			"the MTA-STS policy of %s does not name %s", transport->domain, transport->host);
+		return;
+	}
+	conclude(transport, answer->mode == MTA_STS_ENFORCE ? TRANSPORT_NAMED : TRANSPORT_OFFERED,
+		answer->keep_ms);
+	if (answer->mode != MTA_STS_TESTING)
+		return;
+	transport->is_tested = true;
+	if (!answer->is_allowed)
+		meter_add_at(transport->sts->meter, METRIC_TLS_RESULTS, TLS_RESULT_VALIDATION_FAILURE, 1);
 }
 
 static void go_without_dane(struct transport *transport, uint64_t keep_ms)
 {
-	if (transport->target->tls != ROUTE_TLS_DANE_ONLY)
+	enum route_tls tls = transport->target->tls;
+
+	if (tls == ROUTE_TLS_MTA_STS || tls == ROUTE_TLS_AUTO)
+		transport->sts_search =
+			sts_start(transport->sts, transport->domain, transport->host, on_policy, transport);
+	else if (tls == ROUTE_TLS_DANE)
 		conclude(transport, TRANSPORT_OFFERED, keep_ms);
 	else if (transport->at.is_secure)
-		bar(transport, transport_code_not_offered, keep_ms, "%s has no TLSA records that are secure",
+		bar(transport, TLS_RESULT_DANE_REQUIRED, keep_ms, "%s has no TLSA records that are secure",
 			transport->host);
 	else
-		bar(transport, transport_code_not_offered, keep_ms,
+		bar(transport, TLS_RESULT_DANE_REQUIRED, keep_ms,
 			"DANE is required, and the way to %s is not secured by DNSSEC", transport->host);
 }
 
@@ -148,10 +178,11 @@ static void on_tlsa(void *arg, struct tlsa_set *set)
 		conclude(transport, TRANSPORT_DANE, set->keep_ms);
 		break;
 	case TLSA_UNUSABLE:
+		meter_add_at(transport->sts->meter, METRIC_TLS_RESULTS, TLS_RESULT_TLSA_INVALID, 1);
 		conclude(transport, TRANSPORT_ANY, set->keep_ms);
 		break;
 	case TLSA_FAILED:
-		bar(transport, transport_code_broken, set->keep_ms, "%s", set->why);
+		bar(transport, TLS_RESULT_DNSSEC_INVALID, set->keep_ms, "%s", set->why);
 		break;
 	}
 }
@@ -212,8 +243,8 @@ struct tls_peer_rules transport_rules(const struct transport *transport)
 	};
 
 	CHECK(transport->level != TRANSPORT_BARRED);
-	if (transport->level == TRANSPORT_NAMED) {
-		rules.check = TLS_PEER_NAME;
+	if (transport->level == TRANSPORT_NAMED || transport->is_tested) {
+		rules.check = transport->is_tested ? TLS_PEER_ANY : TLS_PEER_NAME;
 		rules.names = &transport->name;
 		rules.name_count = 1;
 	} else if (transport->level == TRANSPORT_DANE) {
@@ -234,4 +265,9 @@ bool transport_broke(struct transport *transport)
 		return false;
 	transport->clear_until_ms = loop_now_ms(transport->loop) + CLEAR_MS;
 	return true;
+}
+
+bool transport_is_counted(const struct transport *transport)
+{
+	return transport->level >= TRANSPORT_NAMED || transport->is_tested;
 }

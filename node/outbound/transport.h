@@ -10,6 +10,7 @@
 
 #include "dns/tlsa.h"
 #include "io/tls_peer.h"
+#include "outbound/sts.h"
 #include "skein/cluster/route.h"
 #include "skein/proto/mail/status.h"
 #include "skein/proto/smtp/client.h"
@@ -28,10 +29,12 @@ enum transport_level {
 struct transport {
 	struct loop *loop;
 	struct resolver *resolver;
+	struct sts_desk *sts;
 	const struct route_target *target;
 	const char *host; /* borrowed, as are those above */
 	const char *name; /* that the certificate must be good for */
 	enum transport_level level;
+	bool is_tested; /* offered, and a policy that is being tested would have the certificate verified */
 	uint64_t until_ms;       /* that holds; UINT64_MAX: for ever */
 	uint64_t clear_until_ms; /* see transport_broke() */
 
@@ -39,6 +42,7 @@ struct transport {
 	const char *domain;
 	struct tlsa_search *search;
 	struct tlsa_set *set; /* of TRANSPORT_DANE */
+	struct sts_search *sts_search;
 	struct loop_task done;
 	bool is_asking;
 	char why[TRANSPORT_WHY_MAX]; /* it is barred */
@@ -52,6 +56,7 @@ struct transport {
 struct transport_options {
 	struct loop *loop;
 	struct resolver *resolver;
+	struct sts_desk *sts;
 	const struct route_target *target;
 	const char *host;
 	loop_fn *fn;
@@ -82,6 +87,9 @@ struct tls_peer_rules transport_rules(const struct transport *transport);
  * trying again at once does not change.
  */
 bool transport_broke(struct transport *transport);
+
+/* Somebody asks for verified TLS: what becomes of it is counted. */
+bool transport_is_counted(const struct transport *transport);
 
 /* RFC 3463 3.8: what the policy asks for is not offered; it is, but the handshake fails. */
 extern const struct enhanced_code transport_code_not_offered, transport_code_broken;

@@ -7,6 +7,7 @@
 #include "dns/self.h"
 #include "io/redis_conn.h"
 #include "io/stream.h"
+#include "outbound/sts_store.h"
 #include "run/access.h"
 #include "run/redistribute.h"
 #include "run/server_tls.h"
@@ -54,6 +55,7 @@ struct node {
 	struct tls_slot redis_tls;
 	struct tls_context *hop_tls;
 	struct resolver *resolver;
+	struct sts_store *sts;
 	struct dns_self *self;
 	char *redis_password;
 	struct worker *workers[WORKERS_MAX];
@@ -615,6 +617,10 @@ static enum err read_password(struct node *node, struct buf *why)
 
 static enum err open_dns(struct node *node, struct buf *why)
 {
+	uint64_t seed[2];
+
+	CHECK(getrandom(seed, sizeof(seed), 0) == (ssize_t)sizeof(seed));
+	node->sts = sts_store_new(seed);
 	node->self = dns_self_new(node->settings);
 	node->resolver = resolver_new(node->settings, why);
 	if (node->resolver)
@@ -649,6 +655,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.credentials = node->access.credentials,
 		.secrets = node->access.secrets,
 		.resolver = node->resolver,
+		.sts = node->sts,
 		.self = node->self,
 		.authenticator = node->access.authenticator,
 		.throttle = &node->access.throttle,
@@ -823,6 +830,7 @@ static void tear_down(struct node *node)
 		log_writer_free(&node->log_writer);
 	if (node->spool)
 		spool_close(&node->spool);
+	sts_store_free(&node->sts);
 	resolver_free(&node->resolver);
 	if (node->self)
 		dns_self_free(&node->self);

@@ -36,6 +36,7 @@ struct worker {
 	struct ownership *ownership;
 	struct loop_timer ownership_timer, watch_timer, drain_timer;
 	struct custody custody;
+	struct fetcher *fetcher;
 	struct outbound outbound;
 	struct inbound inbound;
 	struct journal_stats seen;           /* what the metrics know of the journal, */
@@ -464,6 +465,10 @@ bool worker_has_message(struct worker *worker, const struct msg_id *id)
 
 static void fill_outbound(struct worker *worker)
 {
+	const char *ca = worker->settings->route.ca;
+	const struct fetcher_options web = { &worker->loop, worker->shared.resolver, *ca ? ca : NULL };
+
+	worker->fetcher = fetcher_new(&web);
 	worker->outbound = (struct outbound){
 		.loop = &worker->loop,
 		.settings = worker->settings,
@@ -480,6 +485,14 @@ static void fill_outbound(struct worker *worker)
 		.news = worker->shared.hop_news,
 		.limits = &worker->limits,
 		.link = worker->link,
+		.sts = {
+			.loop = &worker->loop,
+			.resolver = worker->shared.resolver,
+			.fetcher = worker->fetcher,
+			.store = worker->shared.sts,
+			.log = worker->log,
+			.meter = worker->meter,
+		},
 	};
 	snprintf(worker->outbound.holder, sizeof(worker->outbound.holder), "%s.%u",
 		spool_uuid(worker->shared.spool), worker->index);
@@ -662,6 +675,7 @@ void worker_free(struct worker **worker_ptr)
 	inbound_fini(&worker->inbound);
 	outbound_fini(&worker->outbound);
 	limit_desk_fini(&worker->limits);
+	fetcher_free(&worker->fetcher);
 	ownership_free(&worker->ownership);
 	custody_fini(&worker->custody);
 	body_store_free(&worker->bodies);

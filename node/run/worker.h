@@ -27,6 +27,7 @@ struct hop_news;
 struct resolver;
 struct secrets;
 struct signing_slot;
+struct sts_store;
 struct worker;
 
 /* What a worker tells the node; called on the worker's thread. */
@@ -58,6 +59,7 @@ struct worker_shared {
 	struct signing_slot *signing;
 	struct credentials *credentials;
 	struct secrets *secrets;
+	struct sts_store *sts;
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *server_tls;         /* one per listener */
 	struct tls_slot *redis_tls;

@@ -1,11 +1,14 @@
 """How securely next hops are spoken to: each level, with certificates that are good and that are not."""
+import random
 import socket
+import time
 
 import pytest
 from lab.wait import until
 
 from authority import Authority, tlsa
 from dns_lab import DnsLab, Zone
+from https_server import HttpsServer
 from more_sinks import ALLOW, apply
 from support import new_tag, send
 
@@ -163,18 +166,14 @@ def dane(authority, tmp_path_factory):
     lab.stop()
 
 
-@pytest.fixture
-def direct(new_cluster, more_sinks, dane, authority):
-    """start(level, shown) -> (node, the only hop there is)"""
-    lab, port, made = dane
-
-    def start(level, shown):
-        cluster = new_cluster(nodes=1, balancer=False, settings={
-            "dns": {"servers": [lab.server], "trust_anchor": str(lab.anchor)}, "route": {"ca": authority.certificate}})
-        sink = more_sinks(cluster, "mx", address=f"{HOP}:{port}", certificate=made[shown])
-        apply(cluster, ALLOW + f"routes: [ {{ name: net, to: [{{ direct: true, port: {port}, tls: {level} }}] }} ]\n")
-        return cluster.nodes[1], sink
-    return start
+def start_direct(new_cluster, more_sinks, names, authority, level, shown):
+    """(node, the only hop there is)"""
+    lab, port, made = names
+    cluster = new_cluster(nodes=1, balancer=False, settings={
+        "dns": {"servers": [lab.server], "trust_anchor": str(lab.anchor)}, "route": {"ca": authority.certificate}})
+    sink = more_sinks(cluster, "mx", address=f"{HOP}:{port}", certificate=made[shown])
+    apply(cluster, ALLOW + f"routes: [ {{ name: net, to: [{{ direct: true, port: {port}, tls: {level} }}] }} ]\n")
+    return cluster.nodes[1], sink
 
 
 def check(node, sink, domain, result):
@@ -211,6 +210,144 @@ DANE_CASES = [
 
 
 @pytest.mark.parametrize("level, domain, shown, result", DANE_CASES)
-def test_a_host_must_be_what_its_tlsa_records_say(direct, level, domain, shown, result):
-    node, sink = direct(level, shown)
+def test_a_host_must_be_what_its_tlsa_records_say(new_cluster, more_sinks, dane, authority, level, domain, shown, result):
+    node, sink = start_direct(new_cluster, more_sinks, dane, authority, level, shown)
     check(node, sink, domain, result)
+
+
+# --- MTA-STS --------------------------------------------------------------------------------------------------------------
+
+POLICY = "version: STSv1\nmode: {}\nmx: {}\nmax_age: 86400\n"
+# By domain: what the web server says. No text: 404.
+POLICIES = {
+    "enforce": POLICY.format("enforce", "mx.sts.example"),
+    "wildcard": POLICY.format("enforce", "*.sts.example"),
+    "unlisted": POLICY.format("enforce", "elsewhere.example"),
+    "testing": POLICY.format("testing", "mx.sts.example"),
+    "off": "version: STSv1\nmode: none\nmax_age: 86400\n",
+    "invalid": "version: STSv1\nmode: maybe\nmax_age: 86400\n",
+    "untrusted-web": POLICY.format("enforce", "mx.sts.example"),
+    "html": POLICY.format("enforce", "mx.sts.example"),
+    "missing": None,
+    "short": POLICY.format("enforce", "mx.sts.example").replace("86400", "4"),
+}
+
+
+def answer_policy(_method, path, headers, _body):
+    domain = headers["Host"].removeprefix("mta-sts.").removesuffix(".example")
+    text = POLICIES.get(domain)
+    if path != "/.well-known/mta-sts.txt" or text is None:
+        return 404, {"Content-Type": "text/plain"}, b""
+    return 200, {"Content-Type": "text/html" if domain == "html" else "text/plain; charset=utf-8"}, text.encode()
+
+
+@pytest.fixture(scope="module")
+def policies(authority):
+    """(server, address) of a web server for all of them, at the port that RFC 8461 wants."""
+    names = [f"DNS:mta-sts.{domain}.example" for domain in POLICIES if domain != "untrusted-web"]
+    address = ".".join(["127"] + [str(random.randint(2, 250)) for _ in range(3)])
+    try:
+        server = HttpsServer(authority.issue("web", ",".join(names)), answer_policy, (address, 443))
+    except PermissionError:
+        pytest.skip("port 443 is for root here: sysctl net.ipv4.ip_unprivileged_port_start=443")
+    yield server, address
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def sts(authority, policies, tmp_path_factory):
+    """As `dane`, for domains with policies."""
+    port = free_port()
+    name = "DNS:mx.sts.example"
+    stranger = Authority(tmp_path_factory.mktemp("stranger"))
+    made = {
+        "good": authority.issue("sts-good", name),
+        "other": authority.issue("sts-other", "DNS:mx.other.example"),
+        "expired": authority.issue_expired("sts-expired", name),
+        "untrusted": stranger.issue("sts-untrusted", name),
+        "none": (),
+    }
+    mx = "@ MX 10 mx.sts.example.\n"
+    record = '_mta-sts TXT "v=STSv1; id=20260101;"\n'
+    zones = {f"{domain}.example": Zone(f"{mx}{record}mta-sts A {policies[1]}\n") for domain in POLICIES}
+    zones |= {
+        "sts.example": Zone(f"mx A {HOP}\n_{port}._tcp.mx TLSA {tlsa(made['other'][0])}\n", signed=False),
+        "two.example": Zone(f"{mx}{record}{record.replace('2026', '2027')}mta-sts A {policies[1]}\n"),
+        "silent.example": Zone(mx),
+        "unsaid.example": Zone(f"{mx}mta-sts A {policies[1]}\n_mta-sts CNAME record.forged.example.\n"),
+        "forged.example": Zone('record TXT "v=STSv1; id=1"\n', broken="expired"),
+        "lost.example": Zone(f"{mx}{record}"),
+    }
+    lab = DnsLab(tmp_path_factory.mktemp("sts-dns"), zones)
+    yield lab, port, made
+    lab.stop()
+
+
+STS_CASES = [
+    ("mta-sts", "enforce", "good", "tls"),
+    ("auto", "enforce", "good", "tls"),
+    ("auto", "enforce", "none", "TLS is required and not offered"),
+    ("mta-sts", "wildcard", "good", "tls"),
+    ("mta-sts", "enforce", "other", "hostname mismatch"),
+    ("mta-sts", "enforce", "untrusted", "unable to get local issuer certificate"),
+    ("mta-sts", "enforce", "expired", "certificate has expired"),
+    ("mta-sts", "enforce", "none", "TLS is required and not offered"),
+    ("mta-sts", "unlisted", "good", "policy of unlisted.example does not name mx.sts.example"),
+    ("mta-sts", "testing", "other", "tls"),
+    ("mta-sts", "testing", "none", "clear"),
+    ("mta-sts", "off", "none", "clear"),
+    ("mta-sts", "invalid", "none", "clear"),
+    ("mta-sts", "untrusted-web", "none", "clear"),
+    ("mta-sts", "html", "none", "clear"),
+    ("mta-sts", "missing", "none", "clear"),
+    ("mta-sts", "two", "none", "clear"),
+    ("mta-sts", "silent", "none", "clear"),
+    ("mta-sts", "unsaid", "none", "clear"),
+    ("mta-sts", "lost", "none", "clear"),
+]
+COUNTED = {
+    ("enforce", "good"): "success",
+    ("enforce", "other"): "certificate_host_mismatch",
+    ("enforce", "untrusted"): "certificate_not_trusted",
+    ("enforce", "expired"): "certificate_expired",
+    ("enforce", "none"): "starttls_not_supported",
+    ("unlisted", "good"): "validation_failure",
+    ("testing", "other"): "certificate_host_mismatch",
+    ("testing", "none"): "starttls_not_supported",
+    ("invalid", "none"): "sts_policy_invalid",
+    ("untrusted-web", "none"): "sts_webpki_invalid",
+    ("missing", "none"): "sts_policy_fetch_error",
+    ("lost", "none"): "sts_policy_fetch_error",
+}
+
+
+@pytest.mark.parametrize("level, domain, shown, result", STS_CASES)
+def test_a_host_must_be_what_the_domains_policy_says(new_cluster, more_sinks, sts, authority, level, domain, shown, result):
+    node, sink = start_direct(new_cluster, more_sinks, sts, authority, level, shown)
+    check(node, sink, f"{domain}.example", result)
+    if (domain, shown) in COUNTED:
+        assert node.metric(f'skein_tls_results_total{{result="{COUNTED[domain, shown]}"}}') >= 1
+
+
+def test_a_policy_ends_with_its_age_and_no_sooner(new_cluster, more_sinks, sts, authority, policies):
+    node, sink = start_direct(new_cluster, more_sinks, sts, authority, "mta-sts", "none")
+    tag = new_tag()
+    send(node.smtp, recipients=["b@short.example"], tag=tag)
+    until_put_off(node, "TLS is required and not offered")
+    fetched = time.time()
+    POLICIES["short"] = None  # whoever is in between can do that, and gains nothing until it is over
+    until_taken(sink, tag, False)
+    assert sink.control.records()[0]["at"] - fetched > 2
+    assert ("GET", "/.well-known/mta-sts.txt") in policies[0].asked
+
+
+@pytest.mark.sanitize
+def test_a_policy_is_fetched_once_and_for_all_workers(new_cluster, more_sinks, sts, authority, policies):
+    node, sink = start_direct(new_cluster, more_sinks, sts, authority, "mta-sts", "good")
+    check(node, sink, "enforce.example", "tls")
+    before = len(policies[0].asked)
+    for _ in range(10):
+        check(node, sink, "enforce.example", "tls")
+    assert len(policies[0].asked) == before
+    assert node.metric('skein_hop_sessions_total{security="verified"}') >= 1
+    assert not node.metric('skein_hop_sessions_total{security="clear"}')
