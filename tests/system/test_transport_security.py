@@ -105,6 +105,15 @@ def test_tls_from_the_first_byte_is_verified_too(relay, more_sinks, certificates
         assert not sink.control.records()
 
 
+@pytest.mark.parametrize("alt_names, result", [("IP:127.0.0.2", "tls"), ("IP:127.0.0.3", "IP address mismatch")])
+def test_next_hops_of_the_settings_are_verified_too(new_cluster, more_sinks, authority, alt_names, result):
+    port = free_port()
+    cluster = new_cluster(nodes=1, balancer=False, settings={"route": {
+        "ca": authority.certificate, "next_hops": [{"host": HOP, "port": port, "tls": "verify"}]}})
+    sink = more_sinks(cluster, "other", address=f"{HOP}:{port}", certificate=authority.issue("address", alt_names))
+    check(cluster.nodes[1], sink, "sink.skein.test", result)
+
+
 @pytest.mark.sanitize
 def test_a_hop_without_the_security_asked_for_is_passed_over(relay, more_sinks, certificates):
     wrong = more_sinks(relay, "wrong", certificate=certificates["other-name"])
@@ -230,6 +239,7 @@ POLICIES = {
     "html": POLICY.format("enforce", "mx.sts.example"),
     "missing": None,
     "short": POLICY.format("enforce", "mx.sts.example").replace("86400", "4"),
+    "changed": POLICY.format("enforce", "mx.sts.example").replace("86400", "6"),
 }
 
 
@@ -339,6 +349,23 @@ def test_a_policy_ends_with_its_age_and_no_sooner(new_cluster, more_sinks, sts, 
     until_taken(sink, tag, False)
     assert sink.control.records()[0]["at"] - fetched > 2
     assert ("GET", "/.well-known/mta-sts.txt") in policies[0].asked
+
+
+def test_a_policy_is_fetched_again_while_it_counts(new_cluster, more_sinks, sts, authority):
+    node, sink = start_direct(new_cluster, more_sinks, sts, authority, "mta-sts", "none")
+    routes = ", ".join(f"{{ name: {name}, match: {{ recipient: {name}.example }}, "
+                       f"to: [{{ mx: changed.example, port: {sts[1]}, tls: mta-sts }}] }}" for name in ("one", "two"))
+    apply(node.cluster, ALLOW + f"routes: [ {routes} ]\n")
+    send(node.smtp, recipients=["b@one.example"])
+    until_put_off(node, "TLS is required and not offered")
+    half = time.time() + 3
+    POLICIES["changed"] = POLICY.format("testing", "mx.sts.example")
+    until(lambda: time.time() > half, 10, "half of its age is over")
+    # The other route's hop asks now: the old policy counts, and the new one comes.
+    tag, _ = send(node.smtp, recipients=["b@two.example"])
+    until(lambda: "mode=testing" in node.log.read_text(), 20, "it is fetched again")
+    assert node.log.read_text().count("message-put-off") >= 2 and not sink.control.records()
+    until_taken(sink, tag, False)
 
 
 @pytest.mark.sanitize
