@@ -117,7 +117,7 @@ static void on_lookup(void *arg)
 	destination_kick(destination);
 }
 
-void destination_tidy(struct destination *destination)
+static void free_left_hops(struct destination *destination)
 {
 	LIST_EACH_SAFE(it, &destination->leaving)
 	{
@@ -126,6 +126,11 @@ void destination_tidy(struct destination *destination)
 		if (hop_is_idle(hop))
 			hop_free(&hop);
 	}
+}
+
+void destination_tidy(struct destination *destination)
+{
+	free_left_hops(destination);
 	for (size_t i = 0; i < destination->hop_count; i++)
 		hop_tidy(destination->hops[i]);
 }
@@ -179,7 +184,7 @@ void destination_free(struct destination **pointer)
 	lookup_fini(&destination->lookup);
 	for (size_t i = 0; i < destination->hop_count; i++)
 		hop_free(&destination->hops[i]);
-	destination_tidy(destination);
+	free_left_hops(destination);
 	list_remove(&destination->waiter.link);
 	route_gate_unref(&destination->gate);
 	fair_queue_fini(&destination->ready);

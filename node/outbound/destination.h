@@ -91,7 +91,7 @@ bool destination_fail_over(struct destination *destination, struct hop *hop, str
 /* Hops that wait for a login look again. */
 void destination_credentials_changed(struct destination *destination);
 
-/* Frees hops that have left and are idle. */
+/* Frees hops that have left and are idle, and gives up what was asked for in vain. */
 void destination_tidy(struct destination *destination);
 /* All hops: idle connections say QUIT; all are closed at once. */
 void destination_retire(struct destination *destination);
