@@ -134,8 +134,9 @@ static const struct setting_row hop_rows[] = {
 	{ "host", NULL, HOST, IN_HOP(host), .help = "Domain name or IP address." },
 	{ "port", "25", INTEGER(1, 65535), IN_HOP(port), .help = "TCP port." },
 	{ "tls", "may", ENUM(hop_tls_names), IN_HOP(tls),
-		.help = "none, may (when offered), encrypt (no delivery without) or verify (and only with a "
-			"certificate good for the host's name)." },
+		.help = "none, may (when offered), encrypt (or it waits) or verify (with a certificate good "
+			"for "
+			"the host's name)." },
 };
 static const struct setting_table hop_table = { hop_rows, ARRAY_LEN(hop_rows), sizeof(struct hop_settings) };
 
@@ -187,8 +188,9 @@ static const struct setting_row rows[] = {
 		.help = "Pass a message on while its client waits; custody only where that fails. See "
 			"docs/delivery.md." },
 	{ "route.ca", "", FILE_TO_READ, AT(route.ca),
-		.help = "PEM file with the authorities that next hops, and web servers with MTA-STS "
-			"policies, are verified by. Not set: the system's." },
+		.help = "PEM file with the authorities that next hops and MTA-STS web servers are verified "
+			"by. Not set: "
+			"the system's." },
 	{ "route.timeout.connect", "30s", DURATION(100 * MS, 10 * MINUTES), AT(route.timeout.connect_ms),
 		RELOADABLE, .help = "TCP connection and TLS handshake, each." },
 	{ "route.timeout.greeting", "5m", DURATION(100 * MS, 1 * HOURS), AT(route.timeout.greeting_ms),
