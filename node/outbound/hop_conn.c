@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { CHAIN_MAX = 2, IDLE_MS = 30000, SCARCE_MS = 5000, QUEUED_MAX = 256 * 1024, WHY_MAX = HOP_ERROR_MAX };
+enum { CHAIN_MAX = 2, IDLE_MS = 5000, QUEUED_MAX = 256 * 1024, WHY_MAX = HOP_ERROR_MAX };
 
 /* Room for all that a login writes, so that the scratch buffer does not move while a secret is in it. */
 enum { LOGIN_ROOM = 4 * CREDENTIALS_SECRET_MAX };
@@ -135,7 +135,7 @@ static void set_deadline(struct hop_conn *conn)
 	if (has_progressed(conn))
 		stream_set_deadline(conn->stream, smtp_client_timeout_ms(conn->client));
 	if (hop_conn_is_idle(conn))
-		loop_timer_set(loop, &conn->idle, conn->permit ? SCARCE_MS : IDLE_MS);
+		loop_timer_set(loop, &conn->idle, IDLE_MS);
 	else
 		loop_timer_cancel(loop, &conn->idle);
 }
@@ -518,6 +518,24 @@ static void note_tls_broken(struct hop_conn *conn)
 			LOG_STR("then", "in clear for ten minutes, because TLS is not required"), LOG_END);
 }
 
+/*
+ * 530 in clear from a hop that has TLS (RFC 3207 4), but not just now: STARTTLS was refused, or the handshake
+ * failed. That says nothing about the message.
+ */
+static bool is_for_want_of_tls(const struct hop_conn *conn, const struct smtp_client_event_data *data)
+{
+	return data->status.code == 530 && conn->hop->target->tls != ROUTE_TLS_NONE && conn->stream &&
+	       !stream_has_tls(conn->stream) && smtp_client_caps(conn->client)->flags & SMTP_CAP_STARTTLS;
+}
+
+/* RFC 3463 4.7.0: security. */
+static void put_off_until_tls(struct hop_conn *conn, struct smtp_client_event_data *data)
+{
+	data->status = (struct mail_status){ .enhanced = { 4, 7, 0 } };
+	conn->hop->transport.clear_until_ms = 0;
+	conn->is_retiring = true;
+}
+
 static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct smtp_client_event_data *data)
 {
 	switch (event) {
@@ -533,6 +551,8 @@ static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct
 		begin_body(conn, data->tag);
 		break;
 	case SMTP_CLIENT_RESULT:
+		if (is_for_want_of_tls(conn, data))
+			put_off_until_tls(conn, data);
 		delivery_result(data->tag, data, conn->hop->label);
 		break;
 	case SMTP_CLIENT_TRANSACTION_DONE:

@@ -18,8 +18,9 @@ SENDERS = 50
 LARGE = 220_000  # lines: more than the kernel takes by itself
 
 # `alone`, `spare`: what becomes of the message with one next hop, and with a second that is well. The fault acts once with
-# one hop, and with two always, or as often as `times` says. `match`: of the commands of its stage, only these.
-Fault = collections.namedtuple("Fault", "stage what do alone spare times match", defaults=[None, ""])
+# one hop, and with two always, or as often as `times` says. `match`: of the commands of its stage, only these. `also`: a
+# second fault, (stage, do).
+Fault = collections.namedtuple("Fault", "stage what do alone spare times match also", defaults=[None, "", None])
 Outcome = collections.namedtuple("Outcome", "text twice")
 
 AT_ONCE, ANEW, SECOND = "at once", "anew", "second"
@@ -74,6 +75,8 @@ FAULTS = [
     Fault("starttls", "STARTTLS 454 or 502", "reply 454 4.7.0 TLS not now", AT_ONCE, AT_ONCE),
     Fault("starttls", "the handshake fails", "reply 220 2.0.0 Go ahead", ANEW, ANEW),
     Fault("starttls", "text in clear behind the 220", "inject 250 2.0.0 Ok", AT_ONCE, AT_ONCE),
+    Fault("starttls", "STARTTLS 454, then MAIL 530: only with TLS", "reply 454 4.7.0 TLS not now", later("4.7.0"), SECOND,
+          also=("mail", "reply 530 5.7.0 Must issue a STARTTLS command first")),
     Fault("starttls", "no answer", "hang", ANEW, SECOND),
     Fault("starttls", "closed", "close", ANEW, SECOND),
     *of_a_command("mail", "MAIL", SECOND, reported("5.1.1")),
@@ -148,10 +151,11 @@ class Case:
     def expected(self):
         return self.fault.spare if self.has_spare else self.fault.alone
 
-    def rule(self):
-        rule = {"stage": self.fault.stage, "do": self.fault.do, "match": self.fault.match, "port": self.port}
+    def rules(self):
         times = self.fault.times if self.has_spare else 2 if self.fault.what == "EHLO 502, HELO 502" else 1
-        return {**rule, "times": times} if times else rule
+        faults = [(self.fault.stage, self.fault.do), *([self.fault.also] if self.fault.also else [])]
+        return [{"stage": stage, "do": do, "match": self.fault.match, "port": self.port, "times": times}
+                for stage, do in faults]
 
     def route(self, spare):
         to = ", ".join(map(target, [self.address, *([spare] if self.has_spare else [])]))
@@ -177,7 +181,7 @@ class Faults:
         self.spare = MoreSink(self.cluster, "spare")
         self.cases = [Case(number, *one, self.sink.addresses[number]) for number, one in enumerate(made)]
         apply(self.cluster, ALLOW + "routes:\n" + "".join(case.route(self.spare.address) for case in self.cases))
-        self.sink.control.rules(*[case.rule() for case in self.cases])
+        self.sink.control.rules(*[rule for case in self.cases for rule in case.rules()])
         self.run([case for case in self.cases if case.fault.stage != "body"], SENDERS)
         self.run([case for case in self.cases if case.fault.stage == "body"], 3)
         until_quiet([self.node.admin], 30)
