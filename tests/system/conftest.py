@@ -18,6 +18,7 @@ from lab.cluster import Cluster, build_folder  # noqa: E402
 
 from directory_lab import DirectoryLab  # noqa: E402
 from more_sinks import MoreSink  # noqa: E402
+from postfix import Postfix, why_not  # noqa: E402
 
 # What no log may hold, whatever a test does to a node.
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|broken invariant")
@@ -98,6 +99,16 @@ def more_sinks(new_cluster):
     yield make
     for sink in made:
         sink.stop()
+
+
+@pytest.fixture
+def postfix():
+    """A real one; not started yet."""
+    if why_not():
+        pytest.skip(why_not())
+    server = Postfix()
+    yield server
+    server.end()
 
 
 @pytest.fixture(scope="session")

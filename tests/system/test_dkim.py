@@ -1,15 +1,11 @@
 """Mail is signed as it leaves: what arrives is verified with dkimpy, by the records that skeinctl printed."""
 import json
-import os
 import re
-import shutil
 import subprocess
 import threading
 import time
 
 import pytest
-from lab import ports
-from lab.process import Process
 from lab.wait import until
 
 from support import send
@@ -196,83 +192,6 @@ def test_a_message_is_signed_by_what_its_entry_says(new_cluster, tmp_path):
         assert b"h=From:From:Subject:Subject:X-Own;" in field
         signed, expires = (int(re.search(tag + rb"=(\d+);", field)[1]) for tag in (rb";t", rb";x"))
         assert expires - signed == 7 * 86400
-
-
-class Postfix:
-    """A real one, as root only, with all it has in a folder of its own."""
-
-    MASTER = """\
-smtp-in   inet  n - n - - smtpd
-pickup    unix  n - n 60 1 pickup
-cleanup   unix  n - n - 0 cleanup
-qmgr      unix  n - n 300 1 qmgr
-rewrite   unix  - - n - - trivial-rewrite
-bounce    unix  - - n - 0 bounce
-defer     unix  - - n - 0 bounce
-trace     unix  - - n - 0 bounce
-verify    unix  - - n - 1 verify
-flush     unix  n - n 1000? 0 flush
-proxymap  unix  - - n - - proxymap
-smtp      unix  - - n - - smtp
-error     unix  - - n - - error
-retry     unix  - - n - - error
-anvil     unix  - - n - 1 anvil
-scache    unix  - - n - 1 scache
-postlog   unix-dgram n - n - 1 postlogd
-"""
-
-    def __init__(self, folder):
-        self.folder, self.process = folder, None
-        self.port, = ports.reserve(1, folder)
-
-    def start(self, sink):
-        for name in ["etc", "spool", "data"]:
-            (self.folder / name).mkdir(mode=0o755)
-        shutil.chown(self.folder / "data", "postfix")
-        etc = self.folder / "etc"
-        (etc / "main.cf").write_text(f"""\
-compatibility_level = 3.6
-queue_directory = {self.folder}/spool
-data_directory = {self.folder}/data
-myhostname = edge.skein.test
-mydestination =
-local_recipient_maps =
-alias_maps =
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-mynetworks = 127.0.0.0/8
-relayhost = [127.0.0.1]:{sink.rpartition(":")[2]}
-disable_dns_lookups = yes
-smtp_host_lookup = native
-smtpd_peername_lookup = no
-maillog_file = {self.folder}/maillog
-maillog_file_prefixes = {self.folder}
-""", encoding="ascii")
-        (etc / "master.cf").write_text(self.MASTER.replace("smtp-in", f"127.0.0.1:{self.port}", 1), encoding="ascii")
-        (etc / "dynamicmaps.cf").touch()
-        subprocess.run(["postfix", "-c", str(etc), "check"], check=False, capture_output=True, timeout=60)
-        daemons = subprocess.run(["postconf", "-h", "-d", "daemon_directory"], check=True, capture_output=True, text=True,
-                                 timeout=60).stdout.strip()
-        self.process = Process.start([f"{daemons}/master", "-c", str(etc), "-d"], self.folder / "master.log",
-                                     env={**os.environ, "MAIL_CONFIG": str(etc)})
-
-    def stop(self):
-        if self.process:
-            self.process.stop(20)
-
-
-@pytest.fixture(name="postfix")
-def fixture_postfix():
-    if os.geteuid() != 0 or not shutil.which("postfix"):
-        pytest.skip("Postfix is not installed, or this is not root")
-    import pathlib
-    import tempfile
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="skein-postfix-"))
-    folder.chmod(0o755)
-    postfix = Postfix(folder)
-    yield postfix
-    postfix.stop()
-    shutil.rmtree(folder)
 
 
 def test_signatures_survive_a_balancer_and_another_mail_server(new_cluster, tmp_path, postfix):
