@@ -104,7 +104,7 @@ static const struct breaking breakings[] = {
 	{ "finding_33_news_of_recipients", NULL, RECEIPT, PATCHES(no_news) },
 	{ "finding_34_facts_before_the_record", NULL, RECEIPT, PATCHES(no_stash), .seeds = 3 },
 	{ "finding_35_reports_are_in_the_journal", NULL, LOST, .broken = BROKEN_REPORT },
-	{ "early_custody", "lost_disks", LOST, .broken = BROKEN_CUSTODY },
+	{ "early_custody", "lost_disks", LOST, .broken = BROKEN_CUSTODY, .seeds = 10 },
 	{ "defer_ends", "bad_hop", "a_tombstone_hides_nothing", PATCHES(defer_ends) },
 	{ "altered_body", "bad_hop", "a_mail_keeps_its_body", .broken = BROKEN_BODY },
 };
