@@ -43,9 +43,10 @@ void secrets_free(struct secrets **secrets)
 	*secrets = NULL;
 }
 
-static void ref(const struct secret_value *value)
+const struct secret_value *secret_value_ref(const struct secret_value *value)
 {
 	atomic_fetch_add(&((struct secret_value *)(uintptr_t)value)->references, 1);
+	return value;
 }
 
 const struct secret_value *secrets_get(struct secrets *secrets, const char *name)
@@ -57,7 +58,7 @@ const struct secret_value *secrets_get(struct secrets *secrets, const char *name
 		if (span_eq(secret_value_name(secrets->values[i]), span_of_str(name)))
 			found = secrets->values[i];
 	if (found)
-		ref(found);
+		secret_value_ref(found);
 	pthread_mutex_unlock(&secrets->lock);
 	return found;
 }
@@ -69,8 +70,7 @@ size_t secrets_get_all(struct secrets *secrets, const struct secret_value **valu
 	pthread_mutex_lock(&secrets->lock);
 	count = secrets->count;
 	for (size_t i = 0; i < count; i++) {
-		values_out[i] = secrets->values[i];
-		ref(values_out[i]);
+		values_out[i] = secret_value_ref(secrets->values[i]);
 	}
 	pthread_mutex_unlock(&secrets->lock);
 	return count;

@@ -47,6 +47,8 @@ void secrets_on_change(struct secrets *secrets, void (*fn)(void *arg), void *arg
 struct span secret_value_name(const struct secret_value *value);
 /* Not NUL-terminated; valid as long as the reference. */
 struct span secret_value_text(const struct secret_value *value);
+/* Any thread. Another reference. */
+const struct secret_value *secret_value_ref(const struct secret_value *value);
 /* Any thread. Sets the pointer to NULL; NULL inside is fine. */
 void secret_value_unref(const struct secret_value **value);
 

@@ -189,7 +189,10 @@ static const struct setting_row rows[] = {
 			"docs/delivery.md." },
 	{ "route.ca", "", FILE_TO_READ, AT(route.ca),
 		.help = "PEM file with the authorities that next hops and MTA-STS web servers are verified "
-			"by. Not set: "
+			"by. Not set: the system's." },
+	{ "route.token_ca", "", FILE_TO_READ, AT(route.token_ca),
+		.help = "PEM file with the authorities that servers of OAuth tokens are verified by. Not "
+			"set: "
 			"the system's." },
 	{ "route.timeout.connect", "30s", DURATION(100 * MS, 10 * MINUTES), AT(route.timeout.connect_ms),
 		RELOADABLE, .help = "TCP connection and TLS handshake, each." },

@@ -109,7 +109,7 @@ struct settings {
 		uint64_t messages_per_connection;
 		uint64_t recipients_max; /* in one envelope */
 		bool cut_through;
-		const char *ca; /* PEM; "": the system's */
+		const char *ca, *token_ca; /* PEM; "": the system's */
 		struct {
 			uint64_t connect_ms; /* TCP and TLS */
 			uint64_t greeting_ms;

@@ -1,6 +1,7 @@
 #include "outbound/credentials.h"
 
 #include "skein/proto/base/alloc.h"
+#include "outbound/tokens.h"
 #include "skein/proto/base/table.h"
 
 #include <openssl/hmac.h>
@@ -25,18 +26,20 @@ struct attempt {
 
 struct credentials {
 	struct secrets *secrets;
+	struct tokens *tokens;
 	atomic_uint_fast64_t changes;
 	unsigned char mark_key[CREDENTIALS_MARK_LEN];
 	pthread_mutex_t lock; /* of all below */
 	struct table attempts;
 };
 
-struct credentials *credentials_new(struct secrets *secrets)
+struct credentials *credentials_new(struct secrets *secrets, struct tokens *tokens)
 {
 	struct credentials *credentials = mem_zalloc(sizeof(*credentials));
 	uint64_t seed[2];
 
 	credentials->secrets = secrets;
+	credentials->tokens = tokens;
 	CHECK(getrandom(credentials->mark_key, sizeof(credentials->mark_key), 0) ==
 		sizeof(credentials->mark_key));
 	CHECK(getrandom(seed, sizeof(seed), 0) == sizeof(seed));
@@ -162,7 +165,7 @@ static struct login_mark mark_of(
 	const struct credentials *credentials, const struct route_credentials *who, struct span secret)
 {
 	const char *words[] = { who->user, who->token_url, who->client_id, who->scope };
-	struct login_mark mark;
+	struct login_mark mark = { .token = 0 };
 	struct buf text = { 0 };
 	size_t room = secret.len;
 	unsigned len = 0;
@@ -206,8 +209,6 @@ static const struct secret_value *find_secret(
 	const char *fault = value ? fault_of(secret_value_text(value)) : NULL;
 	struct buf why = { 0 };
 
-	if (*who->token_url)
-		fault = "its token cannot be fetched by this version; use a password";
 	if (value && !fault)
 		return value;
 	trouble->again_ms = NO_SECRET_MS;
@@ -236,15 +237,39 @@ static enum smtp_client_mechanism mechanism_of(const struct route_credentials *w
 	}
 }
 
-static void fill_login(struct login *login, const struct route_credentials *who, struct span secret)
+/* The client's secret goes to who gives tokens, and to no hop. */
+static enum login_state take_token(struct credentials *credentials, const struct token_want *want,
+	uint64_t now_ms, struct login *login, struct login_trouble *trouble)
 {
-	buf_reserve(&login->text, secret.len + 1);
-	buf_append(&login->text, secret);
+	uint64_t number = 0;
+	enum login_state state =
+		tokens_take(credentials->tokens, want, now_ms, login ? &login->text : NULL, &number, trouble);
+
+	if (login)
+		login->mark.token = number;
+	return state;
+}
+
+static enum login_state take_text(struct credentials *credentials, const struct token_want *want,
+	uint64_t now_ms, struct login *login, struct login_trouble *trouble)
+{
+	if (*want->who->token_url)
+		return take_token(credentials, want, now_ms, login, trouble);
+	if (login)
+		buf_append(&login->text, secret_value_text(want->secret));
+	return LOGIN_POSSIBLE;
+}
+
+static void fill_login(struct login *login, const struct route_credentials *who)
+{
+	bool has_token = *who->token_url != '\0';
+
 	buf_append_byte(&login->text, '\0');
 	login->client = (struct smtp_client_credentials){
 		.mechanism = mechanism_of(who),
 		.user = who->user,
-		.password = login->text.base,
+		.password = has_token ? NULL : login->text.base,
+		.token = has_token ? login->text.base : NULL,
 	};
 }
 
@@ -252,20 +277,24 @@ static enum login_state find_state(struct credentials *credentials, const struct
 	uint64_t now_ms, struct login *login, struct login_trouble *trouble)
 {
 	const struct secret_value *secret = find_secret(credentials, place->who, trouble);
+	struct token_want want = { .who = place->who, .secret = secret };
 	enum login_state state;
 	struct login_mark mark;
 
 	if (!secret)
 		return LOGIN_IMPOSSIBLE;
 	mark = mark_of(credentials, place->who, secret_value_text(secret));
+	want.mark = &mark;
 	pthread_mutex_lock(&credentials->lock);
 	state = judge(find_attempt(credentials, place), &mark, now_ms, trouble);
+	if (state == LOGIN_POSSIBLE)
+		state = take_text(credentials, &want, now_ms, login, trouble);
 	if (login && state == LOGIN_POSSIBLE)
 		begin_trial(make_attempt(credentials, place), &mark, now_ms);
 	pthread_mutex_unlock(&credentials->lock);
 	if (login && state == LOGIN_POSSIBLE) {
-		*login = (struct login){ .mark = mark };
-		fill_login(login, place->who, secret_value_text(secret));
+		memcpy(login->mark.bytes, mark.bytes, sizeof(mark.bytes));
+		fill_login(login, place->who);
 	}
 	secret_value_unref(&secret);
 	return state;
@@ -281,8 +310,16 @@ enum login_state credentials_look(struct credentials *credentials, const struct 
 enum login_state credentials_take(struct credentials *credentials, const struct login_place *place,
 	uint64_t now_ms, struct login *login_out, struct login_trouble *trouble_out)
 {
+	enum login_state state;
+
 	*trouble_out = (struct login_trouble){ .again_ms = 0 };
-	return find_state(credentials, place, now_ms, login_out, trouble_out);
+	*login_out = (struct login){ .text = { 0 } };
+	/* It does not move while it grows, so that no copy is left behind. */
+	buf_reserve(&login_out->text, CREDENTIALS_SECRET_MAX + 1);
+	state = find_state(credentials, place, now_ms, login_out, trouble_out);
+	if (state != LOGIN_POSSIBLE)
+		login_wipe(login_out);
+	return state;
 }
 
 void login_wipe(struct login *login)
@@ -308,26 +345,32 @@ void credentials_accepted(
 	attempt->accepted = *mark;
 	attempt->refused_until_ms = 0;
 	pthread_mutex_unlock(&credentials->lock);
+	if (mark->token)
+		tokens_accepted(credentials->tokens, mark);
 	if (is_news)
 		credentials_changed(credentials);
 }
 
-bool credentials_refused(struct credentials *credentials, const struct login_place *place,
+enum refusal credentials_refused(struct credentials *credentials, const struct login_place *place,
 	const struct login_mark *mark, uint64_t now_ms, uint64_t pause_ms, const char *why)
 {
 	struct attempt *attempt;
 	bool is_first;
 
+	if (mark->token && tokens_refused(credentials->tokens, mark, mark->token)) {
+		credentials_untried(credentials, place, mark);
+		return REFUSAL_OF_TOKEN;
+	}
 	pthread_mutex_lock(&credentials->lock);
 	attempt = make_attempt(credentials, place);
 	end_trial(attempt, mark);
 	is_first = !is_same(&attempt->refused, mark);
-	attempt->accepted = (struct login_mark){ { 0 } };
+	attempt->accepted = (struct login_mark){ .token = 0 };
 	attempt->refused = *mark;
 	attempt->refused_until_ms = now_ms + pause_ms;
 	snprintf(attempt->why, sizeof(attempt->why), "%s", why);
 	pthread_mutex_unlock(&credentials->lock);
-	return is_first;
+	return is_first ? REFUSAL_FIRST : REFUSAL_AGAIN;
 }
 
 void credentials_untried(

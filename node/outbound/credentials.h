@@ -1,7 +1,7 @@
 /*
  * credentials: what connections to next hops log in with, and what came of it: one for all workers of the
  * process, any thread. Passwords are the cluster's secrets, looked at for each connection, so that a change
- * is followed.
+ * is followed; tokens are fetched with them (tokens).
  *
  * So that a wrong password does not lock the account: a login that was not accepted yet is tried on one
  * connection at a time, and one that was refused is left alone for a pause, by all workers; another password
@@ -22,9 +22,10 @@ enum {
 };
 
 struct credentials;
+struct tokens;
 
 /* Borrowed. */
-struct credentials *credentials_new(struct secrets *secrets);
+struct credentials *credentials_new(struct secrets *secrets, struct tokens *tokens);
 /* Sets the pointer to NULL; NULL inside is fine. */
 void credentials_free(struct credentials **credentials);
 
@@ -37,6 +38,7 @@ struct login_place {
 /* Tells what was tried from what is set later, and tells nothing about it: a keyed hash. */
 struct login_mark {
 	unsigned char bytes[CREDENTIALS_MARK_LEN];
+	uint64_t token; /* which one of the tokens for it; 0: it is a password */
 };
 
 struct login {
@@ -49,8 +51,8 @@ void login_wipe(struct login *login);
 
 enum login_state {
 	LOGIN_POSSIBLE,
-	LOGIN_AWAITED,    /* soon: another connection tries it */
-	LOGIN_IMPOSSIBLE, /* there is no secret, or it was refused */
+	LOGIN_AWAITED,    /* soon: another connection tries it, or its token is being fetched */
+	LOGIN_IMPOSSIBLE, /* there is no secret, or no token, or it was refused */
 };
 
 struct login_trouble {
@@ -67,8 +69,14 @@ enum login_state credentials_take(struct credentials *credentials, const struct 
 /* The hop took it. */
 void credentials_accepted(
 	struct credentials *credentials, const struct login_place *place, const struct login_mark *mark);
-/* It did not. Nothing is tried there for `pause_ms`. True: it is the first time with this mark. */
-bool credentials_refused(struct credentials *credentials, const struct login_place *place,
+enum refusal {
+	REFUSAL_FIRST, /* of this mark: to be told */
+	REFUSAL_AGAIN,
+	REFUSAL_OF_TOKEN, /* another token may do better, and is being fetched */
+};
+
+/* It did not. Unless another token is tried, nothing is for `pause_ms`. */
+enum refusal credentials_refused(struct credentials *credentials, const struct login_place *place,
 	const struct login_mark *mark, uint64_t now_ms, uint64_t pause_ms, const char *why);
 /* The connection ended before the hop said either. */
 void credentials_untried(
@@ -76,7 +84,7 @@ void credentials_untried(
 
 /* Counts what may have made a login possible: who waits looks again when it has changed. */
 uint64_t credentials_changes(const struct credentials *credentials);
-/* A secret was set. */
+/* A secret was set, or a token has come. */
 void credentials_changed(struct credentials *credentials);
 
 #endif

@@ -90,10 +90,19 @@ static void settle(struct envelope_recipient *recipient)
 	}
 }
 
-void delivery_result(struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote)
+/* 4xx, and not to a recipient: that would be his affair. */
+static bool is_pushback(const struct smtp_client_event_data *data)
+{
+	return mail_status_classify(data->status) == MAIL_TEMPORARY && data->status.code &&
+	       (data->stage == SMTP_STAGE_MAIL || data->stage == SMTP_STAGE_DATA ||
+		       data->stage == SMTP_STAGE_DOT);
+}
+
+bool delivery_result(struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote)
 {
 	struct envelope_recipient *recipient =
 		&delivery->message->envelope.recipients[delivery->rcpt_idx[data->rcpt_idx]];
+	bool is_first = !delivery->is_pushed_back && is_pushback(data);
 
 	char text[300];
 	struct span said = data->text;
@@ -105,10 +114,11 @@ void delivery_result(struct delivery *delivery, const struct smtp_client_event_d
 	}
 	note_attempt(delivery->message, delivery->rcpt_idx[data->rcpt_idx], data->status, said, remote);
 	settle(recipient);
-	recipient->is_unreported = recipient->state == RECIPIENT_DELIVERED && !delivery->hop_reports;
 	if (recipient->state == RECIPIENT_PENDING)
 		delivery->is_troubled = data->stage == SMTP_STAGE_MAIL || data->stage == SMTP_STAGE_DATA ||
 					data->status.code == CODE_CLOSING;
+	delivery->is_pushed_back |= is_first;
+	return is_first;
 }
 
 static bool is_nonsense(enum smtp_client_failure failure)

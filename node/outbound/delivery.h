@@ -37,10 +37,11 @@ struct delivery {
 	struct rewrite_rules rules; /* where change.rules points, unless that is NULL */
 	const char *obstacle;       /* why it is not changed so that the hop takes it; NULL: nothing */
 	struct outgoing *outgoing;
-	bool is_reading;  /* the reader will say when it has more */
-	bool hop_reports; /* what is asked for by NOTIFY (RFC 3461) it sees to */
-	bool is_troubled; /* lost before its final dot, or put off before the hop saw a recipient or as it
-			     closes */
+	bool is_reading;     /* the reader will say when it has more */
+	bool hop_reports;    /* what is asked for by NOTIFY (RFC 3461) it sees to */
+	bool is_pushed_back; /* the hop said that this is too much for it now */
+	bool is_troubled;    /* lost before its final dot, or put off before the hop saw a recipient or as it
+				closes */
 };
 
 enum { DELIVERY_PIECE = 64 * 1024 };
@@ -56,8 +57,8 @@ void delivery_ready(struct delivery *delivery);
 struct span delivery_prefix(const struct delivery *delivery);
 /* It cannot be sent as it should be, so it is not sent: a verdict of ours. */
 void delivery_hold_back(struct delivery *delivery, struct mail_status status, const char *why);
-/* One recipient's verdict; `remote` names the hop. */
-void delivery_result(
+/* One recipient's verdict; `remote` names the hop. True: it is a pushback, the first of this delivery. */
+bool delivery_result(
 	struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote);
 /* The connection ended without a verdict on those that have none yet. */
 void delivery_lost(struct delivery *delivery, const struct smtp_client_event_data *data, const char *why,

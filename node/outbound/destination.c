@@ -380,7 +380,8 @@ static bool is_turn_by_weight(const struct destination *destination, const struc
 	for (size_t i = 0; i < destination->hop_count; i++) {
 		const struct hop *other = destination->hops[i];
 
-		if (other != hop && other->taken < hop->taken && hop_is_well(other, now_ms))
+		if (other != hop && other->taken < hop->taken && hop_is_well(other, now_ms) &&
+			!hop_pace_wait_ms(other))
 			return false;
 	}
 	return true;
@@ -466,8 +467,6 @@ static struct lookup_failure find_failure(const struct destination *destination)
 		failure.why = first->last_error;
 		failure.enhanced = first->last_code;
 		failure.again_ms = hop_put_off_ms(first, shortest_wait_ms(destination));
-		if (first->is_held)
-			failure.enhanced = (struct enhanced_code){ 4, 7, 0 }; /* RFC 3463: security */
 	} else if (destination->route->target_count) {
 		(void)lookup_has_failed(&destination->lookup, &failure);
 	}
@@ -584,7 +583,8 @@ static void dispatch_elsewhere(struct destination *destination)
 /* Is there anything for this hop, and may it be sent now? */
 static bool may_pull(struct destination *destination, const struct hop *hop)
 {
-	if (destination->outbound->is_stopping || hop->is_leaving || hop->is_forbidden)
+	if (destination->outbound->is_stopping || hop->is_leaving || hop->is_forbidden ||
+		hop_pace_wait_ms(hop))
 		return false;
 	if (!destination->elsewhere.count && !(destination->ready.count && is_turn(destination, hop)))
 		return false;
@@ -607,6 +607,7 @@ struct message *destination_pull(struct destination *destination, struct hop *ho
 		return NULL;
 	if (destination->gate)
 		route_gate_use(destination->gate, !destination_is_empty(destination));
+	pace_started(&hop->pace, loop_now_ms(destination->outbound->loop));
 	hop->taken += hop->target->weight ? UINT16_MAX / hop->target->weight : UINT16_MAX;
 	if (!hop->connecting && !hop->trying)
 		hop_is_alive(hop);
@@ -651,8 +652,13 @@ void destination_dispatch(struct destination *destination)
 		dispatch_ready(destination);
 	if (destination_is_empty(destination))
 		return;
-	/* A hop may fall silent, a pause may end. */
+	/* A hop may fall silent, a pause may end, one that is slow may have the next. */
 	wait_ms = shortest_wait_ms(destination);
+	for (size_t i = 0; i < destination->hop_count; i++) {
+		uint64_t pace_ms = hop_pace_wait_ms(destination->hops[i]);
+
+		wait_ms = pace_ms && pace_ms < wait_ms ? pace_ms : wait_ms;
+	}
 	wait_ms = wait_ms < LOOK_SOON_MS ? LOOK_SOON_MS : wait_ms;
 	loop_timer_set(outbound->loop, &destination->timer, wait_ms < LOOK_MS ? wait_ms : LOOK_MS);
 }

@@ -134,6 +134,7 @@ void hop_conn_opened(struct hop *hop)
 void hop_served(struct hop *hop)
 {
 	hop_health_good(hop);
+	pace_taken(&hop->pace, loop_now_ms(hop->outbound->loop));
 	if (hop->window < hop->route->connections)
 		hop->window++;
 }
@@ -144,6 +145,22 @@ void hop_troubled(struct hop *hop)
 }
 
 static const struct enhanced_code no_answer = { 4, 4, 1 };
+
+void hop_pushed_back(struct hop *hop, struct span text)
+{
+	if (!pace_pushed_back(&hop->pace, loop_now_ms(hop->outbound->loop)))
+		return;
+	hop_troubled(hop);
+	meter_add(hop->outbound->meter, METRIC_HOP_SLOWED, 1);
+	log_event(hop->outbound->log, LOG_WARN, "hop-slowed", LOG_STR("hop", hop->label),
+		LOG_SPAN("why", span_take(text, HOP_ERROR_MAX)),
+		LOG_U64("per_minute", pace_per_minute(&hop->pace)), LOG_END);
+}
+
+uint64_t hop_pace_wait_ms(const struct hop *hop)
+{
+	return pace_wait_ms(&hop->pace, loop_now_ms(hop->outbound->loop));
+}
 
 /* `is_ours`: see hop_health_failed(). */
 static void fail(struct hop *hop, struct enhanced_code code, const char *why, bool is_ours)
@@ -170,11 +187,6 @@ static void fail(struct hop *hop, struct enhanced_code code, const char *why, bo
 void hop_conn_failed(struct hop *hop, const char *why)
 {
 	fail(hop, no_answer, why, false);
-}
-
-void hop_conn_tripped(struct hop *hop, const char *why)
-{
-	fail(hop, no_answer, why, true);
 }
 
 void hop_conn_barred(struct hop *hop, struct enhanced_code code, const char *why)
@@ -401,7 +413,7 @@ void hop_wake(struct hop *hop, size_t ready)
 		bool probes = hop->breaker.state != BREAKER_CLOSED || !is_well;
 		unsigned before = hop->connecting;
 
-		if (!may_open(hop, room(hop, is_well) - hop->conn_count))
+		if (hop_pace_wait_ms(hop) || !may_open(hop, room(hop, is_well) - hop->conn_count))
 			return;
 		if (!hop->connecting && !hop->trying)
 			hop_is_alive(hop);

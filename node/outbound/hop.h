@@ -4,7 +4,8 @@
  * start a transaction asks the destination for one, so a connect that fails costs no message an attempt.
  *
  * The window: one connection until the first is ready, then as many as the route allows; halved when a
- * connection is lost in mid-transaction or told 421, one more with each message that is taken.
+ * connection is lost in mid-transaction or told 421, one more with each message that is taken. A hop that
+ * says it is too much (421, or 4xx to MAIL, DATA or the final dot) gets messages one after the other (pace).
  */
 #ifndef NODE_OUTBOUND_HOP_H
 #define NODE_OUTBOUND_HOP_H
@@ -13,6 +14,7 @@
 #include "outbound/breaker.h"
 #include "outbound/credentials.h"
 #include "outbound/outbound.h"
+#include "outbound/pace.h"
 #include "outbound/transport.h"
 #include "outbound/route_gate.h"
 #include "skein/cluster/hop_store.h"
@@ -44,6 +46,7 @@ struct hop {
 	struct list permits; /* route_permit.held: asked for, and granted, for connections to come */
 	uint64_t woken_ms;   /* when a connection was last wanted */
 	unsigned window;
+	struct pace pace;
 	unsigned trying;   /* messages that its connections have */
 	uint64_t taken;    /* messages pulled, in units of 1 / weight, for ROUTE_WEIGHTED */
 	uint64_t alive_ms; /* the last sign of life, or when it was first waited for one */
@@ -100,9 +103,7 @@ void hop_login_refused(struct hop *hop, const struct login_mark *mark, const cha
 void hop_login_untried(struct hop *hop, const struct login_mark *mark);
 void hop_conn_opened(struct hop *hop);
 void hop_conn_failed(struct hop *hop, const char *why);
-/* The same, where trying it a few times more would do harm. */
-void hop_conn_tripped(struct hop *hop, const char *why);
-/* It is there, but must not be used as it is: trying again at once would change nothing. */
+/* It is there, but must not be used as it is: trying again at once would change nothing, or do harm. */
 void hop_conn_barred(struct hop *hop, struct enhanced_code code, const char *why);
 /* For a connection that is opened: a permit that is held, which is its own from now on. NULL: it needs none.
  */
@@ -112,5 +113,9 @@ void hop_is_alive(struct hop *hop);
 /* A transaction ended: with an answer, or in trouble that is the hop's (lost, 421). */
 void hop_served(struct hop *hop);
 void hop_troubled(struct hop *hop);
+/* It said that this was too much, or too fast. */
+void hop_pushed_back(struct hop *hop, struct span text);
+/* May a message be pulled for it now? 0: yes; else how long until then. */
+uint64_t hop_pace_wait_ms(const struct hop *hop);
 
 #endif

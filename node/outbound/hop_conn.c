@@ -20,8 +20,6 @@ enum conn_login {
 	CONN_LOGIN_JUDGED,
 };
 
-enum conn_trouble { TROUBLE_CONNECTION, TROUBLE_LOGIN, TROUBLE_LOGIN_REFUSED };
-
 enum conn_phase {
 	CONN_CONNECTING,
 	CONN_READY,    /* EHLO is through */
@@ -38,9 +36,9 @@ struct hop_conn {
 	struct delivery deliveries[CHAIN_MAX];
 	enum conn_phase phase;
 	bool is_retiring;
-	bool is_our_abort;         /* the hop did nothing wrong */
-	unsigned completed;        /* transactions */
-	enum conn_trouble trouble; /* what it failed by */
+	bool is_our_abort;  /* the hop did nothing wrong */
+	unsigned completed; /* transactions */
+	bool is_login_refused;
 	enum conn_login login;
 	struct login_mark mark; /* of what it logs in with */
 	struct progress {
@@ -281,7 +279,9 @@ static void on_lost(
 					 : "",
 		conn->why);
 	delivery_lost(delivery, data, text, conn->hop->label);
-	if (!conn->is_our_abort)
+	if (data->status.code == 421)
+		hop_pushed_back(conn->hop, data->text);
+	else if (!conn->is_our_abort)
 		hop_troubled(conn->hop);
 	if (data->status.code == 421)
 		hop_health_slow(conn->hop, conn->why);
@@ -406,28 +406,26 @@ static bool is_login_in_trouble(const struct hop_conn *conn, const struct smtp_c
 	}
 }
 
-/* Whether it was the login: hosts lock accounts that are tried too often. */
-static void note_trouble(struct hop_conn *conn, const struct smtp_client_event_data *data)
+/* Hosts lock accounts that are tried too often. */
+static void note_login(struct hop_conn *conn, const struct smtp_client_event_data *data)
 {
-	if (conn->login == CONN_LOGIN_DUE && data->failure == SMTP_FAILURE_AUTH && data->status.code >= 500)
-		conn->trouble = TROUBLE_LOGIN_REFUSED;
-	else if (is_login_in_trouble(conn, data))
-		conn->trouble = TROUBLE_LOGIN;
+	static const struct enhanced_code security = { 4, 7, 0 };
+
+	if (is_login_in_trouble(conn, data))
+		conn->bars = security;
+	conn->is_login_refused = conn->login == CONN_LOGIN_DUE && data->failure == SMTP_FAILURE_AUTH &&
+				 data->status.code >= 500;
 }
 
 static void tell_failure(struct hop_conn *conn)
 {
-	switch (conn->trouble) {
-	case TROUBLE_CONNECTION:
-		hop_conn_failed(conn->hop, conn->why);
-		break;
-	case TROUBLE_LOGIN:
-		hop_conn_tripped(conn->hop, conn->why);
-		break;
-	case TROUBLE_LOGIN_REFUSED:
+	if (conn->is_login_refused) {
 		conn->login = CONN_LOGIN_JUDGED;
 		hop_login_refused(conn->hop, &conn->mark, conn->why);
-		break;
+	} else if (conn->bars.class) {
+		hop_conn_barred(conn->hop, conn->bars, conn->why);
+	} else {
+		hop_conn_failed(conn->hop, conn->why);
 	}
 }
 
@@ -438,9 +436,7 @@ static void finish(struct hop_conn *conn, bool is_failure)
 		return;
 	if (conn->phase == CONN_CONNECTING)
 		conn->hop->connecting--;
-	if (conn->bars.class)
-		hop_conn_barred(conn->hop, conn->bars, conn->why);
-	else if (is_failure && !conn->completed && !conn->is_our_abort)
+	if (conn->bars.class || (is_failure && !conn->completed && !conn->is_our_abort))
 		tell_failure(conn);
 	conn->phase = CONN_OVER;
 	close_stream(conn);
@@ -553,11 +549,13 @@ static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct
 	case SMTP_CLIENT_RESULT:
 		if (is_for_want_of_tls(conn, data))
 			put_off_until_tls(conn, data);
-		delivery_result(data->tag, data, conn->hop->label);
+		if (delivery_result(data->tag, data, conn->hop->label))
+			hop_pushed_back(conn->hop, data->text);
 		break;
 	case SMTP_CLIENT_TRANSACTION_DONE:
 		conn->completed++;
-		hop_served(conn->hop);
+		if (!((struct delivery *)data->tag)->is_pushed_back)
+			hop_served(conn->hop);
 		hand_back(conn, data->tag, ATTEMPT_DONE);
 		break;
 	case SMTP_CLIENT_TRANSACTION_LOST:
@@ -565,7 +563,7 @@ static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct
 		break;
 	case SMTP_CLIENT_FAILED:
 		note_why(conn, data);
-		note_trouble(conn, data);
+		note_login(conn, data);
 		if (data->failure == SMTP_FAILURE_NO_TLS || data->stage == SMTP_STAGE_STARTTLS)
 			note_tls_missing(conn);
 		finish(conn, data->stage != SMTP_STAGE_IDLE && data->stage != SMTP_STAGE_QUIT);

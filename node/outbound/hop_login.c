@@ -20,6 +20,7 @@ static void hold(struct hop *hop, uint64_t pause_ms, const char *why)
 		hop->held_since_ms = now_ms;
 	hop->is_held = true;
 	hop->window = 1;
+	hop->last_code = (struct enhanced_code){ 4, 7, 0 }; /* RFC 3463: security */
 	snprintf(hop->last_error, sizeof(hop->last_error), "%s", why);
 	breaker_hold(&hop->breaker, now_ms, pause_ms);
 	destination_kick(hop->destination);
@@ -83,10 +84,19 @@ void hop_login_refused(struct hop *hop, const struct login_mark *mark, const cha
 
 	snprintf(text, sizeof(text), "the login by credentials \"%s\" is refused: %s", place.who->name, why);
 	meter_add(outbound->meter, METRIC_HOP_FAILURES, 1);
-	if (credentials_refused(outbound->credentials, &place, mark, loop_boottime_ms(), pause_ms, text))
+	switch (credentials_refused(
+		outbound->credentials, &place, mark, loop_boottime_ms(), pause_ms, text)) {
+	case REFUSAL_OF_TOKEN:
+		hold(hop, LOGIN_AWAITED_MS, text);
+		return;
+	case REFUSAL_FIRST:
 		log_event(outbound->log, LOG_ERROR, "hop-login-refused", LOG_STR("hop", hop->label),
 			LOG_STR("credentials", place.who->name), LOG_STR("secret", place.who->secret),
 			LOG_STR("why", why), LOG_U64("retry_ms", pause_ms), LOG_END);
+		break;
+	case REFUSAL_AGAIN:
+		break;
+	}
 	hold(hop, pause_ms, text);
 	hop_health_answered(hop);
 }

@@ -74,6 +74,21 @@ static void on_secrets_changed(void *arg)
 	credentials_changed(access->credentials);
 }
 
+static void fetch_tokens(struct access *access)
+{
+	const struct settings *settings = access->options.settings;
+	const struct token_fetch_options options = {
+		.loop = access->options.loop,
+		.log = access->options.log,
+		.resolver = access->options.resolver,
+		.ca_file = settings->route.token_ca[0] ? settings->route.token_ca : NULL,
+		.tokens = access->tokens,
+		.credentials = access->credentials,
+	};
+
+	access->token_fetch = token_fetch_new(&options);
+}
+
 static enum err open_secrets(struct access *access, struct buf *why_out)
 {
 	const struct settings *settings = access->options.settings;
@@ -86,8 +101,10 @@ static enum err open_secrets(struct access *access, struct buf *why_out)
 				      : access->cluster_keys           ? SECRETS_AWAITED
 								       : SECRETS_NO_KEY);
 	access->signing = signing_slot_new(access->options.log);
-	access->credentials = credentials_new(access->secrets);
+	access->tokens = tokens_new();
+	access->credentials = credentials_new(access->secrets, access->tokens);
 	secrets_on_change(access->secrets, on_secrets_changed, access);
+	fetch_tokens(access);
 	return err;
 }
 
@@ -259,7 +276,9 @@ bool access_fini(struct access *access)
 	if (access->hop_news.board)
 		hop_news_fini(&access->hop_news);
 	signing_slot_free(&access->signing);
+	token_fetch_free(&access->token_fetch);
 	credentials_free(&access->credentials);
+	tokens_free(&access->tokens);
 	policy_slot_fini(&access->policy);
 	secrets_free(&access->secrets);
 	cluster_key_free(&access->cluster_keys);

@@ -17,6 +17,7 @@
 #include "outbound/credentials.h"
 #include "outbound/hop_news.h"
 #include "outbound/signing_set.h"
+#include "outbound/token_fetch.h"
 #include "skein/cluster/secret.h"
 #include "track/log.h"
 
@@ -27,6 +28,7 @@ struct access_options {
 	struct log *log; /* of the main thread */
 	struct meter *meter;
 	struct spool *spool;
+	struct resolver *resolver;
 	const struct settings *settings; /* of the start */
 };
 
@@ -39,7 +41,9 @@ struct access {
 	struct secrets *secrets;
 	struct secret_watch *secret_watch; /* NULL: no Redis, or no key */
 	struct signing_slot *signing;      /* what mail is signed with: policy and secrets together */
-	struct credentials *credentials;   /* what next hops are logged in at with */
+	struct tokens *tokens;
+	struct token_fetch *token_fetch;
+	struct credentials *credentials; /* what next hops are logged in at with */
 	struct throttle throttle;
 	struct hop_news hop_news;
 };

@@ -747,6 +747,7 @@ static enum err open_access(struct node *node, struct buf *why)
 		.log = node->log,
 		.meter = node->meter,
 		.spool = node->spool,
+		.resolver = node->resolver,
 		.settings = node->settings,
 	};
 
@@ -764,9 +765,9 @@ static enum err build(struct node *node, struct buf *why)
 	if (!err)
 		err = spool_open(node->settings->node.spool, &node->spool, why);
 	if (!err)
-		err = open_access(node, why);
-	if (!err)
 		err = open_dns(node, why);
+	if (!err)
+		err = open_access(node, why);
 	if (!err)
 		err = build_workers(node, why);
 	if (!err)

@@ -90,6 +90,8 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		.help = "Connections to next hops." },
 	[METRIC_HOP_FAILURES] = { "skein_hop_failures_total", COUNTER,
 		.help = "Connections to next hops that could not be made or broke." },
+	[METRIC_HOP_SLOWED] = { "skein_hop_slowed_total", COUNTER,
+		.help = "Times that a next hop said it was too much or too fast, and got fewer messages." },
 	[METRIC_HOPS] = { "skein_hops", GAUGE,
 		LABEL("state", [HOP_TROUBLE_SLOW] = "slow", [HOP_TROUBLE_DOWN] = "down"),
 		.help = "Next hops that are not well, as this node knows from the cluster; `skeinctl hops` "

@@ -45,12 +45,13 @@ enum metric {
 	METRIC_SIGNING_FAILURES,
 	METRIC_HOP_CONNECTIONS_OPEN, /* gauge */
 	METRIC_HOP_FAILURES,         /* connections that failed or broke */
+	METRIC_HOP_SLOWED,           /* they said it was too much */
 	METRIC_HOPS,                 /* gauge by enum hop_trouble */
 	METRIC_ROUTE_SLOTS,          /* gauge by enum slot_use */
 	METRIC_RATE_WAITING,         /* gauge */
 	METRIC_RATE_PLACES,
-	METRIC_HOP_SESSIONS,         /* by enum hop_security */
-	METRIC_TLS_RESULTS,          /* by enum tls_result */
+	METRIC_HOP_SESSIONS, /* by enum hop_security */
+	METRIC_TLS_RESULTS,  /* by enum tls_result */
 	/* queue and cluster */
 	METRIC_QUEUE, /* gauge by enum queue_state */
 	METRIC_CLAIMED,

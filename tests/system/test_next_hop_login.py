@@ -1,7 +1,9 @@
 """Logging in at next hops: mechanisms, what is not accepted, and that no password goes astray."""
+import json
 import re
 import subprocess
 import time
+import urllib.parse
 
 import pytest
 from lab.burst import Burst
@@ -9,6 +11,8 @@ from lab.wait import until
 from test_secrets_nodes import ctl, until_logged
 from test_skeinctl import CTL
 
+from authority import Authority
+from https_server import HttpsServer
 from more_sinks import ALLOW, apply, target
 from support import new_tag, send
 
@@ -151,3 +155,182 @@ def test_a_login_that_fails_for_now_is_tried_again(make, rule, opens):
     assert not logged(cluster, "hop-login-refused")
     sink.control.rules()
     until_at(sink, tag)
+
+
+# --- TLS from the first byte, and certificates that are verified ---------------------------------------------------------
+
+
+NAME = "mail.skein.test"
+
+
+@pytest.fixture(name="authority", scope="module")
+def fixture_authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(name="certificate", scope="module")
+def fixture_certificate(authority):
+    return authority.issue("mail", f"DNS:{NAME},IP:127.0.0.1")
+
+
+def test_over_tls_from_the_first_byte_with_a_certificate_that_is_verified(new_cluster, more_sinks, key, authority, certificate):
+    cluster = new_cluster(nodes=1, balancer=False,
+                          settings={"cluster": {"key_file": str(key)}, "route": {"ca": authority.certificate}})
+    sink = more_sinks(cluster, "provider", certificate=certificate, arguments=["--tls-first"])
+    sink.control.ask(accounts={USER: [PASSWORD]})
+    set_secret(cluster, key, PASSWORD)
+    apply(cluster, ALLOW + f"""credentials:
+  provider: {{ user: {USER}, secret: provider-password }}
+routes: [ {{ name: all, to: [{target(sink.address, tls="verify", tls_first="true", tls_name=NAME, credentials="provider")}] }} ]
+""")
+    tag, _ = send(cluster.nodes[1].smtp)
+    assert until_at(sink, tag)["user"] == USER
+
+
+def test_a_host_with_another_name_never_sees_the_password(new_cluster, more_sinks, key, authority, certificate):
+    cluster = new_cluster(nodes=1, balancer=False,
+                          settings={"cluster": {"key_file": str(key)}, "route": {"ca": authority.certificate}})
+    sink = more_sinks(cluster, "provider", certificate=certificate)
+    sink.control.ask(accounts={USER: [PASSWORD]})
+    set_secret(cluster, key, PASSWORD)
+    apply(cluster, ALLOW + f"""credentials:
+  provider: {{ user: {USER}, secret: provider-password }}
+routes: [ {{ name: all, to: [{target(sink.address, tls="verify", tls_name="other.skein.test", credentials="provider")}] }} ]
+""")
+    send(cluster.nodes[1].smtp)
+    until_logged(cluster, r" hop-failed .*hostname mismatch")
+    assert logins(sink) == []
+
+
+# --- tokens --------------------------------------------------------------------------------------------------------------
+
+
+class TokenServer:
+    """Gives tokens "token-1", "token-2", ... that the sink then takes; `reply` says what instead."""
+
+    def __init__(self, certificate, sink):
+        self.sink, self.certificate = sink, certificate
+        self.asked, self.given = [], []
+        self.expires_in, self.reply, self.is_bad = 3600, None, False
+        self.server = HttpsServer(certificate, self.answer)
+
+    def answer(self, method, path, headers, body):
+        asked = {name: values[0] for name, values in urllib.parse.parse_qs(body.decode()).items()}
+        self.asked.append((method, path, headers["Content-Type"], asked))
+        if self.reply:
+            status, content = self.reply
+            return status, {"Content-Type": "application/json"}, json.dumps(content).encode()
+        if asked["client_secret"] != PASSWORD:
+            return 401, {}, json.dumps({"error": "invalid_client", "error_description": f"no: {asked['client_secret']}"}).encode()
+        self.given.append(f"token-{len(self.given) + 1}-" + "x" * 1500)
+        if not self.is_bad:
+            self.sink.control.ask(accounts={USER: self.given})
+        return 200, {}, json.dumps({"access_token": self.given[-1], "token_type": "Bearer", "expires_in": self.expires_in}).encode()
+
+
+@pytest.fixture(name="office")
+def fixture_office(new_cluster, more_sinks, key, authority, certificate):
+    """make(...) -> (cluster, sink, tokens)"""
+    made = []
+
+    def make(nodes=1, secret=PASSWORD):
+        cluster = new_cluster(nodes=nodes, balancer=False, settings={
+            "cluster": {"key_file": str(key)}, "route": {"ca": authority.certificate, "token_ca": authority.certificate}})
+        sink = more_sinks(cluster, "office", certificate=certificate)
+        sink.control.ask(accounts={USER: ["nothing yet"]}, mechanisms=["PLAIN", "XOAUTH2"])
+        tokens = TokenServer(certificate, sink)
+        set_secret(cluster, key, secret, "office-client")
+        apply(cluster, ALLOW + f"""credentials:
+  office:
+    mechanism: xoauth2
+    user: {USER}
+    secret: office-client
+    token_url: https://127.0.0.1:{tokens.server.port}/tenant/oauth2/v2.0/token
+    client_id: 6f0c3c1e
+    scope: https://outlook.example/.default
+routes:
+  - name: all
+    to: [{target(sink.address, tls="verify", tls_name=NAME, credentials="office")}]
+    connections: 2
+    breaker: {{ pause_first: 1s, pause_max: 2s }}
+""")
+        made.append((cluster, tokens))
+        return cluster, sink, tokens
+
+    yield make
+    for cluster, tokens in made:
+        tokens.server.stop()
+        for node in cluster.nodes.values():
+            log = node.log.read_text(errors="replace")
+            assert not any(word in log for word in (PASSWORD, OTHER, "token-1-")), "a secret is in the log"
+
+
+def test_a_token_is_fetched_once_and_used_by_all_connections(office):
+    cluster, sink, tokens = office()
+    burst = Burst(cluster.nodes[1].smtp, 200, connections=10).run()
+    until(lambda: set(burst.acknowledged) <= set(sink.tags()), 30, "all of it arrives")
+    assert tokens.asked == [("POST", "/tenant/oauth2/v2.0/token", "application/x-www-form-urlencoded",
+                             {"grant_type": "client_credentials", "client_id": "6f0c3c1e", "client_secret": PASSWORD,
+                              "scope": "https://outlook.example/.default"})]
+    assert {(login["mechanism"], login["secret"], login["good"]) for login in logins(sink)} == {("XOAUTH2", tokens.given[0], True)}
+
+
+def test_a_token_is_renewed_before_it_ends(office):
+    cluster, sink, tokens = office()
+    tokens.expires_in = 4
+    tag, _ = send(cluster.nodes[1].smtp)
+    until_at(sink, tag)
+    until(lambda: len(tokens.asked) >= 3, 20, "it is renewed in the background")
+    # A failure is no harm as long as the token is good, or as the next try brings one.
+    tokens.reply = (503, {})
+    until(lambda: logged(cluster, "token-failed"), 20, "it fails")
+    tokens.reply = None
+    before = len(tokens.given)
+    until(lambda: len(tokens.given) > before, 20, "it is tried again")
+    tag, _ = send(cluster.nodes[1].smtp)
+    until_at(sink, tag)
+
+
+def test_mail_waits_while_there_is_no_token_and_why_is_told(office, key):
+    cluster, sink, tokens = office(secret=OTHER)
+    tag, _ = send(cluster.nodes[1].smtp)
+    # The server's words repeat the secret: they are left out.
+    until_logged(cluster, r" token-failed .*repeats the client's secret")
+    until_logged(cluster, r" message-put-off .*no token for credentials")
+    assert logins(sink) == []
+    tokens.reply = (400, {"error": "invalid_scope", "error_description": "AADSTS70011: bad scope"})
+    until_logged(cluster, r" token-failed .*invalid_scope: AADSTS70011: bad scope")
+    tokens.reply = None
+    set_secret(cluster, key, PASSWORD, "office-client")
+    until_at(sink, tag, 60)
+
+
+def test_mail_waits_while_the_token_server_is_down(office):
+    cluster, sink, tokens = office()
+    port = tokens.server.port
+    tokens.server.stop()
+    tag, _ = send(cluster.nodes[1].smtp)
+    until_logged(cluster, r" token-failed ")
+    until_logged(cluster, r" message-put-off .*no token for credentials")
+    tokens.server = HttpsServer(tokens.certificate, tokens.answer, ("127.0.0.1", port))
+    until_at(sink, tag, 60)
+
+
+def test_a_token_that_is_refused_is_fetched_anew_once(office):
+    cluster, sink, tokens = office()
+    tag, _ = send(cluster.nodes[1].smtp)
+    until_at(sink, tag)
+    # The tenant has taken it back.
+    sink.control.ask(accounts={USER: ["nothing"]}, drop=True)
+    tag, _ = send(cluster.nodes[1].smtp)
+    until_at(sink, tag)
+    assert len(tokens.given) == 2
+    assert not logged(cluster, "hop-login-refused")
+    # Now no token is good.
+    tokens.is_bad = True
+    sink.control.ask(accounts={USER: ["nothing"]}, drop=True)
+    tag, _ = send(cluster.nodes[1].smtp)
+    until_logged(cluster, r" hop-login-refused .*535")
+    assert len(tokens.given) == 3
+    sink.control.ask(accounts={USER: tokens.given})
+    until_at(sink, tag, 60)

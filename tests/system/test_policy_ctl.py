@@ -210,14 +210,15 @@ def test_where_several_rules_are_meant_one_has_to_be_named(applied, tmp_path):
 # ---- the documentation ----
 
 def examples():
-    yield from re.findall(r"^```yaml\n(.*?)^```", (TOP / "docs" / "policy.md").read_text(encoding="utf-8"), re.M | re.S)
+    for name in ("policy.md", "providers.md"):
+        found = re.findall(r"^```yaml\n(.*?)^```", (TOP / "docs" / name).read_text(encoding="utf-8"), re.M | re.S)
+        assert found, name
+        yield from found
 
 
 def test_every_example_of_the_documentation_is_a_policy(tmp_path):
     ctl = Ctl(None)
-    found = list(examples())
-    assert found
-    for text in found:
+    for text in examples():
         done = ctl.run("policy", "check", write(tmp_path / "e.yaml", text), options=[])
         assert (done.returncode, done.stdout, done.stderr) == (OK, "ok\n", ""), text
 

@@ -1,6 +1,6 @@
 #include "cmocka_all.h"
 
-#include "outbound/credentials.h"
+#include "outbound/tokens.h"
 
 static const struct route_credentials provider = { .name = "provider",
 	.user = "acme",
@@ -19,6 +19,7 @@ static const struct login_place there = { &provider, "b.example:587" };
 
 static struct {
 	struct secrets *secrets;
+	struct tokens *tokens;
 	struct credentials *credentials;
 	struct login login;
 	struct login_trouble trouble;
@@ -35,7 +36,8 @@ static int set_up(void **state)
 {
 	(void)state;
 	world.secrets = secrets_new(SECRETS_AWAITED);
-	world.credentials = credentials_new(world.secrets);
+	world.tokens = tokens_new();
+	world.credentials = credentials_new(world.secrets, world.tokens);
 	return 0;
 }
 
@@ -43,6 +45,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	credentials_free(&world.credentials);
+	tokens_free(&world.tokens);
 	secrets_free(&world.secrets);
 	return 0;
 }
@@ -54,11 +57,13 @@ static enum login_state look(const struct login_place *place, uint64_t now_ms)
 
 static enum login_state take(const struct login_place *place, uint64_t now_ms)
 {
-	enum login_state state =
-		credentials_take(world.credentials, place, now_ms, &world.login, &world.trouble);
+	struct login login;
+	enum login_state state = credentials_take(world.credentials, place, now_ms, &login, &world.trouble);
 
-	if (state == LOGIN_POSSIBLE)
-		login_wipe(&world.login);
+	if (state == LOGIN_POSSIBLE) {
+		world.login.mark = login.mark;
+		login_wipe(&login);
+	}
 	return state;
 }
 
@@ -137,7 +142,9 @@ static void what_was_refused_is_left_alone_until_the_pause_is_over_or_it_changes
 	(void)state;
 	set_secret(SPAN_LIT("hunter2"));
 	assert_int_equal(take(&here, 1000), LOGIN_POSSIBLE);
-	assert_true(credentials_refused(world.credentials, &here, &world.login.mark, 1000, 5000, "535 no"));
+	assert_int_equal(
+		credentials_refused(world.credentials, &here, &world.login.mark, 1000, 5000, "535 no"),
+		REFUSAL_FIRST);
 	assert_int_equal(take(&here, 5999), LOGIN_IMPOSSIBLE);
 	assert_int_equal(world.trouble.again_ms, 1);
 	assert_string_equal(world.trouble.why, "535 no");
@@ -148,10 +155,14 @@ static void what_was_refused_is_left_alone_until_the_pause_is_over_or_it_changes
 	assert_int_equal(look(&here, 5999), LOGIN_IMPOSSIBLE);
 	assert_int_equal(take(&here, 6000), LOGIN_POSSIBLE);
 	assert_int_equal(take(&here, 6000), LOGIN_AWAITED);
-	assert_false(credentials_refused(world.credentials, &here, &world.login.mark, 6000, 5000, "535 no"));
+	assert_int_equal(
+		credentials_refused(world.credentials, &here, &world.login.mark, 6000, 5000, "535 no"),
+		REFUSAL_AGAIN);
 	set_secret(SPAN_LIT("hunter3"));
 	assert_int_equal(take(&here, 6001), LOGIN_POSSIBLE);
-	assert_true(credentials_refused(world.credentials, &here, &world.login.mark, 6001, 5000, "535 no"));
+	assert_int_equal(
+		credentials_refused(world.credentials, &here, &world.login.mark, 6001, 5000, "535 no"),
+		REFUSAL_FIRST);
 	assert_int_equal(look(&here, 6002), LOGIN_IMPOSSIBLE);
 }
 
