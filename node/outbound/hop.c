@@ -153,7 +153,7 @@ void hop_pushed_back(struct hop *hop, struct span text)
 	hop_troubled(hop);
 	meter_add(hop->outbound->meter, METRIC_HOP_SLOWED, 1);
 	log_event(hop->outbound->log, LOG_WARN, "hop-slowed", LOG_STR("hop", hop->label),
-		LOG_SPAN("why", span_take(text, HOP_ERROR_MAX)),
+		LOG_SPAN("why", span_take(text, text.len < HOP_ERROR_MAX ? text.len : HOP_ERROR_MAX)),
 		LOG_U64("per_minute", pace_per_minute(&hop->pace)), LOG_END);
 }
 

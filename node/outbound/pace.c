@@ -4,7 +4,9 @@ enum {
 	GAP_MIN_US = 1000,
 	GAP_MAX_US = PACE_GAP_MAX_MS * 1000,
 	SETTLE_MS = 2000, /* so long it takes to see what came of it */
-	FASTER_BY = 32,   /* a part of the gap, for each message that is taken */
+	FAR_US = 200000,  /* a gap above this is far from what a provider means */
+	FASTER_BY = 32,   /* a part of the gap, for each message that is taken; */
+	FAR_FASTER_BY = 4,
 };
 
 uint64_t pace_wait_ms(const struct pace *pace, uint64_t now_ms)
@@ -44,7 +46,7 @@ void pace_taken(struct pace *pace, uint64_t now_ms)
 	pace->taken++;
 	if (!pace->gap_us || now_ms < pace->pushed_ms + SETTLE_MS)
 		return;
-	pace->gap_us -= pace->gap_us / FASTER_BY;
+	pace->gap_us -= pace->gap_us / (pace->gap_us > FAR_US ? FAR_FASTER_BY : FASTER_BY);
 	if (pace->gap_us < GAP_MIN_US)
 		pace->gap_us = 0;
 }

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PACE_GAP_MAX_MS = 10000 };
+enum { PACE_GAP_MAX_MS = 2000 };
 
 /* All zero bytes: nothing holds it back. */
 struct pace {

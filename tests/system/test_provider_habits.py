@@ -38,9 +38,9 @@ def settled(cluster, tags, seconds=120):
 def test_what_is_too_much_is_slowed_and_nothing_bounces(new_cluster, stage, reply):
     cluster = new_cluster(nodes=1, balancer=False)
     one_route(cluster)
-    cluster.sink.rules({"stage": stage, "do": f"reply {reply}", "times": 20})
-    burst = Burst(cluster.nodes[1].smtp, 60, connections=10).run()
-    assert len(burst.acknowledged) == 60
+    cluster.sink.rules({"stage": stage, "do": f"reply {reply}", "times": 6})
+    burst = Burst(cluster.nodes[1].smtp, 30, connections=10).run()
+    assert len(burst.acknowledged) == 30
     until(lambda: logged(cluster, "hop-slowed"), 20, "the hop gets less")
     settled(cluster, burst.acknowledged)
     assert cluster.nodes[1].metric("skein_hop_slowed_total") >= 1
@@ -50,7 +50,7 @@ def test_a_hop_that_goes_on_saying_no_is_not_hammered(new_cluster):
     cluster = new_cluster(nodes=1, balancer=False)
     one_route(cluster)
     cluster.sink.rules({"stage": "mail", "do": "reply 454 4.7.0 Throttling failure"})
-    burst = Burst(cluster.nodes[1].smtp, 500, connections=10).run()
+    burst = Burst(cluster.nodes[1].smtp, 100, connections=10).run()
     until(lambda: len(logged(cluster, "hop-slowed")) >= 4, 30, "it is slowed again and again")
     before, at = len(logged(cluster, "recipient-deferred")), time.monotonic()
     until(lambda: time.monotonic() > at + 5, 10, "five seconds pass")

@@ -86,6 +86,18 @@ static void after_a_while_it_is_a_little_faster_with_each_message_that_is_taken(
 	assert_int_equal(pace_per_minute(&pace), 0);
 }
 
+static void from_the_slowest_it_is_back_within_seconds(void **state)
+{
+	struct pace pace = slowed(10);
+
+	(void)state;
+	for (uint64_t now_ms = 10000; now_ms < 200000; now_ms += 10000)
+		(void)pace_pushed_back(&pace, now_ms);
+	assert_int_equal(pace_per_minute(&pace), 60000 / PACE_GAP_MAX_MS);
+	run(&pace, 200000, 212000, true);
+	assert_in_range(pace_per_minute(&pace), 300, 60000);
+}
+
 static void a_rest_is_not_caught_up_with(void **state)
 {
 	struct pace pace = slowed(10);
@@ -128,6 +140,7 @@ int main(void)
 		cmocka_unit_test(a_hop_that_has_taken_nothing_gets_little),
 		cmocka_unit_test(what_was_under_way_slows_it_once),
 		cmocka_unit_test(after_a_while_it_is_a_little_faster_with_each_message_that_is_taken),
+		cmocka_unit_test(from_the_slowest_it_is_back_within_seconds),
 		cmocka_unit_test(a_rest_is_not_caught_up_with),
 		cmocka_unit_test(it_finds_the_rate_of_a_provider_that_says_no),
 	};
