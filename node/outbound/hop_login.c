@@ -3,6 +3,7 @@
 #include "outbound/hop_health.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { LOGIN_AWAITED_MS = 500, HELD_AWAY_MIN_MS = 2000, HELD_AWAY_MAX_MS = 30000 };
 
@@ -28,7 +29,8 @@ static void hold(struct hop *hop, uint64_t pause_ms, const char *why)
 
 static void hold_for(struct hop *hop, const struct login_trouble *trouble)
 {
-	if (!hop->is_held)
+	/* Once, and again when it is for another reason. */
+	if (!hop->is_held || strncmp(hop->last_error, trouble->why, HOP_ERROR_MAX - 1) != 0)
 		log_event(hop->outbound->log, LOG_WARN, "hop-login-impossible", LOG_STR("hop", hop->label),
 			LOG_STR("why", trouble->why), LOG_END);
 	hold(hop, trouble->again_ms, trouble->why);

@@ -113,6 +113,7 @@ def test_a_wrong_password_is_tried_once_and_mail_waits_for_the_right_one(make, k
 
 def test_mail_waits_for_a_secret_that_is_not_there(make, key):
     cluster, sink = make(secret=None)
+    until_logged(cluster, r" secrets-loaded ")
     tag, _ = send(cluster.nodes[1].smtp)
     until_logged(cluster, r" hop-login-impossible .*skeinctl secret set provider-password")
     until_logged(cluster, r" message-put-off .*skeinctl secret set provider-password")
