@@ -103,7 +103,6 @@ bool delivery_result(struct delivery *delivery, const struct smtp_client_event_d
 	struct envelope_recipient *recipient =
 		&delivery->message->envelope.recipients[delivery->rcpt_idx[data->rcpt_idx]];
 	bool is_first = !delivery->is_pushed_back && is_pushback(data);
-
 	char text[300];
 	struct span said = data->text;
 
@@ -114,6 +113,7 @@ bool delivery_result(struct delivery *delivery, const struct smtp_client_event_d
 	}
 	note_attempt(delivery->message, delivery->rcpt_idx[data->rcpt_idx], data->status, said, remote);
 	settle(recipient);
+	recipient->is_unreported = recipient->state == RECIPIENT_DELIVERED && !delivery->hop_reports;
 	if (recipient->state == RECIPIENT_PENDING)
 		delivery->is_troubled = data->stage == SMTP_STAGE_MAIL || data->stage == SMTP_STAGE_DATA ||
 					data->status.code == CODE_CLOSING;

@@ -10,6 +10,9 @@ import pytest
 from support import message, new_tag, send, until_arrived, until_report
 
 
+IN_FLIGHT = 16  # two workers, four connections each, two messages on each
+
+
 class Relay:
     """A node in front of the Postfix."""
 
@@ -59,12 +62,12 @@ def test_it_is_killed_amid_500_messages(relay, record_property):
 def test_it_is_reloaded_amid_500_messages(relay, record_property):
     relay.start()
     burst = Burst(relay.node.smtp, 500, connections=20).start()
-    for _ in range(3):
-        before = relay.node.metric("skein_messages_delivered_total")
-        until(lambda before=before: relay.node.metric("skein_messages_delivered_total") > before + 50, 30, "it takes some")
+    for taken in (50, 150, 250):
+        until(lambda taken=taken: relay.node.metric("skein_messages_delivered_total") > taken, 30, "it takes some")
         relay.postfix.command("reload")
     account = relay.settle(burst, record_property)
-    assert not account.duplicated
+    # Only what was with Postfix, unanswered, when its process ended.
+    assert account.sent_twice <= 3 * IN_FLIGHT
 
 
 def test_it_takes_one_connection_at_a_time_and_few_errors(relay, record_property):

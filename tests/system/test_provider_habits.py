@@ -83,6 +83,6 @@ def test_connections_are_as_few_as_the_provider_allows(new_cluster):
     for record in cluster.sink.records():
         per_connection[record["connection"]] = per_connection.get(record["connection"], 0) + 1
     assert max(per_connection.values()) <= 20
-    assert most <= 2
+    assert most <= 4  # a connection that ends is seen beside its successor
     tag, _ = send(cluster.nodes[1].smtp, tag=new_tag())
     until_arrived(cluster, tag)
