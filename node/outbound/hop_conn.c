@@ -75,6 +75,16 @@ static bool is_busy(const struct hop_conn *conn)
 	return false;
 }
 
+/* Those under way count: what is chained behind the last one would be one too many. */
+static bool is_used_up(const struct hop_conn *conn)
+{
+	unsigned count = conn->completed;
+
+	for (size_t i = 0; i < CHAIN_MAX; i++)
+		count += conn->deliveries[i].phase != DELIVERY_FREE;
+	return count >= conn->hop->route->messages_per_connection;
+}
+
 bool hop_conn_is_idle(const struct hop_conn *conn)
 {
 	return conn->phase == CONN_READY && !is_busy(conn);
@@ -361,7 +371,7 @@ void hop_conn_fill(struct hop_conn *conn)
 	start_ready(conn);
 	yield_if_told(conn);
 	while (conn->phase == CONN_READY && !conn->is_retiring && smtp_client_can_start(conn->client) &&
-		!delivery_in(conn, DELIVERY_PREPARING)) {
+		!delivery_in(conn, DELIVERY_PREPARING) && !is_used_up(conn)) {
 		struct delivery *delivery = free_delivery(conn);
 		size_t rcpt_max = recipients_at_once(hop->route);
 		uint32_t told = smtp_client_caps(conn->client)->rcpt_max;
