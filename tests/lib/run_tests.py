@@ -47,6 +47,12 @@ class Tally:
     def skip(self, name, reason):
         self.skips.append((name, " ".join(reason.split())))
 
+    def join(self, more):
+        self.passed += more.passed
+        self.failed += more.failed
+        self.failures += more.failures
+        self.skips += more.skips
+
     def sum(self):
         text = f"{self.passed} passed, {self.failed} failed"
         return text + (f", {len(self.skips)} skipped" if self.skips else "")
@@ -191,7 +197,7 @@ def run_pytest(which, tally, options, marker=None):
     step, before = Step(f"system {which.name}"), Tally()
     with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
         for found in lanes.map(lambda files: run_files(which, options, marker, files), system_files(marker)):
-            add(before, found)
+            before.join(found)
     step.end(before.sum())
     add(tally, before)
 
@@ -208,10 +214,10 @@ def count_case(case, which, tally):
 
 
 def add(tally, more):
-    tally.passed += more.passed
-    tally.failed += more.failed
-    tally.failures += more.failures
-    tally.skips += more.skips
+    """What failed is named at once: the end, which has the output, may be far."""
+    for name, _ in more.failures:
+        print(f"    FAILED {name}", flush=True)
+    tally.join(more)
 
 
 def main():
