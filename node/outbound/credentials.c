@@ -282,7 +282,8 @@ static enum login_state find_state(struct credentials *credentials, const struct
 	struct login_mark mark;
 
 	if (!secret)
-		return LOGIN_IMPOSSIBLE;
+		return secrets_state(credentials->secrets) == SECRETS_AWAITED ? LOGIN_AWAITED
+									      : LOGIN_IMPOSSIBLE;
 	mark = mark_of(credentials, place->who, secret_value_text(secret));
 	want.mark = &mark;
 	pthread_mutex_lock(&credentials->lock);

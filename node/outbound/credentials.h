@@ -51,7 +51,7 @@ void login_wipe(struct login *login);
 
 enum login_state {
 	LOGIN_POSSIBLE,
-	LOGIN_AWAITED,    /* soon: another connection tries it, or its token is being fetched */
+	LOGIN_AWAITED, /* soon: another connection tries it, its token is being fetched, or Redis is asked */
 	LOGIN_IMPOSSIBLE, /* there is no secret, or no token, or it was refused */
 };
 
