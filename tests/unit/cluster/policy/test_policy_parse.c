@@ -1,33 +1,16 @@
 #include "cmocka_all.h"
 
+#include "policy_rows.h"
+
 #include "skein/cluster/policy.h"
 
 #include <stdio.h>
-
-struct row {
-	const char *text, *told;
-};
-
-static void check_rows(const struct row *rows, size_t count, bool is_policy)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct report report = { 0 };
-		struct policy *policy = policy_parse(span_of_str(rows[i].text), "p.yaml", &report);
-
-		if (!span_eq(buf_span(&report.text), span_of_str(rows[i].told)))
-			fail_msg("%s\ntells:\n%.*s\nnot:\n%s", rows[i].text,
-				SPAN_ARGS(buf_span(&report.text)), rows[i].told);
-		assert_int_equal(policy != NULL, is_policy);
-		policy_free(&policy);
-		report_fini(&report);
-	}
-}
 
 #define RULE "clients:\n  - effect: allow\n"
 
 static void what_is_wrong_is_told_with_place_and_cure(void **state)
 {
-	static const struct row rows[] = {
+	static const struct policy_row rows[] = {
 		{ "client: []\n", "p.yaml:1:1: unknown key \"client\", did you mean \"clients\"?\n" },
 		{ "clients: {}\n", "p.yaml:1:10: $.clients: expected a list, got a section\n" },
 		{ "clients:\n  - name: a\n", "p.yaml:2:5: $.clients[0]: \"effect\" is missing\n" },
@@ -141,7 +124,7 @@ static void rules_that_can_never_match_are_warned_of(void **state)
 #define NEVER(line, number, name)                                                                            \
 	"p.yaml:" line ":5: $.clients[" number "]: warning: can never match: \"" name                        \
 	"\" before it matches all that it does\n"
-	static const struct row rows[] = {
+	static const struct policy_row rows[] = {
 		{ "clients:\n  - {name: all, effect: deny}\n  - {effect: allow, match: {network: "
 		  "10.0.0.0/8}}\n",
 			NEVER("3", "1", "all") },
@@ -171,7 +154,7 @@ static void rules_that_can_never_match_are_warned_of(void **state)
 
 static void a_limit_that_counts_nothing_is_warned_of(void **state)
 {
-	static const struct row rows[] = {
+	static const struct policy_row rows[] = {
 		{ "limits:\n  a: {key: user, count: auth_failures, rate: 1/s}\n",
 			"p.yaml:2:25: $.limits.a.count: warning: counts nothing: who fails to log in is no "
 			"user "

@@ -1,29 +1,12 @@
 #include "cmocka_all.h"
 
+#include "policy_rows.h"
+
 #include "skein/cluster/policy.h"
 
 #include <stdio.h>
 
 /* --- what is told -------------------------------------------------------------------------------- */
-
-struct row {
-	const char *text, *told;
-};
-
-static void check_rows(const struct row *rows, size_t count, bool is_policy)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct report report = { 0 };
-		struct policy *policy = policy_parse(span_of_str(rows[i].text), "p.yaml", &report);
-
-		if (!span_eq(buf_span(&report.text), span_of_str(rows[i].told)))
-			fail_msg("%s\ntells:\n%.*s\nnot:\n%s", rows[i].text,
-				SPAN_ARGS(buf_span(&report.text)), rows[i].told);
-		assert_int_equal(policy != NULL, is_policy);
-		policy_free(&policy);
-		report_fini(&report);
-	}
-}
 
 #define LOGIN  "credentials: {m365: {user: u, secret: s}}\n"
 #define TO(t)  "routes:\n  - to:\n      - {" t "}\n"
@@ -36,7 +19,7 @@ static void check_rows(const struct row *rows, size_t count, bool is_policy)
 static void what_is_wrong_with_credentials_is_told(void **state)
 {
 #define CREDENTIALS(more) "credentials:\n  c: {user: u, secret: s, " more "}\n"
-	static const struct row rows[] = {
+	static const struct policy_row rows[] = {
 		{ "credentials:\n  c: {}\n", "p.yaml:2:6: $.credentials.c: \"user\" is missing\n"
 					     "p.yaml:2:6: $.credentials.c: \"secret\" is missing\n" },
 		{ CREDENTIALS("mechanism: ntlm"), OF_LOGIN("2:38", "mechanism: \"ntlm\" is not one of auto, "
@@ -69,7 +52,7 @@ static void what_is_wrong_with_credentials_is_told(void **state)
 			OF_LOGIN("2:52", "token_url: expected a URL such as https://login.example.org/token, "
 					 "got \"%s\""),
 			bad_urls[i]);
-		check_rows(&(struct row){ text, told }, 1, false);
+		check_rows(&(struct policy_row){ text, told }, 1, false);
 	}
 }
 
@@ -78,7 +61,7 @@ static void what_is_wrong_with_a_target_is_told(void **state)
 #define ONE_OF     ": expected one of host, mx, srv and direct: true; several are several targets"
 #define CLEAR(tls) ".tls: a password never goes in clear, as " tls " would let it: say tls: verify"
 #define SRV_FORM   ".srv: expected a name such as _submission._tcp.example.com, got "
-	static const struct row rows[] = {
+	static const struct policy_row rows[] = {
 		{ "routes: [{}]\n",
 			"p.yaml:1:10: $.routes[0].to: where to? At least one target is wanted\n" },
 		{ "routes: [{to: []}]\n",
@@ -139,7 +122,7 @@ static void what_is_wrong_with_a_target_is_told(void **state)
 
 static void what_is_wrong_with_a_route_is_told(void **state)
 {
-	static const struct row rows[] = {
+	static const struct policy_row rows[] = {
 		{ "routes:\n  - {name: a, to: [{direct: true}], match: {recipient: x.org}}\n"
 		  "  - {name: a, to: [{direct: true}]}\n",
 			"p.yaml:3:12: $.routes[1].name: \"a\" is also the name of routes[0]\n" },
@@ -189,7 +172,7 @@ static void what_is_wrong_with_a_route_is_told(void **state)
 static void what_is_wrong_with_rewriting_is_told(void **state)
 {
 #define REWRITE(keys) KEY("rewrite: {" keys "}")
-	static const struct row rows[] = {
+	static const struct policy_row rows[] = {
 		{ REWRITE("remove: 'X Y'"),
 			OF_ROUTE("23", "rewrite.remove[0]: \"X Y\" is no name of a header field, such as "
 				       "X-Mailer") },
@@ -229,7 +212,7 @@ static void what_cannot_be_meant_is_warned_of(void **state)
 	"p.yaml:" line ":5: $.routes[" number "]: warning: never gets mail: \"" name                         \
 	"\" before it takes all that it would\n"
 #define D "to: [{direct: true}]"
-	static const struct row rows[] = {
+	static const struct policy_row rows[] = {
 		{ TO("host: a.example, weight: 2"),
 			OF_TARGET("3:35", ".weight: warning: has no effect without order: weighted") },
 		{ LOGIN TO("host: a.example, tls: encrypt, credentials: m365"),

@@ -1,66 +1,34 @@
 #include "cmocka_all.h"
 
-#include "loop_until.h"
-#include "scratch_dir.h"
+#include "body_lab.h"
 
-#include "custody/budget.h"
 #include "outbound/outgoing.h"
 #include "skein/proto/base/alloc.h"
 
-enum { MEMORY_MAX = 64 << 10, LIMIT = 64 << 20, PIECE = 16 << 10 };
+enum { PIECE = 16 << 10 };
 
-static struct {
-	struct scratch_dir dir;
-	struct loop loop;
-	struct body_store *store;
-	struct budget budget;
-} world;
+static struct body_lab world;
 
 static int set_up(void **state)
 {
-	struct body_store_options options;
-
 	(void)state;
-	memset(&world, 0, sizeof(world));
-	world.dir = scratch_make();
-	assert_int_equal(loop_init(&world.loop), ERR_OK);
-	budget_init(&world.budget, LIMIT, 80);
-	options = (struct body_store_options){ .loop = &world.loop.uv,
-		.dir = world.dir.path,
-		.budget = &world.budget,
-		.memory_max = MEMORY_MAX };
-	world.store = body_store_new(&options);
+	body_lab_open(&world);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	RUN_UNTIL(&world.loop, world.loop.uv.active_reqs.count == 0);
-	assert_int_equal(budget_used(&world.budget), 0);
-	body_store_free(&world.store);
-	loop_fini(&world.loop);
-	scratch_remove(&world.dir);
+	body_lab_close(&world);
 	return 0;
-}
-
-static void on_sealed(void *arg, enum err err)
-{
-	assert_int_equal(err, ERR_OK);
-	*(bool *)arg = true;
 }
 
 static struct body *new_body(struct span text)
 {
 	static unsigned number;
-	struct msg_id id = msg_id_make(1700000000000, 3, ++number);
-	struct body *body = body_new(world.store, &id, 0);
-	bool is_sealed = false;
+	const struct msg_id id = msg_id_make(1700000000000, 3, ++number);
 
-	(void)body_append(body, text);
-	if (!body_seal(body, on_sealed, &is_sealed))
-		RUN_UNTIL(&world.loop, is_sealed);
-	return body;
+	return body_lab_body(&world, &id, text);
 }
 
 static void on_ready(void *arg)

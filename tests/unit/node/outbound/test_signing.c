@@ -1,9 +1,7 @@
 #include "cmocka_all.h"
 
-#include "loop_until.h"
-#include "scratch_dir.h"
+#include "body_lab.h"
 
-#include "custody/budget.h"
 #include "outbound/signing.h"
 #include "outbound/signing_set.h"
 #include "skein/cluster/dkim_secret.h"
@@ -13,13 +11,8 @@
 #include <stdio.h>
 #include <time.h>
 
-enum { MEMORY_MAX = 64 << 10, LIMIT = 64 << 20 };
-
 static struct {
-	struct scratch_dir dir;
-	struct loop loop;
-	struct body_store *store;
-	struct budget budget;
+	struct body_lab lab;
 	struct policy_slot policy;
 	struct secrets *secrets;
 	struct signing_slot *slot;
@@ -61,48 +54,28 @@ static void set_key(enum dkim_state state)
 
 static int set_up(void **state)
 {
-	struct body_store_options options;
-
 	(void)state;
 	memset(&world, 0, sizeof(world));
-	world.dir = scratch_make();
-	assert_int_equal(loop_init(&world.loop), ERR_OK);
-	budget_init(&world.budget, LIMIT, 80);
-	options = (struct body_store_options){ .loop = &world.loop.uv,
-		.dir = world.dir.path,
-		.budget = &world.budget,
-		.memory_max = MEMORY_MAX };
-	world.store = body_store_new(&options);
+	body_lab_open(&world.lab);
 	policy_slot_init(&world.policy);
 	world.secrets = secrets_new(SECRETS_AWAITED);
 	world.slot = signing_slot_new(NULL);
 	set_policy("sign: [{domain: a.example}]\n");
 	set_key(DKIM_STATE_ACTIVE);
-	world.desk = (struct signing_desk){ &world.loop, world.slot, NULL, NULL, 0 };
+	world.desk = (struct signing_desk){ &world.lab.loop, world.slot, NULL, NULL, 0 };
 	return 0;
 }
 
 static int tear_down(void **state)
 {
 	(void)state;
-	RUN_UNTIL(&world.loop, world.desk.under_way == 0);
-	/* Files are being removed. */
-	RUN_UNTIL(&world.loop, world.loop.uv.active_reqs.count == 0);
-	assert_int_equal(budget_used(&world.budget), 0);
-	body_store_free(&world.store);
+	RUN_UNTIL(&world.lab.loop, world.desk.under_way == 0);
 	signing_slot_free(&world.slot);
 	secrets_free(&world.secrets);
 	policy_slot_fini(&world.policy);
-	loop_fini(&world.loop);
 	buf_fini(&world.record);
-	scratch_remove(&world.dir);
+	body_lab_close(&world.lab);
 	return 0;
-}
-
-static void on_sealed(void *arg, enum err err)
-{
-	assert_int_equal(err, ERR_OK);
-	*(bool *)arg = true;
 }
 
 static struct message *new_message(const char *sender, struct span text)
@@ -111,16 +84,12 @@ static struct message *new_message(const char *sender, struct span text)
 	struct msg_id id = msg_id_make(1700000000000, 3, ++number);
 	struct message *message = message_new(&id);
 	struct envelope_recipient *recipient = arena_zalloc(&message->arena, sizeof(*recipient));
-	bool is_sealed = false;
 
 	recipient->addr = SPAN_LIT("b@b.example");
 	message->envelope.recipients = recipient;
 	message->envelope.recipient_count = 1;
 	message->envelope.sender = span_of_str(sender);
-	message->body = body_new(world.store, &id, 0);
-	(void)body_append(message->body, text);
-	if (!body_seal(message->body, on_sealed, &is_sealed))
-		RUN_UNTIL(&world.loop, is_sealed);
+	message->body = body_lab_body(&world.lab, &id, text);
 	return message;
 }
 
@@ -147,7 +116,7 @@ static bool sign(struct message *message)
 	if (!signing_begin(&world.desk, message, &form, on_signed, message))
 		return false;
 	assert_int_equal(world.answers, before);
-	RUN_UNTIL(&world.loop, world.answers > before);
+	RUN_UNTIL(&world.lab.loop, world.answers > before);
 	assert_int_equal(world.answers, before + 1);
 	assert_int_equal(world.desk.under_way, 0);
 	return true;
@@ -173,8 +142,8 @@ static bool verifies(const struct message *message, struct span text)
 
 static void a_body_is_signed_wherever_it_is(void **state)
 {
-	static const size_t sizes[] = { 0, 1, 100, MEMORY_MAX - 1000, MEMORY_MAX, MEMORY_MAX + 1, 200 << 10,
-		1 << 20 };
+	static const size_t sizes[] = { 0, 1, 100, BODY_LAB_MEMORY_MAX - 1000, BODY_LAB_MEMORY_MAX,
+		BODY_LAB_MEMORY_MAX + 1, 200 << 10, 1 << 20 };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
@@ -325,12 +294,12 @@ static void who_cancels_hears_nothing(void **state)
 		unsigned before = world.answers;
 
 		for (unsigned i = 0; i < turns && world.answers == before; i++)
-			uv_run(&world.loop.uv, UV_RUN_ONCE);
+			uv_run(&world.lab.loop.uv, UV_RUN_ONCE);
 		if (world.answers == before) {
 			signing_cancel(&job);
 			assert_null(job);
 			message_unref(&message);
-			RUN_UNTIL(&world.loop, world.desk.under_way == 0);
+			RUN_UNTIL(&world.lab.loop, world.desk.under_way == 0);
 			assert_int_equal(world.answers, before);
 		} else {
 			message_unref(&message);
@@ -351,7 +320,7 @@ static void a_file_that_was_changed_is_not_signed(void **state)
 	for (size_t i = 0; i < 100 << 10; i++)
 		buf_append_byte(&text, 'x');
 	message = new_message("me@a.example", buf_span(&text));
-	path = scratch_path(&world.dir, msg_id_format(&message->holding.id).text);
+	path = scratch_path(&world.lab.dir, msg_id_format(&message->holding.id).text);
 	file = fopen(path.path, "r+b");
 	assert_non_null(file);
 	assert_int_equal(fseek(file, 90 << 10, SEEK_SET), 0);
