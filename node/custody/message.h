@@ -65,7 +65,7 @@ struct message {
 	struct message_signature signature;
 	struct list queue_link;
 	struct fair_flow *flow; /* READY: where it waits */
-	uint16_t tried;         /* hops that had it in this attempt: bits that its destination gives out */
+	uint32_t tried;         /* hops that had it in this attempt: bits that its destination gives out */
 	struct heap_node due;
 	uint64_t accepted_us; /* boottime; 0: not accepted by this process */
 };

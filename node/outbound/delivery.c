@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-enum { CODE_CLOSING = 421 }; /* RFC 5321 3.8 */
-
 /* Is it to be tried in this attempt, and here? */
 static bool takes_part(const struct delivery_part *part, const struct envelope *envelope, size_t recipient)
 {
@@ -116,7 +114,7 @@ bool delivery_result(struct delivery *delivery, const struct smtp_client_event_d
 	recipient->is_unreported = recipient->state == RECIPIENT_DELIVERED && !delivery->hop_reports;
 	if (recipient->state == RECIPIENT_PENDING)
 		delivery->is_troubled = data->stage == SMTP_STAGE_MAIL || data->stage == SMTP_STAGE_DATA ||
-					data->status.code == CODE_CLOSING;
+					data->status.code == MAIL_CODE_CLOSING;
 	delivery->is_pushed_back |= is_first;
 	return is_first;
 }

@@ -13,124 +13,19 @@ static struct span own_copy(struct span text)
 	return span_of(text.len ? mem_dup(text.ptr, text.len) : NULL, text.len);
 }
 
-/* --- which hops there are ------------------------------------------------------------------------ */
-
-static uint16_t port_of(const struct route_target *target)
-{
-	return target->port ? target->port : target->tls_first ? 465 : 25;
-}
-
-static unsigned free_bit(const struct destination *destination)
-{
-	unsigned used = 0, bit = 0;
-
-	for (size_t i = 0; i < destination->hop_count; i++)
-		used |= 1u << destination->hops[i]->bit;
-	while (used & 1u << bit)
-		bit++;
-	return bit;
-}
-
-/* One that is there already keeps what is known of it. */
-static struct hop *take_hop(
-	struct hop **old, size_t count, const struct route_target *target, const char *host, uint16_t port)
-{
-	for (size_t i = 0; i < count; i++) {
-		struct hop *hop = old[i];
-
-		if (!hop || hop->target != target || hop->port != port || strcmp(hop->host, host) != 0)
-			continue;
-		old[i] = NULL;
-		return hop;
-	}
-	return NULL;
-}
-
-struct hops_before {
-	struct hop *hops[DESTINATION_HOPS_MAX];
-	size_t count;
-};
-
-static struct hop *put_hop(struct destination *destination, struct hops_before *before,
-	const struct route_target *target, const char *host, uint16_t port)
-{
-	struct hop *hop;
-
-	if (destination->hop_count == DESTINATION_HOPS_MAX)
-		return NULL;
-	hop = take_hop(before->hops, before->count, target, host, port);
-	if (!hop)
-		hop = hop_new(destination, target, host, port, free_bit(destination));
-	destination->hops[destination->hop_count++] = hop;
-	return hop;
-}
-
-static void put_found(struct destination *destination, struct hops_before *before,
-	const struct route_target *target, const struct dns_hops *found)
-{
-	for (size_t i = 0; found && i < found->count; i++) {
-		const struct dns_hop *at = &found->hops[i];
-		uint16_t port = at->port ? at->port : port_of(target);
-		struct hop *hop = put_hop(destination, before, target, at->host, port);
-
-		if (hop)
-			hop_found(hop, at, found->domain);
-	}
-}
-
-static void let_go(struct destination *destination, struct hop *hop)
-{
-	hop->is_leaving = true;
-	hop_retire(hop);
-	list_push_back(&destination->leaving, &hop->leaving_link);
-}
-
-/* The targets in their order, and the hosts of each in theirs. */
-static void update_hops(struct destination *destination)
-{
-	const struct route *route = destination->route;
-	struct hops_before before = { .count = destination->hop_count };
-
-	memcpy(before.hops, destination->hops, sizeof(before.hops));
-	destination->hop_count = 0;
-	for (size_t i = 0; i < route->target_count; i++) {
-		const struct route_target *target = &route->targets[i];
-
-		if (lookup_is_static(target))
-			put_hop(destination, &before, target, target->name, port_of(target));
-		else
-			put_found(destination, &before, target, lookup_found(&destination->lookup, i));
-	}
-	for (size_t i = 0; i < before.count; i++) {
-		if (before.hops[i])
-			let_go(destination, before.hops[i]);
-	}
-}
-
 static void on_lookup(void *arg)
 {
 	struct destination *destination = arg;
 
 	if (destination->is_leaving)
 		return;
-	update_hops(destination);
+	destination_update_hops(destination);
 	destination_kick(destination);
-}
-
-static void free_left_hops(struct destination *destination)
-{
-	LIST_EACH_SAFE(it, &destination->leaving)
-	{
-		struct hop *hop = LIST_ENTRY(it, struct hop, leaving_link);
-
-		if (hop_is_idle(hop))
-			hop_free(&hop);
-	}
 }
 
 void destination_tidy(struct destination *destination)
 {
-	free_left_hops(destination);
+	destination_free_left_hops(destination);
 	for (size_t i = 0; i < destination->hop_count; i++)
 		hop_tidy(destination->hops[i]);
 }
@@ -168,7 +63,7 @@ struct destination *destination_new(
 	gate_waiter_init(&destination->waiter, on_timer, destination);
 	lookup_init(
 		&destination->lookup, &outbound->lookup, route, destination->domain, on_lookup, destination);
-	update_hops(destination);
+	destination_update_hops(destination);
 	return destination;
 }
 
@@ -184,7 +79,7 @@ void destination_free(struct destination **pointer)
 	lookup_fini(&destination->lookup);
 	for (size_t i = 0; i < destination->hop_count; i++)
 		hop_free(&destination->hops[i]);
-	free_left_hops(destination);
+	destination_free_left_hops(destination);
 	list_remove(&destination->waiter.link);
 	route_gate_unref(&destination->gate);
 	fair_queue_fini(&destination->ready);
@@ -240,7 +135,8 @@ static bool is_unknown(const struct destination *destination)
 {
 	struct lookup_failure failure;
 
-	return !destination->hop_count && !lookup_has_failed(&destination->lookup, &failure);
+	return !destination->hop_count && destination->route->target_count &&
+	       !lookup_has_failed(&destination->lookup, &failure);
 }
 
 bool destination_is_usable(const struct destination *destination)
@@ -521,7 +417,7 @@ static struct span key_of_tried(const struct message *message)
 
 bool destination_fail_over(struct destination *destination, struct hop *hop, struct message *message)
 {
-	message->tried |= (uint16_t)(1u << hop->bit);
+	message->tried |= 1u << hop->bit;
 	if (destination->outbound->is_stopping || destination->is_leaving || hop->is_leaving ||
 		!untried_hop(destination, message->tried))
 		return false;

@@ -276,7 +276,7 @@ static void on_reply(struct smtp_client *client, struct buf *out)
 	if (client->phase == PHASE_QUIT) {
 		client->pending = SMTP_CLIENT_QUIT_DONE;
 		enter_phase(client, PHASE_ENDED);
-	} else if (reply.status.code == 421) {
+	} else if (reply.status.code == MAIL_CODE_CLOSING) {
 		on_closing(client, &reply, out);
 	} else if (client->phase == PHASE_READY) {
 		on_delivery_reply(client, &reply, out);

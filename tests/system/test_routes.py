@@ -90,3 +90,15 @@ def test_one_senders_flood_does_not_delay_another(new_cluster):
     assert before < len(flood.acknowledged) - 500
     cluster.sink.rules()
     settle(cluster, flood)
+
+
+def test_mail_that_no_route_takes_waits_and_says_so(new_cluster):
+    cluster = new_cluster(nodes=1, balancer=False, settings={"route": {"next_hops": []}})
+    apply(cluster, ALLOW + f"""routes:
+  - {{ name: one, match: {{ recipient: sink.skein.test }}, to: [{target(cluster.record["sink"])}] }}
+""")
+    node, tag = cluster.nodes[1], new_tag()
+    send(node.smtp, recipients=["a@nowhere.skein.test", "b@sink.skein.test"], tag=tag)
+    until(lambda: tag in [record["tag"] for record in cluster.sink.records()], 30, "what has a route arrives")
+    tag, _ = send(node.smtp, recipients=["a@nowhere.skein.test"])
+    until(lambda: "no route of the policy matches" in node.log.read_text(), 30, "the log says why the rest waits")

@@ -18,6 +18,9 @@ struct mail_status {
 	struct enhanced_code enhanced;
 };
 
+/* RFC 5321 3.8: the host closes the connection; may answer anything. */
+enum { MAIL_CODE_CLOSING = 421 };
+
 enum mail_outcome { MAIL_DELIVERED, MAIL_TEMPORARY, MAIL_PERMANENT };
 
 /*
