@@ -1,18 +1,9 @@
-#include "run/node.h"
+#include "run/node_internal.h"
 
-#include "admin/admin.h"
 #include "config/secret.h"
 #include "config/vault.h"
-#include "dns/resolver.h"
-#include "dns/self.h"
-#include "io/redis_conn.h"
 #include "io/stream.h"
-#include "outbound/sts_store.h"
-#include "run/access.h"
 #include "run/redistribute.h"
-#include "run/server_tls.h"
-#include "run/ticket_keeper.h"
-#include "run/worker.h"
 #include "skein/cluster/registry.h"
 #include "skein/proto/base/alloc.h"
 
@@ -25,51 +16,10 @@
 #include <unistd.h>
 
 enum {
-	WORKERS_MAX = 256,
-	SETTINGS_MAX = 64, /* reloads of one process that are remembered */
 	START_PATIENCE_MS = 5000,
 	BALANCER_MS = 2000, /* the time a balancer gets to see that we are leaving */
 	DISK_LOOK_MS = 2000,
-	HOST_LEN_MAX = 128,
 	EXIT_FAILED = 1,
-};
-
-struct node {
-	const struct options *options;
-	struct settings *settings, *older[SETTINGS_MAX]; /* sessions borrow from the older ones */
-	size_t older_count;
-	struct loop loop;
-	uv_signal_t signals[3];
-	struct log_writer *log_writer;
-	struct log *log, *admin_log;
-	struct metrics *metrics;
-	struct meter *meter;
-	struct health *health;
-	struct health_reporter reporter;
-	struct admin *admin;
-	struct spool *spool;
-	struct budget budget;
-	atomic_size_t connections; /* SMTP clients that were let in */
-	struct access access;
-	struct server_tls server_tls;
-	struct tls_slot redis_tls;
-	struct tls_context *hop_tls;
-	struct resolver *resolver;
-	struct sts_store *sts;
-	struct dns_self *self;
-	char *redis_password;
-	struct worker *workers[WORKERS_MAX];
-	unsigned worker_count;
-
-	struct redis_conn *redis; /* NULL: standalone */
-	struct member *member;
-	struct ticket_keeper *ticket_keeper;
-	char host[HOST_LEN_MAX], cluster_id[40], load[256], address[300], admin_address[300];
-	struct loop_timer member_timer, start_timer, disk_timer, leave_timer;
-	uint64_t asserted_epoch[WORKERS_MAX];
-	unsigned drained;
-	bool is_leaving; /* SIGTERM: the process ends; else an operator's drain */
-	int status;
 };
 
 /* --- messages to the main loop ------------------------------------------------------------------ */
@@ -92,237 +42,6 @@ static void tell_node(void *arg, loop_fn *fn, unsigned worker, uint64_t epoch, u
 	report->fence = fence;
 	loop_msg_init(&report->msg, fn, report);
 	loop_post(&node->loop, &report->msg);
-}
-
-/* --- the member --------------------------------------------------------------------------------- */
-
-static void tell_cluster(struct node *node, const struct lease *lease)
-{
-	struct incarnation self = { .epoch = lease->epoch };
-
-	CHECK(node_uuid_parse(span_of_str(spool_uuid(node->spool)), &self.node));
-	access_set_cluster(
-		&node->access, &self, member_nodes_alive(node->member), member_nodes_before(node->member));
-	meter_set(node->meter, METRIC_NODES, member_nodes_alive(node->member));
-}
-
-static void on_member_timer(void *arg)
-{
-	struct node *node = arg;
-	uint64_t now_ms = loop_boottime_ms(), next_ms, wait_ms = 1000;
-	const struct lease *lease = member_lease(node->member);
-
-	snprintf(node->load, sizeof(node->load),
-		"{\"messages\":%lld,\"sessions\":%zu,\"policy\":%llu,\"policy_refused\":%llu}",
-		(long long)metrics_sum(node->metrics, METRIC_QUEUE, QUEUE_ACTIVE),
-		atomic_load(&node->connections),
-		(unsigned long long)policy_slot_version(&node->access.policy),
-		(unsigned long long)atomic_load(&node->access.policy.refused));
-	member_set_load(node->member, node->load);
-	next_ms = member_tick(node->member, now_ms);
-	tell_cluster(node, lease);
-	if (next_ms != UINT64_MAX)
-		wait_ms = next_ms > now_ms ? next_ms - now_ms : 0;
-	meter_set(node->meter, METRIC_LEASE_REMAINING,
-		lease->trust_until_ms > now_ms ? (int64_t)(lease->trust_until_ms - now_ms) : 0);
-	health_set(&node->reporter, HEALTH_REDIS, lease->trust_until_ms > now_ms,
-		"no lease: Redis does not answer");
-	loop_timer_set(&node->loop, &node->member_timer, wait_ms < 1000 ? wait_ms : 1000);
-}
-
-static void poke_member(struct node *node)
-{
-	loop_timer_set(&node->loop, &node->member_timer, 0);
-}
-
-static void tell_failed(void *arg, const char *why);
-
-static void on_granted(void *ctx, uint64_t epoch)
-{
-	struct node *node = ctx;
-	enum err err = spool_set_epoch(node->spool, epoch);
-
-	log_event(node->log, err ? LOG_ERROR : LOG_INFO, "registered", LOG_U64("epoch", epoch), LOG_ERR(err),
-		LOG_END);
-	if (err)
-		tell_failed(node, "the epoch cannot be written to the spool");
-	member_epoch_is_durable(node->member, epoch, loop_boottime_ms());
-	poke_member(node);
-}
-
-static void on_lease(void *ctx, const struct lease *lease)
-{
-	struct node *node = ctx;
-
-	for (unsigned i = 0; i < node->worker_count; i++)
-		worker_set_lease(node->workers[i], lease);
-}
-
-static void on_refused(void *ctx, const char *why)
-{
-	struct node *node = ctx;
-
-	health_set(&node->reporter, HEALTH_REDIS, false, why);
-	log_event(node->log, LOG_ERROR, "registration-refused", LOG_STR("why", why), LOG_END);
-}
-
-static void on_leader(void *ctx, bool leads)
-{
-	struct node *node = ctx;
-
-	meter_set(node->meter, METRIC_LEADER, leads);
-	log_event(node->log, LOG_INFO, leads ? "leader" : "not-leader", LOG_END);
-	ticket_keeper_poke(node->ticket_keeper);
-}
-
-static void on_death(void *ctx, const struct incarnation *dead)
-{
-	struct node *node = ctx;
-
-	log_event(node->log, LOG_WARN, "node-dead", LOG_STR("node", dead->node.text),
-		LOG_U64("epoch", dead->epoch), LOG_END);
-}
-
-static void on_swept(void *ctx, unsigned moved, unsigned quarantined)
-{
-	struct node *node = ctx;
-
-	log_event(node->log, LOG_WARN, "swept", LOG_U64("moved", moved), LOG_U64("quarantined", quarantined),
-		LOG_END);
-}
-
-static void begin_drain(struct node *node);
-
-static void on_drain_wanted(void *ctx, bool drain)
-{
-	struct node *node = ctx;
-
-	log_event(node->log, LOG_WARN, drain ? "drain-wanted" : "drain-ended", LOG_END);
-	if (drain && !node->is_leaving)
-		begin_drain(node);
-}
-
-static void on_redis_ready(void *arg, const struct redis_identity *identity)
-{
-	struct node *node = arg;
-
-	meter_set(node->meter, METRIC_REDIS_UP, 1);
-	log_event(node->log, LOG_INFO, "redis-up", LOG_STR("version", identity->version),
-		LOG_STR("replication", identity->replication_id), LOG_U64("replicas", identity->replicas),
-		LOG_END);
-	if (identity->noeviction == REDIS_NO)
-		log_event(node->log, LOG_WARN, "redis-evicts", LOG_STR("policy", identity->eviction),
-			LOG_STR("cure", "set maxmemory-policy noeviction: Redis would throw mail away"),
-			LOG_END);
-	if (identity->persistent == REDIS_NO && !identity->replicas)
-		log_event(node->log, LOG_WARN, "redis-forgets",
-			LOG_STR("cure", "turn appendonly on, or add a replica: a restart of Redis loses its "
-					"copy of the mail"),
-			LOG_END);
-	member_link_ready(node->member, loop_boottime_ms());
-	poke_member(node);
-	ticket_keeper_poke(node->ticket_keeper);
-}
-
-static void on_redis_lost(void *arg, const char *why)
-{
-	struct node *node = arg;
-
-	meter_set(node->meter, METRIC_REDIS_UP, 0);
-	log_event(node->log, LOG_WARN, "redis-down", LOG_STR("why", why), LOG_END);
-	member_link_lost(node->member, loop_boottime_ms());
-	access_link_lost(&node->access);
-}
-
-/* Copies of one spool are told apart by the machine they run on. */
-static void read_host(struct node *node)
-{
-	FILE *file = fopen("/etc/machine-id", "re");
-	char id[40] = "";
-
-	if (file) {
-		if (fscanf(file, "%39s", id) != 1)
-			id[0] = '\0';
-		fclose(file);
-	}
-	if (!id[0])
-		gethostname(id, sizeof(id) - 1);
-	snprintf(node->host, sizeof(node->host), "%s", id);
-}
-
-static void format_endpoint(char *out, size_t size, const struct endpoint *endpoint)
-{
-	snprintf(out, size, strchr(endpoint->host, ':') ? "[%s]:%u" : "%s:%u", endpoint->host,
-		(unsigned)endpoint->port);
-}
-
-static void make_cluster_id(struct node *node)
-{
-	unsigned char bytes[16];
-
-	CHECK(getrandom(bytes, sizeof(bytes), 0) == (ssize_t)sizeof(bytes));
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(node->cluster_id + 2 * i, 3, "%02x", bytes[i]);
-}
-
-static void make_member(struct node *node)
-{
-	const struct settings *settings = node->settings;
-	const struct member_owner owner = { node, on_granted, on_lease, on_refused, on_leader, on_death,
-		on_swept, on_drain_wanted };
-	struct member_options options = {
-		.name = settings->node.name,
-		.host = node->host,
-		.address = node->address,
-		.admin_address = node->admin_address,
-		.version = SKEIN_VERSION,
-		.cluster_id = node->cluster_id,
-		.epoch = spool_epoch(node->spool),
-		.ttl_ms = settings->lease.ttl_ms,
-		.renew_ms = settings->lease.renew_ms,
-		.margin_ms = settings->lease.margin_ms,
-		.shards = (unsigned)settings->redis.shards,
-		.wait_max_ms = settings->retry.max_ms,
-		.takeovers_max = (unsigned)settings->cluster.takeovers_max,
-	};
-
-	CHECK(node_uuid_parse(span_of_str(spool_uuid(node->spool)), &options.uuid));
-	read_host(node);
-	make_cluster_id(node);
-	if (settings->listeners.count)
-		format_endpoint(node->address, sizeof(node->address), &settings->listeners.items[0].address);
-	if (settings->admin.listen.host[0])
-		format_endpoint(node->admin_address, sizeof(node->admin_address), &settings->admin.listen);
-	node->member = member_new(&options, redis_conn_link(node->redis), &owner);
-}
-
-static void keep_ticket_keys(struct node *node)
-{
-	const struct ticket_keeper_options options = {
-		.loop = &node->loop,
-		.log = node->log,
-		.tickets = node->server_tls.tickets,
-		.lifetime_ms = node->settings->tls.ticket_lifetime_ms,
-		.link = node->redis ? redis_conn_link(node->redis) : NULL,
-		.member = node->member,
-		.keys = node->access.cluster_keys,
-	};
-
-	node->ticket_keeper = ticket_keeper_new(&options);
-}
-
-static void join_cluster(struct node *node)
-{
-	static const struct redis_conn_callbacks callbacks = { on_redis_ready, on_redis_lost };
-	struct redis_conn_options options;
-
-	if (!node->settings->redis.address.host[0])
-		return;
-	worker_redis_options(&options, node->settings, node->redis_password, &node->redis_tls);
-	node->redis = redis_conn_new(&node->loop, &options, &callbacks, node);
-	make_member(node);
-	health_require_redis(node->health, node->settings->redundancy == REDUNDANCY_REQUIRED);
-	loop_timer_set(&node->loop, &node->member_timer, 0);
 }
 
 /* --- what workers report ------------------------------------------------------------------------ */
@@ -375,7 +94,7 @@ static void on_worker_fenced(void *arg)
 	log_event(node->log, LOG_WARN, "fenced", LOG_U64("epoch", report->epoch), LOG_END);
 	if (node->member)
 		member_fenced(node->member, report->epoch, report->fence, loop_boottime_ms());
-	poke_member(node);
+	membership_poke(node);
 	mem_free(report);
 }
 
@@ -384,8 +103,7 @@ static void tell_fenced(void *arg, uint64_t epoch, uint64_t fence)
 	tell_node(arg, on_worker_fenced, 0, epoch, fence);
 }
 
-/* What a failed write left on the disk is unknown: another node goes on with the mail. */
-static void tell_failed(void *arg, const char *why)
+void node_fail(void *arg, const char *why)
 {
 	(void)arg;
 	fprintf(stderr, "skeind: %s: this node ends, so that others take its mail over\n", why);
@@ -393,30 +111,6 @@ static void tell_failed(void *arg, const char *why)
 }
 
 /* --- the end ------------------------------------------------------------------------------------ */
-
-static void on_said_goodbye(void *arg, const struct outcome *outcome)
-{
-	struct node *node = arg;
-
-	(void)outcome;
-	loop_stop(&node->loop);
-}
-
-/* A node that says goodbye is swept at once instead of after its lease. */
-static void say_goodbye(struct node *node)
-{
-	struct registry_kill args = { .left = true };
-	bool sent = false;
-
-	if (node->member && member_lease(node->member)->epoch) {
-		CHECK(node_uuid_parse(span_of_str(spool_uuid(node->spool)), &args.node.node));
-		args.node.epoch = member_lease(node->member)->epoch;
-		args.counter = member_counter(node->member);
-		sent = registry_kill(
-			redis_conn_link(node->redis), &args, loop_boottime_ms(), on_said_goodbye, node);
-	}
-	loop_timer_set(&node->loop, &node->leave_timer, sent ? 1000 : 0);
-}
 
 static void on_worker_drained(void *arg)
 {
@@ -427,7 +121,7 @@ static void on_worker_drained(void *arg)
 	if (node->drained >= node->worker_count) {
 		log_event(node->log, LOG_INFO, "drained", LOG_END);
 		if (node->is_leaving)
-			say_goodbye(node);
+			membership_say_goodbye(node);
 	}
 	mem_free(report);
 }
@@ -454,8 +148,7 @@ static void on_leave_timer(void *arg)
 		drain_workers(node);
 }
 
-/* Not ready first: whoever balances gets the time to look. */
-static void begin_drain(struct node *node)
+void node_begin_drain(struct node *node)
 {
 	health_set_phase(node->health, HEALTH_DRAINING);
 	node->drained = 0;
@@ -472,7 +165,7 @@ static void on_terminate(uv_signal_t *handle, int number)
 		return;
 	}
 	node->is_leaving = true;
-	begin_drain(node);
+	node_begin_drain(node);
 }
 
 /* --- reload ------------------------------------------------------------------------------------- */
@@ -664,7 +357,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.redis_tls = &node->redis_tls,
 		.hop_tls = node->hop_tls,
 		.redis_password = node->redis_password,
-		.events = { node, tell_asserted, tell_fenced, tell_failed, tell_drained },
+		.events = { node, tell_asserted, tell_fenced, node_fail, tell_drained },
 	};
 	size_t removed = 0;
 	enum err err = redistribute_journals(node->spool, node->settings, node->worker_count, why);
@@ -719,7 +412,7 @@ static void prepare(struct node *node)
 {
 	raise_descriptor_limit();
 	CHECK(loop_init(&node->loop) == ERR_OK);
-	loop_timer_init(&node->member_timer, on_member_timer, node);
+	membership_init(node);
 	loop_timer_init(&node->start_timer, on_start_patience, node);
 	loop_timer_init(&node->disk_timer, on_disk_timer, node);
 	loop_timer_init(&node->leave_timer, on_leave_timer, node);
@@ -777,13 +470,28 @@ static enum err build(struct node *node, struct buf *why)
 	return err;
 }
 
+static void keep_ticket_keys(struct node *node)
+{
+	const struct ticket_keeper_options options = {
+		.loop = &node->loop,
+		.log = node->log,
+		.tickets = node->server_tls.tickets,
+		.lifetime_ms = node->settings->tls.ticket_lifetime_ms,
+		.link = node->redis ? redis_conn_link(node->redis) : NULL,
+		.member = node->member,
+		.keys = node->access.cluster_keys,
+	};
+
+	node->ticket_keeper = ticket_keeper_new(&options);
+}
+
 static void run(struct node *node)
 {
 	start_signal(node, 0, SIGTERM, on_terminate);
 	start_signal(node, 1, SIGINT, on_terminate);
 	start_signal(node, 2, SIGHUP, on_reload);
 	on_disk_timer(node);
-	join_cluster(node);
+	membership_join(node);
 	access_start(&node->access, node->redis ? redis_conn_link(node->redis) : NULL);
 	keep_ticket_keys(node);
 	log_event(node->log, LOG_INFO, "started", LOG_STR("version", SKEIN_VERSION),
