@@ -17,7 +17,6 @@ from lab import ports  # noqa: E402
 from lab.cluster import Cluster, build_folder  # noqa: E402
 
 from directory_lab import DirectoryLab  # noqa: E402
-from more_sinks import MoreSink  # noqa: E402
 from postfix import Postfix, why_not  # noqa: E402
 
 # What no log may hold, whatever a test does to a node.
@@ -85,20 +84,6 @@ def cluster(new_cluster):
 def alone(new_cluster):
     """One node without Redis, and a sink."""
     return new_cluster(nodes=1, redis=False, balancer=False)
-
-
-@pytest.fixture
-def more_sinks(new_cluster):
-    """make(cluster, name, address=) -> one more next hop, until the end of the test."""
-    made = []
-
-    def make(*args, **options):
-        made.append(MoreSink(*args, **options))
-        return made[-1]
-
-    yield make
-    for sink in made:
-        sink.stop()
 
 
 @pytest.fixture

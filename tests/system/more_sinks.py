@@ -10,7 +10,7 @@ ALLOW = "clients:\n  - {name: here, match: {network: 127.0.0.0/8}, effect: allow
 
 
 class MoreSink:
-    """One of the cluster's processes; the fixture `more_sinks` makes and ends it."""
+    """One of the cluster's processes: it ends with the cluster."""
 
     def __init__(self, cluster, name, address=None, ports=1, certificate=None, arguments=()):
         """`certificate`: (certificate, key), files; not given: the cluster's; (): no TLS."""
@@ -30,10 +30,6 @@ class MoreSink:
 
     def tags(self):
         return [record["tag"] for record in self.control.records()]
-
-    def stop(self):
-        if self.part.process:
-            self.part.kill()
 
 
 def target(address, **more):

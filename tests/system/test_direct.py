@@ -3,7 +3,7 @@ import pytest
 from lab.wait import until
 
 from dns_lab import DnsLab, Zone
-from more_sinks import ALLOW, apply
+from more_sinks import ALLOW, MoreSink, apply
 from support import new_tag, send, until_report
 
 ZONES = {
@@ -33,13 +33,13 @@ def names(tmp_path_factory):
 
 
 @pytest.fixture
-def direct(new_cluster, more_sinks, names):
+def direct(new_cluster, names):
     """(cluster, node, its sink as mx1, another as mx2): mail goes to port N of whatever the DNS names."""
     cluster = new_cluster(nodes=1, balancer=False, settings={
         "dns": {"servers": [names.server], "trust_anchor": str(names.anchor)},
         "node": {"hostname": "relay.good.example"}})
     port = cluster.record["sink"].rpartition(":")[2]
-    second = more_sinks(cluster, "second", address=f"127.0.0.2:{port}")
+    second = MoreSink(cluster, "second", address=f"127.0.0.2:{port}")
     apply(cluster, ALLOW + f"routes: [ {{ name: net, to: [{{ direct: true, port: {port} }}] }} ]\n")
     return cluster, cluster.nodes[1], cluster.sink, second.control
 
@@ -90,9 +90,9 @@ def test_answers_that_were_forged_are_not_used_and_mail_waits(direct):
     assert not any(record["tag"] == tag for sink in sinks for record in sink.records())
 
 
-def test_a_service_record_names_host_and_port(new_cluster, more_sinks, tmp_path):
+def test_a_service_record_names_host_and_port(new_cluster, tmp_path):
     cluster = new_cluster(nodes=1, balancer=False)
-    second = more_sinks(cluster, "second")
+    second = MoreSink(cluster, "second")
     port = second.address.rpartition(":")[2]
     names = DnsLab(tmp_path / "dns", {"srv.example": Zone(f"_smtp._tcp SRV 1 0 {port} host\nhost A 127.0.0.1\n")})
     try:

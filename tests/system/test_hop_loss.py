@@ -8,7 +8,7 @@ from lab.burst import Burst
 from lab.wait import until
 import pytest
 
-from more_sinks import ALLOW, apply, target
+from more_sinks import ALLOW, MoreSink, apply, target
 from support import new_tag, send
 
 COUNT = 1000
@@ -19,10 +19,10 @@ SECONDS = 5
 class Pair:
     """A node, its first hop, and the second."""
 
-    def __init__(self, new_cluster, more_sinks, first=None):
+    def __init__(self, new_cluster, first=None):
         self.cluster = new_cluster(nodes=1, balancer=False)
         self.node = self.cluster.nodes[1]
-        self.second = more_sinks(self.cluster, "second")
+        self.second = MoreSink(self.cluster, "second")
         first = first or self.cluster.record["sink"]
         apply(self.cluster, ALLOW + f"""routes: [ {{ name: all, to: [{target(first)}, {target(self.second.address)}] }} ]
 """)
@@ -69,8 +69,8 @@ class Pair:
         return sum(arrivals.count(tag) - 1 for tag in tags)
 
 
-def test_a_killed_hop(new_cluster, more_sinks, record_property):
-    pair = Pair(new_cluster, more_sinks)
+def test_a_killed_hop(new_cluster, record_property):
+    pair = Pair(new_cluster)
     burst = pair.wait_at_first()
     began = time.monotonic()
     pair.cluster.sink_part.kill()
@@ -78,9 +78,9 @@ def test_a_killed_hop(new_cluster, more_sinks, record_property):
     assert pair.until_all_arrived(burst) <= IN_FLIGHT
 
 
-def test_a_hop_that_stands_still(new_cluster, more_sinks, record_property):
+def test_a_hop_that_stands_still(new_cluster, record_property):
     """It takes connections and says nothing any more, as a machine that has lost its disk."""
-    pair = Pair(new_cluster, more_sinks)
+    pair = Pair(new_cluster)
     burst = pair.wait_at_first()
     began = time.monotonic()
     pair.cluster.sink_part.pause()
@@ -107,9 +107,9 @@ def silence():
         yield f"127.0.0.1:{address[1]}"
 
 
-def test_a_hop_that_drops_everything(new_cluster, more_sinks, record_property):
+def test_a_hop_that_drops_everything(new_cluster, record_property):
     with silence() as address:
-        pair = Pair(new_cluster, more_sinks, address)
+        pair = Pair(new_cluster, address)
         pair.until_claimed()
         burst = Burst(pair.node.smtp, COUNT, connections=20).run()
         began = time.monotonic()

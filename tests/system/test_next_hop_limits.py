@@ -6,7 +6,7 @@ import pytest
 from lab.burst import Burst
 from lab.wait import until
 
-from more_sinks import ALLOW, apply, target
+from more_sinks import ALLOW, MoreSink, apply, target
 from support import new_tag, send, settle
 from test_node_loss import slowness
 
@@ -96,10 +96,10 @@ def test_a_flood_at_the_rate_does_not_delay_another_sender(new_cluster, count):
     assert spent < 600
 
 
-def test_what_one_node_finds_out_spares_the_others(new_cluster, more_sinks):
+def test_what_one_node_finds_out_spares_the_others(new_cluster):
     cluster = new_cluster(balancer=False)
     until_all_know_all(cluster)
-    hop = more_sinks(cluster, "hop")
+    hop = MoreSink(cluster, "hop")
     limit(cluster, BREAKER, hop)
     one, two, three = cluster.nodes.values()
 

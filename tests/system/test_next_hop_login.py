@@ -13,7 +13,7 @@ from test_skeinctl import CTL
 
 from authority import Authority
 from https_server import HttpsServer
-from more_sinks import ALLOW, apply, target
+from more_sinks import ALLOW, MoreSink, apply, target
 from support import new_tag, send
 
 USER, PASSWORD, OTHER = "relay@acme.example", "correct horse battery staple", "another horse entirely"
@@ -27,13 +27,13 @@ def fixture_key(tmp_path):
 
 
 @pytest.fixture(name="make")
-def fixture_make(new_cluster, more_sinks, key):
+def fixture_make(new_cluster, key):
     """make(mechanism, ...) -> (cluster, sink): all mail goes to a sink that wants a login."""
     made = []
 
     def make(mechanism="auto", nodes=1, secret=PASSWORD, good=PASSWORD, breaker="", **where):
         cluster = new_cluster(nodes=nodes, balancer=False, settings={"cluster": {"key_file": str(key)}})
-        sink = more_sinks(cluster, "provider")
+        sink = MoreSink(cluster, "provider")
         sink.control.ask(accounts={USER: [good]})
         if secret:
             set_secret(cluster, key, secret)
@@ -177,10 +177,10 @@ def fixture_certificate(authority):
     return authority.issue("mail", f"DNS:{NAME},IP:127.0.0.1")
 
 
-def test_over_tls_from_the_first_byte_with_a_certificate_that_is_verified(new_cluster, more_sinks, key, authority, certificate):
+def test_over_tls_from_the_first_byte_with_a_certificate_that_is_verified(new_cluster, key, authority, certificate):
     cluster = new_cluster(nodes=1, balancer=False,
                           settings={"cluster": {"key_file": str(key)}, "route": {"ca": authority.certificate}})
-    sink = more_sinks(cluster, "provider", certificate=certificate, arguments=["--tls-first"])
+    sink = MoreSink(cluster, "provider", certificate=certificate, arguments=["--tls-first"])
     sink.control.ask(accounts={USER: [PASSWORD]})
     set_secret(cluster, key, PASSWORD)
     apply(cluster, ALLOW + f"""credentials:
@@ -191,10 +191,10 @@ routes: [ {{ name: all, to: [{target(sink.address, tls="verify", tls_first="true
     assert until_at(sink, tag)["user"] == USER
 
 
-def test_a_host_with_another_name_never_sees_the_password(new_cluster, more_sinks, key, authority, certificate):
+def test_a_host_with_another_name_never_sees_the_password(new_cluster, key, authority, certificate):
     cluster = new_cluster(nodes=1, balancer=False,
                           settings={"cluster": {"key_file": str(key)}, "route": {"ca": authority.certificate}})
-    sink = more_sinks(cluster, "provider", certificate=certificate)
+    sink = MoreSink(cluster, "provider", certificate=certificate)
     sink.control.ask(accounts={USER: [PASSWORD]})
     set_secret(cluster, key, PASSWORD)
     apply(cluster, ALLOW + f"""credentials:
@@ -233,14 +233,14 @@ class TokenServer:
 
 
 @pytest.fixture(name="office")
-def fixture_office(new_cluster, more_sinks, key, authority, certificate):
+def fixture_office(new_cluster, key, authority, certificate):
     """make(...) -> (cluster, sink, tokens)"""
     made = []
 
     def make(nodes=1, secret=PASSWORD):
         cluster = new_cluster(nodes=nodes, balancer=False, settings={
             "cluster": {"key_file": str(key)}, "route": {"ca": authority.certificate, "token_ca": authority.certificate}})
-        sink = more_sinks(cluster, "office", certificate=certificate)
+        sink = MoreSink(cluster, "office", certificate=certificate)
         sink.control.ask(accounts={USER: ["nothing yet"]}, mechanisms=["PLAIN", "XOAUTH2"])
         tokens = TokenServer(certificate, sink)
         set_secret(cluster, key, secret, "office-client")

@@ -2,7 +2,7 @@
 from lab.burst import Burst
 from lab.wait import until
 
-from more_sinks import ALLOW, apply, target
+from more_sinks import ALLOW, MoreSink, apply, target
 from support import new_tag, send, settle
 
 ELSEWHERE = "other.skein.test"
@@ -12,9 +12,9 @@ def until_at(sink, tag, seconds=30):
     until(lambda: tag in sink.tags(), seconds, f"{tag} arrives at {sink.part.name}")
 
 
-def test_recipients_go_where_the_first_route_that_matches_says(new_cluster, more_sinks):
+def test_recipients_go_where_the_first_route_that_matches_says(new_cluster):
     cluster = new_cluster(nodes=1, balancer=False)
-    first, second = more_sinks(cluster, "first"), more_sinks(cluster, "second")
+    first, second = MoreSink(cluster, "first"), MoreSink(cluster, "second")
     apply(cluster, ALLOW + f"""routes:
   - {{ name: by-sender, match: {{ sender: boss@client.skein.test }}, to: [{target(second.address)}] }}
   - {{ name: by-domain, match: {{ recipient: {ELSEWHERE} }}, to: [{target(first.address)}] }}
@@ -35,9 +35,9 @@ def test_recipients_go_where_the_first_route_that_matches_says(new_cluster, more
     assert boss not in first.tags()
 
 
-def test_what_waits_follows_a_new_policy(new_cluster, more_sinks):
+def test_what_waits_follows_a_new_policy(new_cluster):
     cluster = new_cluster(nodes=2)
-    second = more_sinks(cluster, "second")
+    second = MoreSink(cluster, "second")
     cluster.sink.rules({"stage": "connect", "do": "hang"})
     burst = Burst(cluster.record["lb"], 100, connections=5).run()
     assert len(burst.acknowledged) == 100
@@ -46,9 +46,9 @@ def test_what_waits_follows_a_new_policy(new_cluster, more_sinks):
     cluster.sink.rules()
 
 
-def test_a_hop_that_cannot_hands_the_message_to_the_next_in_the_same_attempt(new_cluster, more_sinks):
+def test_a_hop_that_cannot_hands_the_message_to_the_next_in_the_same_attempt(new_cluster):
     cluster = new_cluster(nodes=1, balancer=False)
-    second = more_sinks(cluster, "second")
+    second = MoreSink(cluster, "second")
     apply(cluster, ALLOW + f"""routes: [ {{ name: all, to: [{target(cluster.record["sink"])}, {target(second.address)}] }} ]
 """)
     for rule in ({"stage": "mail", "do": "reply 451 4.3.0 Not now"}, {"stage": "data", "do": "close"},
@@ -65,9 +65,9 @@ def test_a_hop_that_cannot_hands_the_message_to_the_next_in_the_same_attempt(new
     assert tag not in second.tags()
 
 
-def test_weights_share_the_work(new_cluster, more_sinks):
+def test_weights_share_the_work(new_cluster):
     cluster = new_cluster(nodes=1, balancer=False)
-    second = more_sinks(cluster, "second")
+    second = MoreSink(cluster, "second")
     apply(cluster, ALLOW + f"""routes:
   - name: all
     order: weighted

@@ -9,7 +9,7 @@ from lab.wait import until
 from authority import Authority, tlsa
 from dns_lab import DnsLab, Zone
 from https_server import HttpsServer
-from more_sinks import ALLOW, apply
+from more_sinks import ALLOW, MoreSink, apply
 from support import new_tag, send
 
 NAME = "mail.skein.test"
@@ -80,8 +80,8 @@ CASES = [
 
 
 @pytest.mark.parametrize("level, shown, result", CASES)
-def test_each_level_takes_what_it_should(relay, more_sinks, certificates, level, shown, result):
-    sink = more_sinks(relay, "other", certificate=certificates[shown])
+def test_each_level_takes_what_it_should(relay, certificates, level, shown, result):
+    sink = MoreSink(relay, "other", certificate=certificates[shown])
     one_route(relay, to(sink, level, tls_name=NAME))
     tag = new_tag()
     send(relay.nodes[1].smtp, tag=tag)
@@ -93,8 +93,8 @@ def test_each_level_takes_what_it_should(relay, more_sinks, certificates, level,
 
 
 @pytest.mark.parametrize("shown, result", [("good", "tls"), ("other-name", "hostname mismatch")])
-def test_tls_from_the_first_byte_is_verified_too(relay, more_sinks, certificates, shown, result):
-    sink = more_sinks(relay, "other", certificate=certificates[shown], arguments=["--tls-first"])
+def test_tls_from_the_first_byte_is_verified_too(relay, certificates, shown, result):
+    sink = MoreSink(relay, "other", certificate=certificates[shown], arguments=["--tls-first"])
     one_route(relay, to(sink, "verify", tls_name=NAME, tls_first="true"))
     tag = new_tag()
     send(relay.nodes[1].smtp, tag=tag)
@@ -106,19 +106,19 @@ def test_tls_from_the_first_byte_is_verified_too(relay, more_sinks, certificates
 
 
 @pytest.mark.parametrize("alt_names, result", [("IP:127.0.0.2", "tls"), ("IP:127.0.0.3", "IP address mismatch")])
-def test_next_hops_of_the_settings_are_verified_too(new_cluster, more_sinks, authority, alt_names, result):
+def test_next_hops_of_the_settings_are_verified_too(new_cluster, authority, alt_names, result):
     port = free_port()
     cluster = new_cluster(nodes=1, balancer=False, settings={"route": {
         "ca": authority.certificate, "next_hops": [{"host": HOP, "port": port, "tls": "verify"}]}})
-    sink = more_sinks(cluster, "other", address=f"{HOP}:{port}", certificate=authority.issue("address", alt_names))
+    sink = MoreSink(cluster, "other", address=f"{HOP}:{port}", certificate=authority.issue("address", alt_names))
     check(cluster.nodes[1], sink, "sink.skein.test", result)
 
 
 @pytest.mark.sanitize
-def test_a_hop_without_the_security_asked_for_is_passed_over(relay, more_sinks, certificates):
-    wrong = more_sinks(relay, "wrong", certificate=certificates["other-name"])
-    plain = more_sinks(relay, "plain", certificate=())
-    good = more_sinks(relay, "good", certificate=certificates["good"])
+def test_a_hop_without_the_security_asked_for_is_passed_over(relay, certificates):
+    wrong = MoreSink(relay, "wrong", certificate=certificates["other-name"])
+    plain = MoreSink(relay, "plain", certificate=())
+    good = MoreSink(relay, "good", certificate=certificates["good"])
     one_route(relay, *(to(sink, "verify", tls_name=NAME) for sink in (wrong, plain, good)))
     tag = new_tag()
     send(relay.nodes[1].smtp, tag=tag)
@@ -175,12 +175,12 @@ def dane(authority, tmp_path_factory):
     lab.stop()
 
 
-def start_direct(new_cluster, more_sinks, names, authority, level, shown):
+def start_direct(new_cluster, names, authority, level, shown):
     """(node, the only hop there is)"""
     lab, port, made = names
     cluster = new_cluster(nodes=1, balancer=False, settings={
         "dns": {"servers": [lab.server], "trust_anchor": str(lab.anchor)}, "route": {"ca": authority.certificate}})
-    sink = more_sinks(cluster, "mx", address=f"{HOP}:{port}", certificate=made[shown])
+    sink = MoreSink(cluster, "mx", address=f"{HOP}:{port}", certificate=made[shown])
     apply(cluster, ALLOW + f"routes: [ {{ name: net, to: [{{ direct: true, port: {port}, tls: {level} }}] }} ]\n")
     return cluster.nodes[1], sink
 
@@ -219,8 +219,8 @@ DANE_CASES = [
 
 
 @pytest.mark.parametrize("level, domain, shown, result", DANE_CASES)
-def test_a_host_must_be_what_its_tlsa_records_say(new_cluster, more_sinks, dane, authority, level, domain, shown, result):
-    node, sink = start_direct(new_cluster, more_sinks, dane, authority, level, shown)
+def test_a_host_must_be_what_its_tlsa_records_say(new_cluster, dane, authority, level, domain, shown, result):
+    node, sink = start_direct(new_cluster, dane, authority, level, shown)
     check(node, sink, domain, result)
 
 
@@ -332,15 +332,15 @@ COUNTED = {
 
 
 @pytest.mark.parametrize("level, domain, shown, result", STS_CASES)
-def test_a_host_must_be_what_the_domains_policy_says(new_cluster, more_sinks, sts, authority, level, domain, shown, result):
-    node, sink = start_direct(new_cluster, more_sinks, sts, authority, level, shown)
+def test_a_host_must_be_what_the_domains_policy_says(new_cluster, sts, authority, level, domain, shown, result):
+    node, sink = start_direct(new_cluster, sts, authority, level, shown)
     check(node, sink, f"{domain}.example", result)
     if (domain, shown) in COUNTED:
         assert node.metric(f'skein_tls_results_total{{result="{COUNTED[domain, shown]}"}}') >= 1
 
 
-def test_a_policy_ends_with_its_age_and_no_sooner(new_cluster, more_sinks, sts, authority, policies):
-    node, sink = start_direct(new_cluster, more_sinks, sts, authority, "mta-sts", "none")
+def test_a_policy_ends_with_its_age_and_no_sooner(new_cluster, sts, authority, policies):
+    node, sink = start_direct(new_cluster, sts, authority, "mta-sts", "none")
     tag = new_tag()
     send(node.smtp, recipients=["b@short.example"], tag=tag)
     until_put_off(node, "TLS is required and not offered")
@@ -351,8 +351,8 @@ def test_a_policy_ends_with_its_age_and_no_sooner(new_cluster, more_sinks, sts, 
     assert ("GET", "/.well-known/mta-sts.txt") in policies[0].asked
 
 
-def test_a_policy_is_fetched_again_while_it_counts(new_cluster, more_sinks, sts, authority):
-    node, sink = start_direct(new_cluster, more_sinks, sts, authority, "mta-sts", "none")
+def test_a_policy_is_fetched_again_while_it_counts(new_cluster, sts, authority):
+    node, sink = start_direct(new_cluster, sts, authority, "mta-sts", "none")
     routes = ", ".join(f"{{ name: {name}, match: {{ recipient: {name}.example }}, "
                        f"to: [{{ mx: changed.example, port: {sts[1]}, tls: mta-sts }}] }}" for name in ("one", "two"))
     apply(node.cluster, ALLOW + f"routes: [ {routes} ]\n")
@@ -369,8 +369,8 @@ def test_a_policy_is_fetched_again_while_it_counts(new_cluster, more_sinks, sts,
 
 
 @pytest.mark.sanitize
-def test_a_policy_is_fetched_once_and_for_all_workers(new_cluster, more_sinks, sts, authority, policies):
-    node, sink = start_direct(new_cluster, more_sinks, sts, authority, "mta-sts", "good")
+def test_a_policy_is_fetched_once_and_for_all_workers(new_cluster, sts, authority, policies):
+    node, sink = start_direct(new_cluster, sts, authority, "mta-sts", "good")
     check(node, sink, "enforce.example", "tls")
     before = len(policies[0].asked)
     for _ in range(10):

@@ -254,10 +254,9 @@ class Cluster:
         return node
 
     def down(self):
-        """Ends what runs and removes the folder."""
-        for part in self.parts():
-            if part.process:
-                part.kill()
+        """Ends what runs, whoever started it, and removes the folder."""
+        for record in self.processes.values():
+            Process.load(record).kill()
         ports.release(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.record = None

@@ -231,9 +231,13 @@ class Session(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.is_tls = True
         try:
-            self.transport = await loop.start_tls(self.transport, self, self.sink.tls, server_side=True)
+            transport = await loop.start_tls(self.transport, self, self.sink.tls, server_side=True)
         except (OSError, ssl.SSLError):
+            transport = None
+        if transport is None:  # The client left during the handshake: connection_lost() may not come any more.
+            self.sink.open.discard(self)
             return
+        self.transport = transport
         self.is_stopped = False
         self.advance()  # A quick client sends its EHLO along with the end of the handshake.
 
@@ -462,8 +466,8 @@ async def _serve_control(sink, reader, writer):
     while line := await reader.readline():
         try:
             answer = sink.control(json.loads(line))
-        except (BadRule, TypeError, ValueError) as error:
-            answer = {"error": str(error)}
+        except Exception as error:
+            answer = {"error": str(error) if isinstance(error, (BadRule, ValueError)) else repr(error)}
         writer.write(json.dumps(answer).encode() + b"\n")
     writer.close()
 
