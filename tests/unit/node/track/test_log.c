@@ -104,7 +104,11 @@ static void a_level_that_is_off_costs_nothing_and_may_change(void **state)
 	assert_int_equal(count_in(log_path, "coarse"), 1);
 }
 
+#ifdef __SANITIZE_THREAD__
+enum { THREADS = 4, LINES = 2000 };
+#else
 enum { THREADS = 4, LINES = 20000 };
+#endif
 
 static void *log_many(void *arg)
 {
