@@ -108,7 +108,7 @@ struct route_text {
 	enum route_order order;
 	uint64_t connections, cluster_connections, messages_per_connection, recipients_max, priority;
 	struct rate_text rate; /* rate "": none */
-	bool is_cut_through;
+	bool is_chunking, is_cut_through;
 	struct {
 		uint64_t connect_ms, greeting_ms, command_ms, data_ms, body_ms, dot_ms, quit_ms;
 	} timeout;

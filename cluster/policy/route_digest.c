@@ -88,6 +88,7 @@ static void add_pace(struct policy_routes_digest *digest, const struct route *ro
 		route->messages_per_connection,
 		route->recipients_max,
 		route->priority,
+		route->chunking,
 		route->cut_through,
 		route->timeout.connect_ms,
 		route->timeout.greeting_ms,

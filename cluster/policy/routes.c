@@ -120,6 +120,7 @@ static void compile_bounds(struct route *route, const struct route_text *text)
 	route->messages_per_connection = (unsigned)text->messages_per_connection;
 	route->recipients_max = (unsigned)text->recipients_max;
 	route->priority = (unsigned)text->priority;
+	route->chunking = text->is_chunking;
 	route->cut_through = text->is_cut_through;
 }
 

@@ -160,6 +160,8 @@ static const struct setting_row route_rows[] = {
 		.help = "Recipients in one transaction. More are sent in several." },
 	{ "priority", "5", INTEGER(0, ROUTE_PRIORITY_MAX), IN_ROUTE(priority),
 		.help = "Where several routes wait, the higher goes first." },
+	{ "chunking", "true", BOOL, IN_ROUTE(is_chunking),
+		.help = "BDAT (RFC 3030) where the hop offers CHUNKING and PIPELINING." },
 	{ "cut_through", "false", BOOL, IN_ROUTE(is_cut_through),
 		.help = "Pass it on while the client waits." },
 	{ "timeout.connect", "30s", DURATION(100 * MS, 10 * MINUTES), IN_ROUTE(timeout.connect_ms),

@@ -184,6 +184,8 @@ static const struct setting_row rows[] = {
 		RELOADABLE, .help = "Messages sent on one connection before it is closed." },
 	{ "route.recipients_max", "100", INTEGER(1, 10000), AT(route.recipients_max), RELOADABLE,
 		.help = "Recipients in one outgoing transaction. More are sent in several." },
+	{ "route.chunking", "true", BOOL, AT(route.chunking), RELOADABLE,
+		.help = "Send bodies by BDAT (RFC 3030) where the hop offers CHUNKING and PIPELINING." },
 	{ "route.cut_through", "false", BOOL, AT(route.cut_through), RELOADABLE,
 		.help = "Pass a message on while its client waits; custody only where that fails. See "
 			"docs/delivery.md." },

@@ -108,7 +108,7 @@ struct settings {
 		uint64_t connections; /* per worker and hop */
 		uint64_t messages_per_connection;
 		uint64_t recipients_max; /* in one envelope */
-		bool cut_through;
+		bool chunking, cut_through;
 		const char *ca, *token_ca; /* PEM; "": the system's */
 		struct {
 			uint64_t connect_ms; /* TCP and TLS */

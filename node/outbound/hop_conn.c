@@ -409,6 +409,7 @@ static struct smtp_client_options client_options(const struct hop *hop)
 
 	options.tls = transport_starttls(&hop->transport);
 	options.is_secure_from_start = transport_is_tls_first(&hop->transport);
+	options.uses_chunking = route->chunking;
 	options.timeouts = (struct smtp_client_timeouts){
 		.greeting_ms = route->timeout.greeting_ms,
 		.ehlo_ms = route->timeout.command_ms,

@@ -48,6 +48,7 @@ static void fill_fallback(struct route *route, const struct settings *settings)
 	route->connections = (unsigned)settings->route.connections;
 	route->messages_per_connection = (unsigned)settings->route.messages_per_connection;
 	route->recipients_max = (unsigned)settings->route.recipients_max;
+	route->chunking = settings->route.chunking;
 	route->cut_through = settings->route.cut_through;
 	route->rewrite = (struct route_rewrite){
 		.from_domain = "", .sender_domain = "", .return_domain = "", .return_secret = ""

@@ -36,6 +36,8 @@ static const struct {
 
 /* One in progress, and one chained behind its body. */
 enum { DELIVERIES_MAX = 2 };
+/* A larger body goes in more than one. */
+enum { CHUNK_BYTES = 32 * 1024 };
 
 struct smtp_client {
 	struct smtp_client_options options;
@@ -49,6 +51,7 @@ struct smtp_client {
 	uint64_t sent_count; /* transactions that the hop has seen */
 	uint64_t reply_count;
 	struct dot_encoder encoder;
+	struct buf chunk;               /* the next one, as far as it is there */
 	enum smtp_client_event pending; /* to be told after what the deliveries have to tell; MORE: none */
 	enum smtp_client_failure failure;
 	struct verdict failure_reply;
@@ -108,6 +111,7 @@ void smtp_client_free(struct smtp_client **client)
 	for (size_t i = 0; i < DELIVERIES_MAX; i++)
 		delivery_fini(&(*client)->deliveries[i]);
 	reply_parser_fini(&(*client)->parser);
+	buf_fini(&(*client)->chunk);
 	mem_free((char *)(*client)->options.helo);
 	wipe_and_free((*client)->options.credentials.user);
 	wipe_and_free((*client)->options.credentials.password);
@@ -246,7 +250,7 @@ static void on_delivery_reply(struct smtp_client *client, const struct verdict *
 	case REACTION_NONE:
 		break;
 	case REACTION_BODY_WANTED:
-		client->encoder = (struct dot_encoder){ 0 };
+		client->encoder = (struct dot_encoder){ .has_no_dots = delivery->is_chunked };
 		client->pending = SMTP_CLIENT_BODY_WANTED;
 		break;
 	case REACTION_GARBAGE:
@@ -255,6 +259,9 @@ static void on_delivery_reply(struct smtp_client *client, const struct verdict *
 	case REACTION_REFUSED:
 		fail(client, SMTP_FAILURE_REFUSED, reply);
 		break;
+	case REACTION_CHUNK_REFUSED:
+		fail(client, SMTP_FAILURE_CHUNK, reply);
+		break;
 	}
 }
 
@@ -262,7 +269,7 @@ static void on_delivery_reply(struct smtp_client *client, const struct verdict *
 static void on_closing(struct smtp_client *client, const struct verdict *reply, struct buf *out)
 {
 	if (client->phase == PHASE_READY && reply->stage == SMTP_STAGE_DOT)
-		on_delivery_reply(client, reply, out);
+		delivery_on_reply(&client->deliveries[0], &client->caps, reply, out);
 	fail(client, SMTP_FAILURE_CLOSING, reply);
 }
 
@@ -444,7 +451,7 @@ void smtp_client_start(
 
 	CHECK(smtp_client_can_start(client));
 	client->delivery_count++;
-	delivery_begin(delivery, &client->caps, transaction, out);
+	delivery_begin(delivery, &client->caps, client->options.uses_chunking, transaction, out);
 	if (delivery_awaits_reply(delivery))
 		client->sent_count++;
 }
@@ -455,16 +462,39 @@ static bool wants_body(const struct smtp_client *client)
 	       client->deliveries[0].step == DELIVERY_BODY;
 }
 
+static void write_chunk(struct smtp_client *client, const char *last, struct buf *out)
+{
+	struct span chunk = buf_span(&client->chunk);
+
+	buf_printf(out, "BDAT %zu%s\r\n", chunk.len, last);
+	buf_append(out, chunk);
+	buf_clear(&client->chunk);
+	if (*last) /* who knows when there is another body */
+		buf_fini(&client->chunk);
+}
+
 void smtp_client_body(struct smtp_client *client, struct span piece, struct buf *out)
 {
 	CHECK(wants_body(client));
-	dot_encode(&client->encoder, piece, out);
+	if (!client->deliveries[0].is_chunked) {
+		dot_encode(&client->encoder, piece, out);
+		return;
+	}
+	dot_encode(&client->encoder, piece, &client->chunk);
+	if (buf_len(&client->chunk) < CHUNK_BYTES)
+		return;
+	write_chunk(client, "", out);
+	delivery_on_chunk(&client->deliveries[0]);
 }
 
 void smtp_client_body_end(struct smtp_client *client, struct buf *out)
 {
+	bool is_chunked = client->deliveries[0].is_chunked;
+
 	CHECK(wants_body(client));
-	dot_encode_end(&client->encoder, out);
+	dot_encode_end(&client->encoder, is_chunked ? &client->chunk : out);
+	if (is_chunked)
+		write_chunk(client, " LAST", out);
 	delivery_on_dot(&client->deliveries[0]);
 }
 
@@ -563,6 +593,7 @@ const char *smtp_client_failure_text(enum smtp_client_failure failure)
 		[SMTP_FAILURE_GARBAGE] = "a reply that is not SMTP or makes no sense",
 		[SMTP_FAILURE_UNSOLICITED] = "a reply to nothing",
 		[SMTP_FAILURE_TOO_LONG] = "a reply without end",
+		[SMTP_FAILURE_CHUNK] = "a part of the body is refused",
 		[SMTP_FAILURE_ABORTED] = "given up",
 	};
 

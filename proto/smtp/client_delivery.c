@@ -6,6 +6,10 @@
  * Without it each step writes its command when the one before was answered, and a transaction with nobody
  *left to deliver to turns to RSET before DATA. With it DATA is under way when that is found out: a 354 is
  *then answered by the bare dot, so that nothing is delivered (RFC 2920 3.1).
+ *
+ * With CHUNKING (RFC 3030) as well there is no DATA: chunks follow the RCPTs' replies, each has its own
+ *reply, and that to the last one is what else answers the dot. What comes after a refused chunk is not
+ *defined well enough to go on with: each recipient has the verdict, and the connection ends.
  */
 #include "smtp/client_internal.h"
 
@@ -19,9 +23,9 @@ static const struct {
 	unsigned next; /* steps allowed from here */
 } step_rules[DELIVERY_STEP_COUNT] = {
 	[DELIVERY_MAIL] = { SMTP_STAGE_MAIL, true, TO(RCPT) | TO(END) },
-	[DELIVERY_RCPT] = { SMTP_STAGE_RCPT, true, TO(RCPT) | TO(DATA) | TO(RSET) },
+	[DELIVERY_RCPT] = { SMTP_STAGE_RCPT, true, TO(RCPT) | TO(DATA) | TO(BODY) | TO(RSET) | TO(END) },
 	[DELIVERY_DATA] = { SMTP_STAGE_DATA, true, TO(BODY) | TO(DOT) | TO(RSET) | TO(END) },
-	[DELIVERY_BODY] = { SMTP_STAGE_BODY, false, TO(DOT) },
+	[DELIVERY_BODY] = { SMTP_STAGE_BODY, false, TO(DOT) | TO(END) },
 	[DELIVERY_DOT] = { SMTP_STAGE_DOT, true, TO(END) },
 	[DELIVERY_RSET] = { SMTP_STAGE_RSET, true, TO(END) },
 	[DELIVERY_END] = { SMTP_STAGE_IDLE, false, 0 },
@@ -130,7 +134,7 @@ static void reset(struct delivery *delivery, const struct smtp_client_transactio
 	};
 }
 
-void delivery_begin(struct delivery *delivery, const struct smtp_client_caps *caps,
+void delivery_begin(struct delivery *delivery, const struct smtp_client_caps *caps, bool may_chunk,
 	const struct smtp_client_transaction *transaction, struct buf *out)
 {
 	struct verdict verdict;
@@ -144,16 +148,19 @@ void delivery_begin(struct delivery *delivery, const struct smtp_client_caps *ca
 	}
 	smtp_client_write_mail(caps, transaction, out);
 	delivery->is_pipelined = caps->flags & SMTP_CAP_PIPELINING;
+	/* RFC 3030 4.2: else each chunk would have to wait for the reply to the one before. */
+	delivery->is_chunked = may_chunk && delivery->is_pipelined && caps->flags & SMTP_CAP_CHUNKING;
 	if (!delivery->is_pipelined)
 		return;
 	for (size_t i = 0; i < transaction->rcpt_count; i++)
 		smtp_client_write_rcpt(caps, &transaction->rcpts[i], out);
-	buf_append_str(out, "DATA\r\n");
+	if (!delivery->is_chunked)
+		buf_append_str(out, "DATA\r\n");
 }
 
 bool delivery_awaits_reply(const struct delivery *delivery)
 {
-	return step_rules[delivery->step].awaits_reply;
+	return step_rules[delivery->step].awaits_reply || delivery->chunks_unanswered;
 }
 
 enum smtp_client_stage delivery_stage(const struct delivery *delivery)
@@ -186,7 +193,21 @@ static void on_mail_reply(struct delivery *delivery, const struct smtp_client_ca
 		enter_step(delivery, DELIVERY_END);
 }
 
-static void on_rcpt_reply(struct delivery *delivery, const struct smtp_client_caps *caps,
+/* Each recipient is answered, and no DATA is under way. */
+static enum delivery_reaction begin_chunks(struct delivery *delivery, struct buf *out)
+{
+	if (delivery->rcpt_accepted) {
+		enter_step(delivery, DELIVERY_BODY);
+		return REACTION_BODY_WANTED;
+	}
+	if (delivery->is_mail_accepted)
+		enter_rset(delivery, out);
+	else
+		enter_step(delivery, DELIVERY_END);
+	return REACTION_NONE;
+}
+
+static enum delivery_reaction on_rcpt_reply(struct delivery *delivery, const struct smtp_client_caps *caps,
 	const struct verdict *reply, struct buf *out)
 {
 	size_t idx = delivery->rcpt_answered++;
@@ -197,15 +218,18 @@ static void on_rcpt_reply(struct delivery *delivery, const struct smtp_client_ca
 		delivery->rcpt_accepted++;
 	if (delivery->rcpt_answered < delivery->transaction->rcpt_count) {
 		enter_rcpt(delivery, caps, out);
-		return;
+		return REACTION_NONE;
 	}
+	if (delivery->is_chunked)
+		return begin_chunks(delivery, out);
 	if (!delivery->is_pipelined && !delivery->rcpt_accepted) {
 		enter_rset(delivery, out);
-		return;
+		return REACTION_NONE;
 	}
 	enter_step(delivery, DELIVERY_DATA);
 	if (!delivery->is_pipelined)
 		buf_append_str(out, "DATA\r\n");
+	return REACTION_NONE;
 }
 
 static enum delivery_reaction on_data_reply(
@@ -229,6 +253,17 @@ static enum delivery_reaction on_data_reply(
 	return REACTION_NONE;
 }
 
+static enum delivery_reaction on_chunk_reply(struct delivery *delivery, const struct verdict *reply)
+{
+	delivery->chunks_unanswered--;
+	if (reply->status.code < 300)
+		return REACTION_NONE;
+	report_rest(delivery, reply);
+	delivery->chunks_unanswered = 0;
+	enter_step(delivery, DELIVERY_END);
+	return REACTION_CHUNK_REFUSED;
+}
+
 /* 3xx answers DATA, and nothing else does; 2xx never does. */
 static bool makes_sense(const struct delivery *delivery, const struct verdict *reply)
 {
@@ -243,13 +278,14 @@ enum delivery_reaction delivery_on_reply(struct delivery *delivery, const struct
 	CHECK(delivery_awaits_reply(delivery));
 	if (!makes_sense(delivery, reply))
 		return REACTION_GARBAGE;
+	if (delivery->chunks_unanswered)
+		return on_chunk_reply(delivery, reply);
 	switch (delivery->step) {
 	case DELIVERY_MAIL:
 		on_mail_reply(delivery, caps, reply, out);
 		return REACTION_NONE;
 	case DELIVERY_RCPT:
-		on_rcpt_reply(delivery, caps, reply, out);
-		return REACTION_NONE;
+		return on_rcpt_reply(delivery, caps, reply, out);
 	case DELIVERY_DATA:
 		return on_data_reply(delivery, reply, out);
 	case DELIVERY_DOT:
@@ -265,6 +301,11 @@ enum delivery_reaction delivery_on_reply(struct delivery *delivery, const struct
 		break;
 	}
 	return REACTION_GARBAGE;
+}
+
+void delivery_on_chunk(struct delivery *delivery)
+{
+	delivery->chunks_unanswered++;
 }
 
 void delivery_on_dot(struct delivery *delivery)

@@ -51,8 +51,8 @@ enum delivery_step {
 	DELIVERY_MAIL, /* the reply to this command is the next one, */
 	DELIVERY_RCPT,
 	DELIVERY_DATA,
-	DELIVERY_BODY, /* the owner pushes; no reply is due, */
-	DELIVERY_DOT,
+	DELIVERY_BODY, /* the owner pushes; replies are due to chunks only, */
+	DELIVERY_DOT,  /* or to the last chunk */
 	DELIVERY_RSET,
 	DELIVERY_END, /* no further reply is. */
 	DELIVERY_STEP_COUNT,
@@ -61,7 +61,9 @@ enum delivery_step {
 struct delivery {
 	const struct smtp_client_transaction *transaction;
 	enum delivery_step step;
-	bool is_pipelined; /* MAIL, all RCPT and DATA were written at once */
+	bool is_pipelined;        /* MAIL, all RCPT and DATA were written at once */
+	bool is_chunked;          /* the body goes by BDAT (RFC 3030): there is no DATA */
+	size_t chunks_unanswered; /* all but the last one */
 	bool is_mail_accepted;
 	size_t rcpt_answered, rcpt_accepted;
 	/* One byte for each recipient: it has had its RESULT. Kept from one transaction to the next. */
@@ -77,19 +79,22 @@ struct delivery {
 enum delivery_reaction {
 	REACTION_NONE,
 	REACTION_BODY_WANTED,
-	REACTION_GARBAGE, /* the reply makes no sense here: the connection is out of step */
-	REACTION_REFUSED, /* it leaves no way to go on with this connection */
+	REACTION_GARBAGE,       /* the reply makes no sense here: the connection is out of step */
+	REACTION_REFUSED,       /* it leaves no way to go on with this connection */
+	REACTION_CHUNK_REFUSED, /* the same: what the hop makes of the chunks behind it is not known */
 };
 
 void delivery_fini(struct delivery *delivery);
 /* Writes the first commands, or has the verdict ready when the hop cannot take it. */
-void delivery_begin(struct delivery *delivery, const struct smtp_client_caps *caps,
+void delivery_begin(struct delivery *delivery, const struct smtp_client_caps *caps, bool may_chunk,
 	const struct smtp_client_transaction *transaction, struct buf *out);
 bool delivery_awaits_reply(const struct delivery *delivery);
 /* Only when a reply is awaited. */
 enum delivery_reaction delivery_on_reply(struct delivery *delivery, const struct smtp_client_caps *caps,
 	const struct verdict *reply, struct buf *out);
-/* The dot is written. */
+/* A chunk is written, not the last one. */
+void delivery_on_chunk(struct delivery *delivery);
+/* The dot or the last chunk is written. */
 void delivery_on_dot(struct delivery *delivery);
 /* Gives the next recipient whose RESULT is due. */
 bool delivery_next_report(struct delivery *delivery, size_t *rcpt_idx_out);

@@ -77,7 +77,7 @@ void dot_encode(struct dot_encoder *encoder, struct span piece, struct buf *out)
 	if (encoder->state == DOT_AFTER_CR)
 		encoder->state = finish_cr(&scan, out);
 	while (scan.at < scan.end) {
-		if (encoder->state == DOT_AT_LINE_START && *scan.at == '.') {
+		if (encoder->state == DOT_AT_LINE_START && *scan.at == '.' && !encoder->has_no_dots) {
 			flush(&scan, scan.at, scan.at, out);
 			buf_append_byte(out, '.');
 		}
@@ -90,6 +90,7 @@ void dot_encode_end(struct dot_encoder *encoder, struct buf *out)
 {
 	if (encoder->state != DOT_AT_LINE_START)
 		buf_append(out, crlf);
-	buf_append(out, SPAN_LIT(".\r\n"));
+	if (!encoder->has_no_dots)
+		buf_append(out, SPAN_LIT(".\r\n"));
 	encoder->state = DOT_AT_LINE_START;
 }

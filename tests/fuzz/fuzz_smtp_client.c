@@ -1,8 +1,8 @@
 /*
  * Any hop against an owner that starts a transaction whenever it may. The first byte chooses the policy of
- * TLS and the login, the second how the rest, what the hop sends, is cut. Checked: each recipient has one
- * RESULT by TRANSACTION_DONE, none has by TRANSACTION_LOST who is lost, nothing follows the last event, no
- * body is open to smuggling, nothing secret is written in clear or told in an event, and no mail goes out
+ * TLS, the login and BDAT, the second how the rest, what the hop sends, is cut. Checked: each recipient has
+ * one RESULT by TRANSACTION_DONE, none has by TRANSACTION_LOST who is lost, nothing follows the last event,
+ * no body is open to smuggling, nothing secret is written in clear or told in an event, and no mail goes out
  * before the login that it needs.
  */
 #include "skein/proto/smtp/client.h"
@@ -77,7 +77,11 @@ static unsigned all_results(const struct owner *owner, const unsigned *results)
 
 static void send_body(struct owner *owner)
 {
+	static char large[40000];
+
 	smtp_client_body(owner->client, SPAN_LIT(".\r\nx\r\n."), &owner->out);
+	if (owner->started % 3 == 2) /* more than a chunk */
+		smtp_client_body(owner->client, span_of(large, sizeof(large)), &owner->out);
 	smtp_client_body_end(owner->client, &owner->out);
 }
 
@@ -154,6 +158,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.token = TOKEN,
 	};
 	owner.has_tls = options.is_secure_from_start = data[0] / 15 % 2 == 0;
+	options.uses_chunking = data[0] / 30 % 2;
 	owner.client = smtp_client_new(&options);
 	for (rest = span_drop(rest, 2); rest.len;) {
 		size_t len = (size_t)data[1] + 1 < rest.len ? (size_t)data[1] + 1 : rest.len;

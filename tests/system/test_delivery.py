@@ -132,3 +132,28 @@ def test_a_large_message_arrives_whole(cluster):
     record = until_arrived(cluster, tag)
     assert record["size"] > 5_000_000
     assert record["sha256"] == hashlib.sha256(text.encode()).hexdigest()
+
+
+def chunking(lab, size):
+    """The sink is asked for CHUNKING; a message of `size` octets that wants dots stuffed, under way. Its tag, and it."""
+    lab.sink.ask(keywords=["PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES", "CHUNKING"], drop=True)
+    tag = new_tag()
+    content = message(tag, ".dot\r\n..\r\nline\r\n" * (size // 16))
+    send(lab.nodes[1].smtp, content=content)
+    return tag, content
+
+
+@pytest.mark.parametrize("size", [100, 300000])
+def test_a_hop_with_chunking_gets_chunks(alone, size):
+    alone.sink.rules({"stage": "data", "do": "reply 502 5.5.1 No DATA here"})
+    tag, content = chunking(alone, size)
+    record = until_arrived(alone, tag)
+    assert record["sha256"] == hashlib.sha256(content.partition(b"\r\n\r\n")[2]).hexdigest()
+
+
+def test_a_refused_chunk_is_tried_again_on_a_new_connection(alone):
+    alone.sink.rules({"stage": "bdat", "do": "reply 452 4.3.1 Full", "times": 1})
+    tag, _ = chunking(alone, 300000)
+    until_arrived(alone, tag)
+    assert [record["tag"] for record in alone.sink.records()].count(tag) == 1
+    assert "code=452 status=4.3.1" in alone.nodes[1].log.read_text(encoding="utf-8")

@@ -2,7 +2,7 @@
 
 A rule is a dictionary:
     stage   connect, ehlo, starttls, auth (whenever a client is done with logging in), mail, rcpt, data (the command),
-            body (reading it), dot (its end), rset or quit
+            body (reading it), bdat (a chunk before the last), dot (the end of DATA, the last chunk), rset or quit
     do      "reply 451 4.3.0 Not now"   that answer
             "hang"                      never answers, and reads no more on this connection
             "close"                     ends the connection without an answer
@@ -16,14 +16,14 @@ A rule is a dictionary:
             "lines 0.1"                 the usual answer as a reply of many lines that never ends, one each so many seconds
             "inject TEXT"               answers as usual, and TEXT as a line behind it in the same segment
     match   optional: acts only where this text occurs, in the command line or, at the stages body and dot, in an
-            envelope or tag (joined by spaces); at the stage auth in the mechanism and the user
+            envelope or tag (joined by spaces), as at bdat; at the stage auth in the mechanism and the user
     port    optional: acts only on connections to this port
     times   optional: how often it acts before it is used up
 The first rule that fits acts. At the stage dot a message is taken before anything but "reply" acts: it counts as
 received, and the relay cannot know.
 """
 
-STAGES = ("connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "dot", "rset", "quit")
+STAGES = ("connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "bdat", "dot", "rset", "quit")
 ACTIONS = ("reply", "hang", "close", "reset", "answer-close", "half", "delay", "drip", "garbage", "endless", "lines",
            "inject")
 TIMED = ("delay", "drip", "lines")

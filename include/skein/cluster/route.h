@@ -111,6 +111,7 @@ struct route {
 	unsigned messages_per_connection;
 	unsigned recipients_max; /* in one transaction */
 	unsigned priority; /* 0..ROUTE_PRIORITY_MAX: where several wait for a worker, the higher goes first */
+	bool chunking;     /* BDAT (RFC 3030) where it is offered */
 	bool cut_through;  /* pass it on while the client waits (docs/delivery.md) */
 	struct {
 		uint32_t connect_ms, greeting_ms, command_ms, data_ms, body_ms, dot_ms, quit_ms;

@@ -63,11 +63,12 @@ struct smtp_client_options {
 	const char *helo; /* copied */
 	enum smtp_client_tls tls;
 	bool is_secure_from_start; /* TLS from the first byte (RFC 8314): STARTTLS is not asked for */
+	bool uses_chunking;        /* BDAT, no DATA, where the hop offers CHUNKING and PIPELINING */
 	struct smtp_client_credentials credentials; /* copied; wiped by smtp_client_free() */
 	struct smtp_client_timeouts timeouts;
 };
 
-/* TLS_MAY and the times that RFC 5321 asks for. */
+/* TLS_MAY, no BDAT, and the times that RFC 5321 asks for. */
 struct smtp_client_options smtp_client_default_options(const char *helo);
 
 enum smtp_client_caps_flag {
@@ -147,7 +148,7 @@ enum smtp_client_event {
 	SMTP_CLIENT_MORE,             /* all input is consumed, nothing to tell */
 	SMTP_CLIENT_STARTTLS,         /* do the handshake, then call smtp_client_tls_started() */
 	SMTP_CLIENT_READY,            /* the first transaction may start */
-	SMTP_CLIENT_BODY_WANTED,      /* the hop said 354: push the body */
+	SMTP_CLIENT_BODY_WANTED,      /* the hop said 354, or takes chunks: push the body */
 	SMTP_CLIENT_RESULT,           /* the verdict on one recipient */
 	SMTP_CLIENT_TRANSACTION_DONE, /* each recipient had its RESULT; another transaction may start */
 	SMTP_CLIENT_TRANSACTION_LOST, /* the connection failed before that */
@@ -166,6 +167,7 @@ enum smtp_client_failure {
 	SMTP_FAILURE_GARBAGE,       /* not SMTP, or a reply that makes no sense where it stands */
 	SMTP_FAILURE_UNSOLICITED,   /* a reply, but nothing was asked */
 	SMTP_FAILURE_TOO_LONG,      /* a reply without end */
+	SMTP_FAILURE_CHUNK,         /* a 4xx or 5xx to a BDAT before the last */
 	SMTP_FAILURE_ABORTED,       /* smtp_client_abort() */
 };
 
@@ -226,12 +228,15 @@ bool smtp_client_is_spent(const struct smtp_client *client);
 void smtp_client_start(
 	struct smtp_client *client, const struct smtp_client_transaction *transaction, struct buf *out);
 
-/* Between BODY_WANTED and body_end(), in pieces of any size: appends them dot-stuffed. */
+/*
+ * Between BODY_WANTED and body_end(), in pieces of any size: appends them dot-stuffed, or in chunks with
+ * their BDAT (RFC 3030), of which a part may be held back.
+ */
 void smtp_client_body(struct smtp_client *client, struct span piece, struct buf *out);
 /*
- * Ends the body with its CRLF, if that is missing, and the dot. From here on the hop may deliver: the owner
- * looks at its lease immediately before, and calls smtp_client_abort() instead when the message is no longer
- * its own.
+ * Ends the body with its CRLF, if that is missing, and the dot or the last chunk. From here on the hop may
+ * deliver: the owner looks at its lease immediately before, and calls smtp_client_abort() instead when the
+ * message is no longer its own.
  */
 void smtp_client_body_end(struct smtp_client *client, struct buf *out);
 

@@ -310,6 +310,7 @@ static void what_is_left_out_has_the_defaults_of_the_node(void **state)
 	assert_int_equal(route->messages_per_connection, 1000);
 	assert_int_equal(route->recipients_max, 100);
 	assert_int_equal(route->priority, 5);
+	assert_true(route->chunking);
 	assert_false(route->cut_through);
 	assert_int_equal(route->timeout.connect_ms, 30000);
 	assert_int_equal(route->timeout.greeting_ms, 300000);
@@ -354,6 +355,7 @@ static const char full[] =
 	"    messages_per_connection: 50\n"
 	"    recipients_max: 20\n"
 	"    priority: 9\n"
+	"    chunking: false\n"
 	"    cut_through: true\n"
 	"    timeout: {connect: 1s, greeting: 2s, command: 3s, data: 4s, body: 5s, dot: 6s, quit: 7s}\n"
 	"    retry: {first: 2m, max: 3m, expire: 4h, warn: 5m}\n"
@@ -398,6 +400,7 @@ static void all_that_is_said_is_there(void **state)
 	assert_int_equal(route->messages_per_connection, 50);
 	assert_int_equal(route->recipients_max, 20);
 	assert_int_equal(route->priority, 9);
+	assert_false(route->chunking);
 	assert_true(route->cut_through);
 	assert_int_equal(route->timeout.connect_ms, 1000);
 	assert_int_equal(route->timeout.greeting_ms, 2000);
@@ -577,6 +580,7 @@ static void whatever_changes_changes_the_digest(void **state)
 		{ "connection: 50", "connection: 51" },
 		{ "recipients_max: 20", "recipients_max: 21" },
 		{ "priority: 9", "priority: 8" },
+		{ "chunking: false", "chunking: true" },
 		{ "cut_through: true", "cut_through: false" },
 		{ "connect: 1s", "connect: 8s" },
 		{ "greeting: 2s", "greeting: 8s" },

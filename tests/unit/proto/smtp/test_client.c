@@ -241,6 +241,44 @@ static void add_text(struct run *run, struct span text)
 	smtp_client_body(run->client, text, &run->out);
 }
 
+/* More than one chunk holds. */
+enum { FILL_LINES = 1000, FILL_LINE_LEN = 33 };
+
+static void make_fill(struct buf *fill)
+{
+	for (int i = 0; i < FILL_LINES; i++)
+		buf_printf(fill, ".%030d\r\n", i);
+	assert_int_equal(buf_len(fill), FILL_LINES * FILL_LINE_LEN);
+}
+
+static void add_fill(struct run *run, struct span none)
+{
+	struct buf fill = { 0 };
+
+	(void)none;
+	make_fill(&fill);
+	smtp_client_body(run->client, buf_span(&fill), &run->out);
+	buf_fini(&fill);
+}
+
+static void see_the_fill(struct run *run, struct span none)
+{
+	struct buf fill = { 0 };
+
+	(void)none;
+	make_fill(&fill);
+	assert_true(span_starts_with(buf_span(&run->out), buf_span(&fill)));
+	buf_consume(&run->out, buf_len(&fill));
+	buf_fini(&fill);
+}
+
+static void use_chunking(struct run *run, struct span none)
+{
+	(void)none;
+	run->options.uses_chunking = true;
+	begin_again(run);
+}
+
 static void end_body(struct run *run, struct span none)
 {
 	(void)none;
@@ -290,6 +328,9 @@ static void do_action(struct run *run, struct span action)
 		{ "body", add_text },
 		{ "line", add_line },
 		{ "dot", end_body },
+		{ "fill", add_fill },
+		{ "see the fill", see_the_fill },
+		{ "use chunking", use_chunking },
 		{ "tls", finish_handshake },
 		{ "quit", quit },
 		{ "abort", give_up },
