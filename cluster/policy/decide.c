@@ -31,59 +31,6 @@ struct finding {
 	unsigned open; /* set of enum policy_later: what the match waits for */
 };
 
-static bool matches_tls(const struct rule *rule, const struct policy_subject *subject)
-{
-	switch (rule->tls) {
-	case TLS_EITHER:
-		return true;
-	case TLS_NEVER:
-		return subject->tls == POLICY_TLS_NONE;
-	case TLS_ANY:
-		return subject->tls != POLICY_TLS_NONE;
-	case TLS_1_3:
-		return subject->tls == POLICY_TLS_1_3;
-	}
-	return false;
-}
-
-static bool matches_certificate(const struct rule *rule, const struct policy_subject *subject)
-{
-	return (subject->cert_subject.len && pattern_set_find(&rule->certificate, subject->cert_subject)) ||
-	       (subject->cert_sha256.len && pattern_set_find(&rule->fingerprint, subject->cert_sha256));
-}
-
-static bool matches_group(const struct rule *rule, const struct policy_subject *subject)
-{
-	for (size_t i = 0; i < subject->group_count; i++)
-		if (pattern_set_find(&rule->group, subject->groups[i]))
-			return true;
-	return false;
-}
-
-static bool is_met(
-	const struct rule *rule, const struct policy_subject *subject, enum policy_condition condition)
-{
-	switch (condition) {
-	case POLICY_NETWORK:
-		return true; /* or it were no candidate */
-	case POLICY_LISTENER:
-		return pattern_set_find(&rule->listener, subject->listener) != NULL;
-	case POLICY_TLS:
-		return matches_tls(rule, subject);
-	case POLICY_CERTIFICATE:
-		return matches_certificate(rule, subject);
-	case POLICY_USER:
-		return subject->user.len && pattern_set_find(&rule->user, subject->user);
-	case POLICY_GROUP:
-		return matches_group(rule, subject);
-	case POLICY_HELO:
-		return subject->helo.len && pattern_set_find(&rule->helo, subject->helo);
-	case POLICY_CONDITIONS:
-		break;
-	}
-	return false;
-}
-
 /* What a condition that is not met may wait for; 0: it is known, and differs. */
 static unsigned open_for(
 	const struct rule *rule, const struct policy_subject *subject, enum policy_condition condition)
@@ -91,7 +38,7 @@ static unsigned open_for(
 	switch (condition) {
 	case POLICY_TLS:
 	case POLICY_CERTIFICATE:
-		if (subject->tls != POLICY_TLS_NONE || rule->tls == TLS_NEVER)
+		if (subject->tls != POLICY_TLS_NONE || rule->match.tls == TLS_NEVER)
 			return 0;
 		return subject->later & POLICY_LATER_TLS;
 	case POLICY_USER:
@@ -111,7 +58,8 @@ static struct finding try_rule(const struct rule *rule, const struct policy_subj
 	for (enum policy_condition condition = 0; condition < POLICY_CONDITIONS; condition++) {
 		unsigned open;
 
-		if (!(rule->shown.conditions & 1u << condition) || is_met(rule, subject, condition))
+		if (!(rule->match.asked & 1u << condition) ||
+			policy_condition_is_met(&rule->match, subject, condition))
 			continue;
 		open = open_for(rule, subject, condition);
 		if (!open)

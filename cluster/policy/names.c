@@ -50,3 +50,32 @@ void policy_complain_of_unknown(
 	else
 		report_error_at(report, place, "there %s %s", what, report_quote(name).text);
 }
+
+struct table policy_rule_names(const struct policy_text *text)
+{
+	struct table rules = { .count = 0 };
+
+	for (size_t i = 0; i < text->clients.count; i++)
+		table_put(&rules, span_of_str(text->clients.items[i].name),
+			(void *)(uintptr_t)&text->clients.items[i]);
+	return rules;
+}
+
+void policy_compile_rule_names(struct policy *policy, const struct policy_text *text,
+	const struct table *rules, struct text_list names, const char *path, struct pattern_set *out,
+	struct report *report)
+{
+	struct name_list known = NAMES_OF(text->clients);
+
+	for (size_t i = 0; i < names.count; i++) {
+		struct span name = span_of_str(names.items[i]);
+		char place[160];
+
+		snprintf(place, sizeof(place), "%s[%zu]", path, i);
+		if (table_get(rules, name))
+			pattern_set_add(out, &policy->arena, name, "");
+		else
+			policy_complain_of_unknown("is no rule", name, known, place, report);
+	}
+	pattern_set_finish(out);
+}

@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-enum { PLACE_MAX = 160, GROUP_LEN_MAX = 256, SHA256_HEX = 64 };
+enum { PLACE_MAX = 160 };
 
 struct compile {
 	struct policy *policy;
@@ -59,121 +59,6 @@ void policy_free(struct policy **policy)
 	*policy = NULL;
 }
 
-/* --- conditions --------------------------------------------------------------------------------- */
-
-/* The place of entry `index` of a key of the rule at hand. */
-static const char *place_of(const struct compile *c, const char *key, size_t index, char out[PLACE_MAX])
-{
-	snprintf(out, PLACE_MAX, "%s.%s[%zu]", c->path, key, index);
-	return out;
-}
-
-static bool is_hex(struct span text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		char c = ascii_lower(text.ptr[i]);
-
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
-			return false;
-	}
-	return true;
-}
-
-static void add_pattern(struct compile *c, struct pattern_set *set, struct span text, const char *entry)
-{
-	pattern_set_add(set, &c->policy->arena, text, arena_strdup(&c->policy->arena, span_of_str(entry)));
-}
-
-static void compile_patterns(struct compile *c, struct pattern_set *set, struct text_list entries)
-{
-	for (size_t i = 0; i < entries.count; i++)
-		add_pattern(c, set, span_of_str(entries.items[i]), entries.items[i]);
-	pattern_set_finish(set);
-}
-
-static void compile_certificates(struct compile *c, struct rule *rule, struct text_list entries)
-{
-	char place[PLACE_MAX];
-
-	for (size_t i = 0; i < entries.count; i++) {
-		struct span text = span_of_str(entries.items[i]);
-		struct span hex = span_starts_with(text, SPAN_LIT("sha256:")) ? span_drop(text, 7) : text;
-
-		if (hex.len == text.len)
-			add_pattern(c, &rule->certificate, text, entries.items[i]);
-		else if (hex.len == SHA256_HEX && is_hex(hex))
-			add_pattern(c, &rule->fingerprint, hex, entries.items[i]);
-		else
-			report_error_at(c->report, place_of(c, "match.certificate", i, place),
-				"expected sha256: and %d hexadecimal digits, got %s", SHA256_HEX,
-				report_quote(text).text);
-	}
-	pattern_set_finish(&rule->certificate);
-	pattern_set_finish(&rule->fingerprint);
-}
-
-/* What Active Directory allows in a group's account name; a distinguished name has '=' and may have all. */
-static bool is_group_name(struct span text)
-{
-	bool is_dn = span_find(text, '=') < text.len;
-
-	for (size_t i = 0; i < text.len && !is_dn; i++)
-		if (strchr("\"/[]:;|,+*?<>", text.ptr[i]))
-			return false;
-	return text.len <= GROUP_LEN_MAX;
-}
-
-static void check_groups(struct compile *c, struct text_list entries)
-{
-	char place[PLACE_MAX];
-
-	for (size_t i = 0; i < entries.count; i++)
-		if (!is_group_name(span_of_str(entries.items[i])))
-			report_error_at(c->report, place_of(c, "match.group", i, place),
-				"%s is no name of a group: a name without \"/[]:;|,+*?<>, or a distinguished "
-				"name",
-				report_quote(span_of_str(entries.items[i])).text);
-}
-
-static void check_lists_of_rule(struct compile *c, const struct rule_text *text)
-{
-	policy_check_not_empty(text->match.network, c->path, "match.network", c->report);
-	policy_check_not_empty(text->match.listener, c->path, "match.listener", c->report);
-	policy_check_not_empty(text->match.certificate, c->path, "match.certificate", c->report);
-	policy_check_not_empty(text->match.user, c->path, "match.user", c->report);
-	policy_check_not_empty(text->match.group, c->path, "match.group", c->report);
-	policy_check_not_empty(text->match.helo, c->path, "match.helo", c->report);
-	policy_check_not_empty(text->senders, c->path, "senders", c->report);
-	policy_check_not_empty(text->recipients, c->path, "recipients", c->report);
-}
-
-static unsigned conditions_of(const struct rule_text *text)
-{
-	return (unsigned)(text->match.network.count > 0) << POLICY_NETWORK |
-	       (unsigned)(text->match.listener.count > 0) << POLICY_LISTENER |
-	       (unsigned)(text->match.tls != TLS_EITHER) << POLICY_TLS |
-	       (unsigned)(text->match.certificate.count > 0) << POLICY_CERTIFICATE |
-	       (unsigned)(text->match.user.count > 0) << POLICY_USER |
-	       (unsigned)(text->match.group.count > 0) << POLICY_GROUP |
-	       (unsigned)(text->match.helo.count > 0) << POLICY_HELO;
-}
-
-static void compile_conditions(struct compile *c, struct rule *rule, const struct rule_text *text)
-{
-	char place[PLACE_MAX];
-
-	snprintf(place, sizeof(place), "%s.match.network", c->path);
-	rule->networks = policy_compile_networks(c->policy, c->text, text->match.network, place, c->report);
-	rule->tls = text->match.tls;
-	compile_certificates(c, rule, text->match.certificate);
-	check_groups(c, text->match.group);
-	compile_patterns(c, &rule->listener, text->match.listener);
-	compile_patterns(c, &rule->user, text->match.user);
-	compile_patterns(c, &rule->group, text->match.group);
-	compile_patterns(c, &rule->helo, text->match.helo);
-	rule->shown.conditions = conditions_of(text);
-}
-
 /* --- rules -------------------------------------------------------------------------------------- */
 
 static void compile_addresses(struct compile *c, struct rule *rule, const struct rule_text *text)
@@ -182,6 +67,8 @@ static void compile_addresses(struct compile *c, struct rule *rule, const struct
 	const struct address_entries recipients = { &rule->recipients, NULL, NULL };
 	char place[PLACE_MAX];
 
+	policy_check_not_empty(text->senders, c->path, "senders", c->report);
+	policy_check_not_empty(text->recipients, c->path, "recipients", c->report);
 	rule->has_senders = text->senders.count > 0;
 	rule->has_recipients = text->recipients.count > 0;
 	snprintf(place, sizeof(place), "%s.senders", c->path);
@@ -219,8 +106,8 @@ static void compile_rule(struct compile *c, size_t number)
 	rule->shown.effect = text->effect;
 	rule->shown.size_max = text->size;
 	rule->shown.number = number;
-	check_lists_of_rule(c, text);
-	compile_conditions(c, rule, text);
+	policy_compile_conditions(c->policy, c->text, &text->match, c->path, &rule->match, c->report);
+	rule->shown.conditions = rule->match.asked;
 	compile_addresses(c, rule, text);
 	policy_compile_rule_limits(c->policy, rule, text->limits, c->path, c->report);
 	check_denied(c, text);
@@ -258,10 +145,10 @@ static void build_tree(struct policy *policy, struct report *report)
 	for (size_t i = 0; i < policy->rule_count; i++) {
 		const struct rule *rule = &policy->rules[i];
 
-		if (!(rule->shown.conditions & 1u << POLICY_NETWORK))
+		if (!(rule->match.asked & 1u << POLICY_NETWORK))
 			policy->anywhere[policy->anywhere_count++] = (uint32_t)i;
-		for (size_t k = 0; k < rule->networks.count; k++)
-			network_tree_add(&policy->tree, &rule->networks.items[k], (uint32_t)i);
+		for (size_t k = 0; k < rule->match.networks.count; k++)
+			network_tree_add(&policy->tree, &rule->match.networks.items[k], (uint32_t)i);
 	}
 	if (!network_tree_finish(&policy->tree))
 		report_error_at(report, "clients", "too many networks lie within one another");
@@ -325,10 +212,11 @@ struct policy *policy_of_networks(const struct cidr_list *networks)
 	rule->shown = (struct policy_rule){ .name = "relay.allow",
 		.comment = "the node's setting; there is no policy yet",
 		.conditions = 1u << POLICY_NETWORK };
-	rule->networks.count = networks->count;
-	rule->networks.items = (const struct cidr *)(const void *)arena_dup(
+	rule->match.asked = rule->shown.conditions;
+	rule->match.networks.count = networks->count;
+	rule->match.networks.items = (const struct cidr *)(const void *)arena_dup(
 		&policy->arena, span_of((const char *)networks->items, networks->count * sizeof(struct cidr)))
-				       .ptr;
+					     .ptr;
 	build_tree(policy, &report);
 	CHECK(!report.errors);
 	return policy;
@@ -346,7 +234,7 @@ const struct policy_rule *policy_rule(const struct policy *policy, size_t number
 
 struct cidr_list policy_rule_networks(const struct policy *policy, size_t number)
 {
-	return policy->rules[number].networks;
+	return policy->rules[number].match.networks;
 }
 
 const struct policy_abuse *policy_abuse(const struct policy *policy)

@@ -14,12 +14,15 @@ enum tls_wish { TLS_EITHER, TLS_NEVER, TLS_ANY, TLS_1_3 };
 /* Of the header, then of the body. */
 enum sign_form { SIGN_RELAXED_RELAXED, SIGN_RELAXED_SIMPLE, SIGN_SIMPLE_RELAXED, SIGN_SIMPLE_SIMPLE };
 
+/* `match` of a client: entries of `clients` and of `inspect` have it. */
+struct conditions_text {
+	struct text_list network, listener, certificate, user, group, helo;
+	enum tls_wish tls;
+};
+
 struct rule_text {
 	const char *name, *comment;
-	struct {
-		struct text_list network, listener, certificate, user, group, helo;
-		enum tls_wish tls;
-	} match;
+	struct conditions_text match;
 	enum policy_effect effect;
 	struct text_list senders, recipients, limits;
 	uint64_t size;
@@ -158,11 +161,16 @@ extern const struct setting_table policy_schema;
 
 /* --- compiled ------------------------------------------------------------------------------------ */
 
-struct rule {
-	struct policy_rule shown;
+struct conditions {
+	unsigned asked; /* set of 1 << enum policy_condition */
 	struct cidr_list networks;
 	struct pattern_set listener, certificate, fingerprint, user, group, helo; /* empty where not asked */
 	enum tls_wish tls;
+};
+
+struct rule {
+	struct policy_rule shown;
+	struct conditions match;
 	bool has_senders, has_recipients;
 	const char *own, *null_sender; /* the entries "own" and "<>", or NULL */
 	struct pattern_set senders, recipients;
@@ -198,6 +206,14 @@ struct policy {
 	size_t signing_count;
 };
 
+/* conditions.c */
+/* Reports at "match.*" of `path`. */
+void policy_compile_conditions(struct policy *policy, const struct policy_text *text,
+	const struct conditions_text *match, const char *path, struct conditions *out, struct report *report);
+/* Is this one met, as far as is known now? Of the network: yes, it is looked up before. */
+bool policy_condition_is_met(const struct conditions *conditions, const struct policy_subject *subject,
+	enum policy_condition condition);
+
 /* names.c: of items that begin with their name, a const char *. */
 struct name_list {
 	const void *items;
@@ -209,6 +225,13 @@ void policy_check_names(struct name_list names, const char *section, struct repo
 /* `what`: "is no limit". */
 void policy_complain_of_unknown(
 	const char *what, struct span name, struct name_list known, const char *place, struct report *report);
+
+/* Names of rules, for things that hold for the clients that those let in. The table borrows from the text. */
+struct table policy_rule_names(const struct policy_text *text);
+/* Into `out`; reports at "<path>[N]" what is no rule. */
+void policy_compile_rule_names(struct policy *policy, const struct policy_text *text,
+	const struct table *rules, struct text_list names, const char *path, struct pattern_set *out,
+	struct report *report);
 
 /* limits.c. Reports at "limits.<name>". */
 void policy_compile_limits(struct policy *policy, const struct policy_text *text, struct report *report);
@@ -244,7 +267,11 @@ void policy_check_route_shadows(const struct policy *policy, struct report *repo
 /* sign.c. Reports at "sign[N]". */
 void policy_compile_signings(struct policy *policy, const struct policy_text *text, struct report *report);
 
-/* shadow.c: warns of rules that an earlier one leaves nothing to. Needs the finished tree. */
+/* shadow.c: does all that meets `inner` meet `outer` too, but for networks? False where that is not plain. */
+bool policy_conditions_cover(const struct conditions *outer, const struct conditions *inner);
+/* The same of their networks; `number` is that of the outer in the tree. */
+bool policy_networks_cover(const struct network_tree *tree, uint32_t number, const struct conditions *inner);
+/* Warns of rules that an earlier one leaves nothing to. Needs the finished tree. */
 void policy_check_shadows(const struct policy *policy, struct report *report);
 
 #endif

@@ -19,24 +19,6 @@ const char *place_below(struct place *place, const char *key)
 
 /* --- what it takes ------------------------------------------------------------------------------- */
 
-static void compile_clients(struct compile *c, struct policy_route *route, struct text_list names)
-{
-	struct name_list known = NAMES_OF(c->text->clients);
-
-	for (size_t i = 0; i < names.count; i++) {
-		struct span name = span_of_str(names.items[i]);
-		char key[48];
-
-		snprintf(key, sizeof(key), "match.client[%zu]", i);
-		if (table_get(c->rules, name))
-			pattern_set_add(&route->clients, &c->policy->arena, name, "");
-		else
-			policy_complain_of_unknown(
-				"is no rule", name, known, place_below(&c->place, key), c->report);
-	}
-	pattern_set_finish(&route->clients);
-}
-
 static void compile_addresses(
 	struct compile *c, const struct address_entries *out, struct text_list entries, const char *key)
 {
@@ -55,7 +37,8 @@ static void compile_match(struct compile *c, struct policy_route *route, const s
 	compile_addresses(c, &recipients, text->match.recipient, "match.recipient");
 	compile_addresses(c, &senders, text->match.sender, "match.sender");
 	policy_check_not_empty(text->match.client, c->place.path, "match.client", c->report);
-	compile_clients(c, route, text->match.client);
+	policy_compile_rule_names(c->policy, c->text, c->rules, text->match.client,
+		place_below(&c->place, "match.client"), &route->clients, c->report);
 }
 
 /* --- how fast, how long -------------------------------------------------------------------------- */
@@ -147,12 +130,9 @@ static void compile_route(struct compile *c, size_t number)
 
 void policy_compile_routes(struct policy *policy, const struct policy_text *text, struct report *report)
 {
-	struct table rules = { .count = 0 };
+	struct table rules = policy_rule_names(text);
 	struct compile c = { .policy = policy, .text = text, .report = report, .rules = &rules };
 
-	for (size_t i = 0; i < text->clients.count; i++)
-		table_put(&rules, span_of_str(text->clients.items[i].name),
-			(void *)(uintptr_t)&text->clients.items[i]);
 	policy->route_count = text->routes.count;
 	policy->routes = arena_zalloc(&policy->arena, (policy->route_count + 1) * sizeof(*policy->routes));
 	policy_compile_credentials(policy, text, report);

@@ -19,21 +19,19 @@ static bool covers_set(const struct pattern_set *outer, const struct pattern_set
 	return !pattern_set_is_empty(inner) && pattern_set_covers(outer, inner);
 }
 
-static bool covers_certificates(const struct rule *outer, const struct rule *inner)
+static bool covers_certificates(const struct conditions *outer, const struct conditions *inner)
 {
 	unsigned condition = 1u << POLICY_CERTIFICATE;
 
-	if (!(outer->shown.conditions & condition))
+	if (!(outer->asked & condition))
 		return true;
-	return (inner->shown.conditions & condition) &&
-	       pattern_set_covers(&outer->certificate, &inner->certificate) &&
+	return (inner->asked & condition) && pattern_set_covers(&outer->certificate, &inner->certificate) &&
 	       pattern_set_covers(&outer->fingerprint, &inner->fingerprint);
 }
 
-/* But for networks. */
-static bool covers_conditions(const struct rule *outer, const struct rule *inner)
+bool policy_conditions_cover(const struct conditions *outer, const struct conditions *inner)
 {
-	if (outer->shown.conditions & ~inner->shown.conditions & ~(1u << POLICY_NETWORK))
+	if (outer->asked & ~inner->asked & ~(1u << POLICY_NETWORK))
 		return false;
 	return covers_tls(outer->tls, inner->tls) && covers_set(&outer->listener, &inner->listener) &&
 	       covers_set(&outer->user, &inner->user) && covers_set(&outer->group, &inner->group) &&
@@ -57,10 +55,10 @@ static bool has_number(struct network_hits hits, uint32_t number)
 	return false;
 }
 
-static bool covers_networks(const struct policy *policy, uint32_t outer, const struct rule *inner)
+bool policy_networks_cover(const struct network_tree *tree, uint32_t number, const struct conditions *inner)
 {
 	for (size_t i = 0; i < inner->networks.count; i++)
-		if (!has_number(network_tree_around(&policy->tree, &inner->networks.items[i]), outer))
+		if (!has_number(network_tree_around(tree, &inner->networks.items[i]), number))
 			return false;
 	return true;
 }
@@ -71,12 +69,13 @@ static const struct rule *find_cover(const struct policy *policy, const struct r
 	const struct rule *found = NULL;
 	struct network_hits around = { NULL, 0 };
 
-	if (inner->networks.count)
-		around = network_tree_around(&policy->tree, &inner->networks.items[0]);
+	if (inner->match.networks.count)
+		around = network_tree_around(&policy->tree, &inner->match.networks.items[0]);
 	for (size_t i = 0; i < around.count && around.numbers[i] < inner->shown.number && !found; i++) {
 		const struct rule *outer = &policy->rules[around.numbers[i]];
 
-		if (covers_conditions(outer, inner) && covers_networks(policy, around.numbers[i], inner))
+		if (policy_conditions_cover(&outer->match, &inner->match) &&
+			policy_networks_cover(&policy->tree, around.numbers[i], &inner->match))
 			found = outer;
 	}
 	for (size_t i = 0; i < policy->anywhere_count; i++) {
@@ -85,7 +84,7 @@ static const struct rule *find_cover(const struct policy *policy, const struct r
 		if (outer->shown.number >= inner->shown.number ||
 			(found && outer->shown.number > found->shown.number))
 			break;
-		if (covers_conditions(outer, inner))
+		if (policy_conditions_cover(&outer->match, &inner->match))
 			return outer;
 	}
 	return found;
