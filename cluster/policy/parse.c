@@ -54,6 +54,7 @@ void policy_free(struct policy **policy)
 	if (!*policy)
 		return;
 	network_tree_fini(&(*policy)->tree);
+	network_tree_fini(&(*policy)->inspection_tree);
 	arena_fini(&(*policy)->arena);
 	mem_free(*policy);
 	*policy = NULL;
@@ -114,6 +115,18 @@ static void compile_rule(struct compile *c, size_t number)
 	check_need(c, text);
 }
 
+static void add_groups(struct policy *policy, struct table *seen, const char **items, struct text_list groups)
+{
+	for (size_t i = 0; i < groups.count; i++) {
+		struct span name = span_of_str(groups.items[i]);
+
+		if (table_get(seen, name))
+			continue;
+		table_put(seen, name, (void *)(uintptr_t)groups.items[i]);
+		items[policy->groups.count++] = arena_strdup(&policy->arena, name);
+	}
+}
+
 static void collect_groups(struct policy *policy, const struct policy_text *text)
 {
 	struct table seen = { .count = 0 };
@@ -122,19 +135,13 @@ static void collect_groups(struct policy *policy, const struct policy_text *text
 
 	for (size_t i = 0; i < text->clients.count; i++)
 		count += text->clients.items[i].match.group.count;
+	for (size_t i = 0; i < text->inspect.count; i++)
+		count += text->inspect.items[i].match.group.count;
 	items = count ? arena_alloc(&policy->arena, count * sizeof(*items)) : NULL;
-	for (size_t i = 0; i < text->clients.count; i++) {
-		const struct text_list *groups = &text->clients.items[i].match.group;
-
-		for (size_t k = 0; k < groups->count; k++) {
-			struct span name = span_of_str(groups->items[k]);
-
-			if (table_get(&seen, name))
-				continue;
-			table_put(&seen, name, (void *)(uintptr_t)groups->items[k]);
-			items[policy->groups.count++] = arena_strdup(&policy->arena, name);
-		}
-	}
+	for (size_t i = 0; i < text->clients.count; i++)
+		add_groups(policy, &seen, items, text->clients.items[i].match.group);
+	for (size_t i = 0; i < text->inspect.count; i++)
+		add_groups(policy, &seen, items, text->inspect.items[i].match.group);
 	policy->groups.items = items;
 	table_fini(&seen);
 }
@@ -185,6 +192,7 @@ static void compile(struct policy *policy, const struct policy_text *text, struc
 	policy_compile_signings(policy, text, report);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		compile_rule(&c, i);
+	policy_compile_inspections(policy, text, report);
 	policy_compile_routes(policy, text, report);
 	/* Networks that were not understood would only lead astray. */
 	if (report->errors > errors)
@@ -192,6 +200,7 @@ static void compile(struct policy *policy, const struct policy_text *text, struc
 	collect_groups(policy, text);
 	build_tree(policy, report);
 	policy_check_shadows(policy, report);
+	policy_check_inspection_shadows(policy, report);
 	policy_check_route_shadows(policy, report);
 }
 
@@ -206,6 +215,7 @@ struct policy *policy_of_networks(const struct cidr_list *networks)
 	policy->rules = arena_zalloc(&policy->arena, sizeof(*policy->rules));
 	policy_compile_limits(policy, &text, &report);
 	compile_abuse(policy, &text, &report);
+	policy_compile_inspections(policy, &text, &report);
 	policy_compile_routes(policy, &text, &report);
 	policy->rule_count = networks->count > 0;
 	rule = &policy->rules[0];

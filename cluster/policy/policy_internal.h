@@ -4,6 +4,7 @@
 
 #include "policy/network_tree.h"
 #include "policy/pattern_set.h"
+#include "skein/cluster/inspection.h"
 #include "skein/cluster/policy.h"
 #include "skein/cluster/route.h"
 #include "skein/cluster/schema/table.h"
@@ -143,6 +144,31 @@ struct sign_text_list {
 	size_t count;
 };
 
+struct filter_text {
+	const char *name, *host, *socket;
+	uint64_t port, connect_ms, answer_ms, total_ms;
+	enum inspection_trouble on_error;
+};
+
+struct filter_text_list {
+	const struct filter_text *items;
+	size_t count;
+};
+
+struct inspection_text {
+	const char *name, *comment;
+	struct conditions_text match;
+	struct text_list client; /* of `match` */
+	enum inspection_action spf, dkim, dmarc;
+	enum inspection_trouble on_error;
+	struct text_list filters;
+};
+
+struct inspection_text_list {
+	const struct inspection_text *items;
+	size_t count;
+};
+
 struct policy_text {
 	struct named_list_list lists;
 	struct limit_text_list limits;
@@ -152,6 +178,8 @@ struct policy_text {
 		struct text_list exempt;
 	} abuse;
 	struct rule_text_list clients;
+	struct inspection_text_list inspect;
+	struct filter_text_list filters;
 	struct credentials_text_list credentials;
 	struct route_text_list routes;
 	struct sign_text_list sign;
@@ -183,6 +211,13 @@ struct policy_route {
 	const char *null_sender;                         /* the entry "<>", or NULL */
 };
 
+struct policy_inspection {
+	struct inspection shown;
+	struct conditions match;
+	bool has_clients;
+	struct pattern_set clients; /* empty where not asked */
+};
+
 struct policy {
 	struct arena arena;
 	struct rule *rules;
@@ -204,6 +239,11 @@ struct policy {
 	struct policy_routes_digest routes_digest;
 	struct policy_signing *signings;
 	size_t signing_count;
+	struct inspection_filter *filters;
+	size_t filter_count;
+	struct policy_inspection *inspections;
+	size_t inspection_count;
+	struct network_tree inspection_tree; /* numbers of inspections */
 };
 
 /* conditions.c */
@@ -266,6 +306,14 @@ void policy_check_route_shadows(const struct policy *policy, struct report *repo
 
 /* sign.c. Reports at "sign[N]". */
 void policy_compile_signings(struct policy *policy, const struct policy_text *text, struct report *report);
+
+/* filters.c. Reports at "filters.<name>". */
+void policy_compile_filters(struct policy *policy, const struct policy_text *text, struct report *report);
+
+/* inspect.c: the sections `filters` and `inspect`. */
+void policy_compile_inspections(struct policy *policy, const struct policy_text *text, struct report *report);
+/* Warns of entries that an earlier one leaves nothing to. */
+void policy_check_inspection_shadows(const struct policy *policy, struct report *report);
 
 /* shadow.c: does all that meets `inner` meet `outer` too, but for networks? False where that is not plain. */
 bool policy_conditions_cover(const struct conditions *outer, const struct conditions *inner);

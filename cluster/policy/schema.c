@@ -20,6 +20,8 @@
 #define IN_FIELD(field)       .offset = offsetof(struct field_text, field)
 #define IN_ROUTE(field)       .offset = offsetof(struct route_text, field)
 #define IN_SIGN(field)        .offset = offsetof(struct sign_text, field)
+#define IN_FILTER(field)      .offset = offsetof(struct filter_text, field)
+#define IN_INSPECTION(field)  .offset = offsetof(struct inspection_text, field)
 #define NAME                  .type = SETTING_NAME, .max = LIMIT_NAME_MAX
 #define STRING                .type = SETTING_STRING, .max = 64
 #define STRINGS               .type = SETTING_STRINGS, .max = POLICY_ITEMS_MAX
@@ -238,6 +240,59 @@ static const struct setting_row sign_rows[] = {
 };
 static const struct setting_table sign_table = { sign_rows, ARRAY_LEN(sign_rows), sizeof(struct sign_text) };
 
+static const struct setting_row filter_rows[] = {
+	{ "name", NULL, .type = SETTING_NAME, .max = INSPECTION_NAME_MAX, IN_FILTER(name),
+		.help = "What entries of inspect call it." },
+	{ "host", "", .type = SETTING_HOST, .max = 253, IN_FILTER(host),
+		.help = "Where the milter listens: a name or an address." },
+	{ "port", "0", INTEGER(0, 65535), IN_FILTER(port), .help = "TCP port, with host." },
+	{ "socket", "", .type = SETTING_PATH, .max = INSPECTION_PATH_MAX, IN_FILTER(socket),
+		.help = "Path of its Unix socket, instead of host and port." },
+	{ "connect", "5s", DURATION(100 * MS, 10 * MINUTES), IN_FILTER(connect_ms),
+		.help = "Until it has been reached." },
+	{ "answer", "30s", DURATION(100 * MS, 10 * MINUTES), IN_FILTER(answer_ms),
+		.help = "Each of its answers." },
+	{ "total", "2m", DURATION(100 * MS, 10 * MINUTES), IN_FILTER(total_ms),
+		.help = "All that it does with one message." },
+	{ "on_error", "defer", ENUM(inspection_trouble_names), IN_FILTER(on_error),
+		.help = "What becomes of a message when it does not answer: accept, defer or reject." },
+};
+static const struct setting_table filter_table = { filter_rows, ARRAY_LEN(filter_rows),
+	sizeof(struct filter_text) };
+
+static const char *const dns_trouble_names[] = {
+	[INSPECTION_TROUBLE_ACCEPT] = "accept",
+	[INSPECTION_TROUBLE_DEFER] = "defer",
+};
+static const struct setting_row inspection_rows[] = {
+	{ "name", "", .type = SETTING_NAME, .max = INSPECTION_NAME_MAX, IN_INSPECTION(name),
+		.help = "What the log and skeinctl call it." },
+	{ "comment", "", TEXT(512), IN_INSPECTION(comment), .help = "Why it is there." },
+	{ "match.network", "", STRINGS, IN_INSPECTION(match.network), .help = "Where the client is." },
+	{ "match.listener", "", STRINGS, IN_INSPECTION(match.listener), .help = "Names of listeners." },
+	{ "match.tls", "either", ENUM(tls_names), IN_INSPECTION(match.tls), .help = "none, any or 1.3." },
+	{ "match.certificate", "", STRINGS, IN_INSPECTION(match.certificate),
+		.help = "Subject of the client's certificate, or sha256: and its fingerprint." },
+	{ "match.user", "", STRINGS, IN_INSPECTION(match.user),
+		.help = "Who has authenticated; '*': anybody." },
+	{ "match.group", "", STRINGS, IN_INSPECTION(match.group), .help = "Groups of the directory." },
+	{ "match.helo", "", STRINGS, IN_INSPECTION(match.helo), .help = "The name in EHLO." },
+	{ "match.client", "", STRINGS, IN_INSPECTION(client),
+		.help = "Rules of clients whose mail it takes. Not set: all." },
+	{ "spf", "off", ENUM(inspection_action_names), IN_INSPECTION(spf),
+		.help = "off, tag or reject. Not set: off, or tag with dmarc." },
+	{ "dkim", "off", ENUM(inspection_action_names), IN_INSPECTION(dkim),
+		.help = "off or tag. Not set: off, or tag with dmarc." },
+	{ "dmarc", "off", ENUM(inspection_action_names), IN_INSPECTION(dmarc),
+		.help = "off, tag or reject." },
+	{ "on_error", "accept", ENUM(dns_trouble_names), IN_INSPECTION(on_error),
+		.help = "What becomes of a message when DNS does not answer: accept or defer." },
+	{ "filters", "", .type = SETTING_STRINGS, .max = INSPECTION_FILTERS_MAX, IN_INSPECTION(filters),
+		.help = "Names of filters, in the order in which they are asked." },
+};
+static const struct setting_table inspection_table = { inspection_rows, ARRAY_LEN(inspection_rows),
+	sizeof(struct inspection_text) };
+
 static const struct setting_row rows[] = {
 	{ "lists", "", NAMED(list_table, 1000), AT(lists), .help = "Lists that rules may name." },
 	{ "limits", "", NAMED(limit_table, 200), AT(limits), .help = "How much in which time." },
@@ -256,6 +311,10 @@ static const struct setting_row rows[] = {
 	{ "abuse.exempt", "", STRINGS, AT(abuse.exempt), .help = "Networks that are never banned." },
 	{ "clients", "", SECTIONS(rule_table, POLICY_RULES_MAX), AT(clients),
 		.help = "The rules, in order: the first that matches decides." },
+	{ "inspect", "", SECTIONS(inspection_table, POLICY_INSPECTIONS_MAX), AT(inspect),
+		.help = "What messages are looked at for, in order: the first that matches counts." },
+	{ "filters", "", NAMED(filter_table, POLICY_FILTERS_MAX), AT(filters),
+		.help = "Milters that entries of inspect name." },
 	{ "credentials", "", NAMED(credentials_table, POLICY_CREDENTIALS_MAX), AT(credentials),
 		.help = "How the cluster logs in where it delivers to." },
 	{ "routes", "", SECTIONS(route_table, POLICY_ROUTES_MAX), AT(routes),

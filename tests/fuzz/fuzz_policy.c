@@ -56,6 +56,35 @@ static void find_routes(const struct policy *policy)
 	}
 }
 
+static void find_inspection(const struct policy *policy)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = 0x0100000a };
+	const struct policy_subject subject = { .address = (struct sockaddr *)(void *)&address,
+		.listener = SPAN_LIT("mx") };
+	const struct inspection *found = policy_find_inspection(policy, &subject, SPAN_LIT("printers"));
+
+	CHECK(!found || found == policy_inspection(policy, found->number));
+	for (size_t i = 0; i < policy_inspection_count(policy); i++) {
+		const struct inspection *inspection = policy_inspection(policy, i);
+
+		CHECK(inspection->filter_count <= INSPECTION_FILTERS_MAX);
+		CHECK(!inspection->actions[INSPECTION_DMARC] ||
+			(inspection->actions[INSPECTION_SPF] && inspection->actions[INSPECTION_DKIM]));
+	}
+}
+
+static void look_at_filters(const struct policy *policy)
+{
+	size_t count;
+	const struct inspection_filter *filters = policy_filters(policy, &count);
+
+	for (size_t i = 0; i < count; i++) {
+		CHECK(*filters[i].host ? filters[i].port > 0 : *filters[i].path == '/');
+		CHECK(filters[i].connect_ms <= filters[i].total_ms &&
+			filters[i].answer_ms <= filters[i].total_ms);
+	}
+}
+
 static bool has_same_routes(const struct policy *a, const struct policy *b)
 {
 	struct policy_routes_digest one = policy_routes_digest(a), other = policy_routes_digest(b);
@@ -93,6 +122,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (policy) {
 		decide(policy);
 		find_routes(policy);
+		find_inspection(policy);
+		look_at_filters(policy);
 		for (size_t i = 0; i < policy_rule_count(policy) && i < 4; i++)
 			edit(policy, text, i);
 	}

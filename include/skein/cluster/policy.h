@@ -10,6 +10,7 @@
 #ifndef SKEIN_CLUSTER_POLICY_H
 #define SKEIN_CLUSTER_POLICY_H
 
+#include "skein/cluster/inspection.h"
 #include "skein/cluster/limit.h"
 #include "skein/cluster/route.h"
 #include "skein/cluster/schema/cidr.h"
@@ -23,12 +24,15 @@ enum {
 	POLICY_TEXT_MAX = 1024 * 1024, /* bytes of a document */
 	POLICY_RULES_MAX = 10000,
 	POLICY_ITEMS_MAX = 100000,    /* of one list in the document */
-	POLICY_ENTRIES_MAX = 1000000, /* networks and addresses of all rules and routes, lists written out */
+	POLICY_ENTRIES_MAX = 1000000, /* networks and addresses of all rules, inspections and routes, lists
+					 written out */
 	POLICY_EXEMPT_MAX = 256,      /* networks of abuse.exempt */
 	POLICY_ROUTES_MAX = 1000,
 	POLICY_CREDENTIALS_MAX = 1000,
 	POLICY_SIGNINGS_MAX = 1000,
 	POLICY_SIGN_HEADERS_MAX = 64,
+	POLICY_INSPECTIONS_MAX = 1000,
+	POLICY_FILTERS_MAX = 100,
 };
 
 /*
@@ -76,7 +80,8 @@ size_t policy_rule_count(const struct policy *policy);
 const struct policy_rule *policy_rule(const struct policy *policy, size_t number);
 /* The networks of a rule, lists written out. Borrowed from the policy. */
 struct cidr_list policy_rule_networks(const struct policy *policy, size_t number);
-/* The groups that rules ask about, as they are written there, each once. Borrowed from the policy. */
+/* The groups that rules and inspections ask about, as they are written there, each once. Borrowed from the
+ * policy. */
 struct text_list policy_groups(const struct policy *policy);
 /* All limits, used or not. */
 const struct limit_rule *policy_limits(const struct policy *policy, size_t *count_out);
@@ -190,6 +195,20 @@ bool policy_sender_allowed(const struct policy *policy, const struct policy_deci
 	const struct policy_subject *subject, struct span address, const char **entry_out);
 bool policy_recipient_allowed(const struct policy *policy, const struct policy_decision *decision,
 	struct span address, const char **entry_out);
+
+/* --- inspections -------------------------------------------------------------------------------- */
+
+/*
+ * The first entry of `inspect` that matches, borrowed from the policy; NULL: none does, so nothing is looked
+ * at. To be asked when all is known of the client: what is not is taken as not there. `client_rule`: the name
+ * of the rule that let it in.
+ */
+const struct inspection *policy_find_inspection(
+	const struct policy *policy, const struct policy_subject *subject, struct span client_rule);
+size_t policy_inspection_count(const struct policy *policy);
+const struct inspection *policy_inspection(const struct policy *policy, size_t number);
+/* All filters, used or not. */
+const struct inspection_filter *policy_filters(const struct policy *policy, size_t *count_out);
 
 /* --- routes ------------------------------------------------------------------------------------- */
 
