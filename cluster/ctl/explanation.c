@@ -173,3 +173,10 @@ uint64_t explained_limit_wait_us(const struct explained_limit *limit)
 
 	return limit_wait_us(&state, 0, limit_cost_us(limit->rule, limit->cost), limit_burst_us(limit->rule));
 }
+
+unsigned explained_target_port(const struct route_target *target)
+{
+	if (target->port || target->place == ROUTE_SRV)
+		return target->port;
+	return target->tls_first ? 465 : 25;
+}

@@ -59,8 +59,12 @@ uint64_t explained_limit_used(const struct explained_limit *limit);
 /* 0: it would let this one in; otherwise the time until it does, if nobody else comes. */
 uint64_t explained_limit_wait_us(const struct explained_limit *limit);
 
+/* Where it listens; 0: its SRV record says that. */
+unsigned explained_target_port(const struct route_target *target);
+
 /* explanation_print.c */
 void explanation_print(const struct explanation *explanation, struct buf *out);
+/* explanation_json.c */
 json_t *explanation_json(const struct explanation *explanation);
 
 #endif
