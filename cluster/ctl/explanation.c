@@ -43,6 +43,8 @@ static void judge_message(struct explanation *explanation)
 		if (explanation->recipients[i].is_allowed)
 			explanation->routes[i] = find_route(explanation, asked->recipients[i]);
 	}
+	explanation->inspection =
+		policy_find_inspection(explanation->policy, &asked->who, span_of_str(decision->rule->name));
 }
 
 /* --- limits -------------------------------------------------------------------------------------- */

@@ -43,6 +43,7 @@ struct explanation {
 	const struct route *routes[ARGUMENT_TEXTS_MAX]; /* of each recipient; NULL: the node's own, or it is
 							   not allowed */
 	bool is_size_allowed;
+	const struct inspection *inspection; /* NULL: none, or it may not send */
 	struct explained_limit *limits;
 	size_t limit_count;
 	struct arena arena;

@@ -85,6 +85,39 @@ static json_t *recipients_json(const struct explanation *explanation)
 	return recipients;
 }
 
+static json_t *filters_json(const struct inspection *inspection)
+{
+	json_t *filters = json_array();
+
+	for (size_t i = 0; i < inspection->filter_count; i++) {
+		const struct inspection_filter *filter = inspection->filters[i];
+		bool has_host = *filter->host != '\0';
+
+		json_array_append_new(
+			filters, json_pack("{s:s, s:o, s:o, s:o, s:s}", "name", filter->name, "host",
+					 text_or_null(has_host ? filter->host : NULL), "port",
+					 has_host ? json_integer(filter->port) : json_null(), "socket",
+					 text_or_null(has_host ? NULL : filter->path), "on_error",
+					 inspection_trouble_names[filter->on_error]));
+	}
+	return filters;
+}
+
+static json_t *inspection_json(const struct inspection *inspection)
+{
+	json_t *value;
+
+	if (!inspection)
+		return json_null();
+	value = json_pack("{s:s}", "name", inspection->name);
+	for (enum inspection_check check = 0; check < INSPECTION_CHECKS; check++)
+		json_object_set_new(value, inspection_check_names[check],
+			json_string(inspection_action_names[inspection->actions[check]]));
+	json_object_set_new(value, "on_error", json_string(inspection_trouble_names[inspection->on_error]));
+	json_object_set_new(value, "filters", filters_json(inspection));
+	return value;
+}
+
 static json_t *size_json(const struct explanation *explanation)
 {
 	const struct policy_rule *rule = explanation->decision.rule;
@@ -130,6 +163,7 @@ json_t *explanation_json(const struct explanation *explanation)
 		explanation->has_sender
 			? address_json(&explanation->sender, explanation->asked->counted.sender)
 			: json_null());
+	json_object_set_new(value, "inspection", inspection_json(explanation->inspection));
 	json_object_set_new(value, "recipients", recipients_json(explanation));
 	json_object_set_new(value, "limits", limits_json(explanation));
 	return value;

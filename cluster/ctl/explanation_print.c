@@ -107,6 +107,55 @@ static void print_recipients(const struct explanation *explanation, struct buf *
 		buf_append_str(out, "Routes are those of the null sender: see --from.\n");
 }
 
+static void print_filter(const struct inspection_filter *filter, struct buf *out)
+{
+	buf_printf(out, "  filter %s at ", filter->name);
+	if (*filter->host)
+		buf_printf(out, "%s port %u", filter->host, filter->port);
+	else
+		buf_append_str(out, filter->path);
+	buf_printf(out, "; when it does not answer: %s\n", inspection_trouble_names[filter->on_error]);
+}
+
+static void print_checks(const struct inspection *inspection, struct buf *out)
+{
+	const char *before = "  ";
+
+	for (enum inspection_check check = 0; check < INSPECTION_CHECKS; check++) {
+		enum inspection_action action = inspection->actions[check];
+
+		if (action == INSPECTION_OFF)
+			continue;
+		buf_printf(out, "%s%s %s", before, inspection_check_names[check],
+			inspection_action_names[action]);
+		before = ", ";
+	}
+	if (*before == ',')
+		buf_printf(out, "; when DNS does not answer: %s\n",
+			inspection_trouble_names[inspection->on_error]);
+	else if (!inspection->filter_count)
+		buf_append_str(out, "  nothing is looked at\n");
+}
+
+static void print_inspection(const struct explanation *explanation, struct buf *out)
+{
+	const struct inspection *inspection = explanation->inspection;
+
+	if (explanation->decision.verdict != POLICY_ALLOW || !policy_inspection_count(explanation->policy))
+		return;
+	if (!inspection) {
+		buf_append_str(out, "no inspection matches: nothing is looked at\n");
+		return;
+	}
+	buf_printf(out, "inspected as \"%s\" says", inspection->name);
+	if (*inspection->comment)
+		buf_printf(out, " (%s)", inspection->comment);
+	buf_append_str(out, ":\n");
+	print_checks(inspection, out);
+	for (size_t i = 0; i < inspection->filter_count; i++)
+		print_filter(inspection->filters[i], out);
+}
+
 static void print_size(const struct explanation *explanation, struct buf *out)
 {
 	const struct policy_rule *rule = explanation->decision.rule;
@@ -229,6 +278,7 @@ void explanation_print(const struct explanation *explanation, struct buf *out)
 	print_size(explanation, out);
 	if (explanation->has_sender)
 		print_address(&explanation->sender, "sender", asked->counted.sender, out);
+	print_inspection(explanation, out);
 	print_recipients(explanation, out);
 	print_limits(explanation, out);
 }

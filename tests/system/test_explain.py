@@ -1,4 +1,4 @@
-"""skeinctl explain: which rule decides and why, how full the limits are, and many clients at once."""
+"""skeinctl explain: which rule decides and why, what is looked at, how full the limits are, and many clients at once."""
 import json
 import re
 import subprocess
@@ -113,6 +113,55 @@ recipient <x@c.test>: refused, it is not in the rule's recipients
     printed = Ctl(None).text("explain", "--file", path, "--client", "10.1.0.1", "--to", "x@b.example", options=[])
     assert printed.endswith('  by the route "paper":\n    host print.example port 465, tls verify\n'
                             'Routes are those of the null sender: see --from.\n')
+
+
+INSPECT = """
+clients:
+  - {name: gateways, match: {network: 192.0.2.0/24}, effect: allow}
+  - {name: ten, match: {network: 10.0.0.0/8}, effect: allow}
+inspect:
+  - {name: gateways, comment: Ticket 9, match: {client: gateways}, dmarc: reject, filters: [rspamd, local]}
+  - {name: way-out, match: {listener: inside}}
+  - {match: {listener: mx}, spf: reject, on_error: defer}
+  - {name: filtered, match: {helo: x}, filters: local}
+filters:
+  rspamd: {host: r.example, port: 11332, on_error: accept}
+  local: {socket: /run/milter.sock}
+"""
+RSPAMD = {"name": "rspamd", "host": "r.example", "port": 11332, "socket": None, "on_error": "accept"}
+LOCAL = {"name": "local", "host": None, "port": None, "socket": "/run/milter.sock", "on_error": "defer"}
+
+
+@pytest.mark.parametrize("words, inspection, told", [
+    (("--client", "192.0.2.1", "--listener", "mx"),
+     {"name": "gateways", "spf": "tag", "dkim": "tag", "dmarc": "reject", "on_error": "accept", "filters": [RSPAMD, LOCAL]},
+     """inspected as "gateways" says (Ticket 9):
+  spf tag, dkim tag, dmarc reject; when DNS does not answer: accept
+  filter rspamd at r.example port 11332; when it does not answer: accept
+  filter local at /run/milter.sock; when it does not answer: defer
+"""),
+    (("--client", "10.0.0.1", "--listener", "inside"),
+     {"name": "way-out", "spf": "off", "dkim": "off", "dmarc": "off", "on_error": "accept", "filters": []},
+     'inspected as "way-out" says:\n  nothing is looked at\n'),
+    (("--client", "10.0.0.1", "--listener", "mx"),
+     {"name": "inspect[2]", "spf": "reject", "dkim": "off", "dmarc": "off", "on_error": "defer", "filters": []},
+     'inspected as "inspect[2]" says:\n  spf reject; when DNS does not answer: defer\n'),
+    (("--client", "10.0.0.1", "--helo", "x"),
+     {"name": "filtered", "spf": "off", "dkim": "off", "dmarc": "off", "on_error": "accept", "filters": [LOCAL]},
+     'inspected as "filtered" says:\n  filter local at /run/milter.sock; when it does not answer: defer\n'),
+    (("--client", "10.0.0.1"), None, "no inspection matches: nothing is looked at\n"),
+])
+def test_it_says_what_a_message_is_looked_at_for(tmp_path, words, inspection, told):
+    path = write(tmp_path / "inspect.yaml", INSPECT)
+    assert by_file(path, *words)["inspection"] == inspection
+    assert Ctl(None).text("explain", "--file", path, *words, options=[]).endswith(told)
+
+
+def test_who_may_not_send_is_not_inspected(tmp_path):
+    path = write(tmp_path / "inspect.yaml", INSPECT)
+    words = ("--client", "198.51.100.1", "--listener", "mx")
+    assert by_file(path, *words)["inspection"] is None
+    assert Ctl(None).text("explain", "--file", path, *words, options=[]).endswith("denied: no rule matches\n")
 
 
 def test_what_the_listener_does_not_offer_is_not_waited_for(example):
