@@ -67,7 +67,8 @@ static bool take_room(struct policy *policy, size_t count, const char *path, str
 {
 	if (count > POLICY_ENTRIES_MAX - policy->entry_count) {
 		report_error_at(report, path,
-			"has %zu entries, lists written out, and all rules, inspections and routes together may "
+			"has %zu entries, lists written out, and all rules, inspections and routes together "
+			"may "
 			"have %d: name long lists less often",
 			count, POLICY_ENTRIES_MAX);
 		return false;

@@ -26,6 +26,9 @@ void policy_compile_targets(struct policy *policy, struct route *route, const st
 void policy_compile_rewrite(struct policy *policy, struct route_rewrite *rewrite,
 	const struct rewrite_text *text, struct place *place, struct report *report);
 
+/* All routes with SRS on one domain sign with one secret: nobody can tell from an address which it was. */
+void policy_check_return_secrets(const struct policy_text *text, struct report *report);
+
 /* route_digest.c: of the finished routes */
 struct policy_routes_digest policy_make_routes_digest(const struct policy *policy);
 

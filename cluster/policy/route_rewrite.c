@@ -112,3 +112,42 @@ void policy_compile_rewrite(struct policy *policy, struct route_rewrite *rewrite
 	rewrite->return_domain = arena_strdup(arena, span_of_str(text->return_domain));
 	rewrite->return_secret = arena_strdup(arena, span_of_str(text->return_secret));
 }
+
+static const struct rewrite_text *srs_of(const struct policy_text *text, size_t number)
+{
+	const struct rewrite_text *rewrite = &text->routes.items[number].rewrite;
+
+	return rewrite->return_path == ROUTE_RETURN_SRS ? rewrite : NULL;
+}
+
+/* The first route before this one that gives out addresses of the same domain; `number` itself: none. */
+static size_t find_same_domain(const struct policy_text *text, size_t number)
+{
+	struct span domain = span_of_str(srs_of(text, number)->return_domain);
+
+	for (size_t i = 0; i < number; i++)
+		if (srs_of(text, i) && span_eq_nocase(span_of_str(srs_of(text, i)->return_domain), domain))
+			return i;
+	return number;
+}
+
+void policy_check_return_secrets(const struct policy_text *text, struct report *report)
+{
+	for (size_t i = 1; i < text->routes.count; i++) {
+		const struct rewrite_text *own = srs_of(text, i), *first;
+		struct place place;
+
+		if (!own || !*own->return_domain || !*own->return_secret)
+			continue;
+		first = srs_of(text, find_same_domain(text, i));
+		if (!*first->return_secret || strcmp(own->return_secret, first->return_secret) == 0)
+			continue;
+		snprintf(place.path, sizeof(place.path), "routes[%zu]", i);
+		report_error_at(report, place_below(&place, "rewrite.return_secret"),
+			"%s is another than \"%s\", with which routes[%zu] signs for %s: what comes back to "
+			"a "
+			"domain is opened with one secret",
+			report_quote(span_of_str(own->return_secret)).text, first->return_secret,
+			find_same_domain(text, i), own->return_domain);
+	}
+}

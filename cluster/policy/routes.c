@@ -139,6 +139,7 @@ void policy_compile_routes(struct policy *policy, const struct policy_text *text
 	policy_check_names(NAMES_OF(text->routes), "routes", report);
 	for (size_t i = 0; i < policy->route_count; i++)
 		compile_route(&c, i);
+	policy_check_return_secrets(text, report);
 	policy->routes_digest = policy_make_routes_digest(policy);
 	table_fini(&rules);
 }

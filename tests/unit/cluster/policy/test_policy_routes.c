@@ -206,6 +206,33 @@ static void what_is_wrong_with_rewriting_is_told(void **state)
 	check_rows(rows, ARRAY_LEN(rows), false);
 }
 
+static void routes_on_one_return_domain_sign_with_one_secret(void **state)
+{
+#define SRS(match, domain, secret)                                                                           \
+	"  - {to: [{direct: true}], match: {recipient: " match "}, rewrite: {return_path: srs, "             \
+	"return_domain: " domain ", return_secret: " secret "}}\n"
+	static const struct policy_row wrong[] = {
+		{ "routes:\n" SRS("a.org", "back.org", "one") SRS("b.org", "BACK.org", "two"),
+			"p.yaml:3:123: $.routes[1].rewrite.return_secret: \"two\" is another than \"one\", "
+			"with "
+			"which routes[0] signs for BACK.org: what comes back to a domain is opened with one "
+			"secret\n" },
+	};
+	static const struct policy_row fine[] = {
+		{ "routes:\n" SRS("a.org", "back.org", "one") SRS("b.org", "back.org", "one"), "" },
+		{ "routes:\n" SRS("a.org", "back.org", "one") SRS("b.org", "other.org", "two"), "" },
+		{ "routes:\n  - {to: [{direct: true}], match: {recipient: a.org}, rewrite: {return_path: "
+		  "verp, "
+		  "return_domain: back.org}}\n" SRS("b.org", "back.org", "two"),
+			"" },
+	};
+#undef SRS
+
+	(void)state;
+	check_rows(wrong, ARRAY_LEN(wrong), false);
+	check_rows(fine, ARRAY_LEN(fine), true);
+}
+
 static void what_cannot_be_meant_is_warned_of(void **state)
 {
 #define NEVER(line, number, name)                                                                            \
@@ -650,6 +677,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_with_a_target_is_told),
 		cmocka_unit_test(what_is_wrong_with_a_route_is_told),
 		cmocka_unit_test(what_is_wrong_with_rewriting_is_told),
+		cmocka_unit_test(routes_on_one_return_domain_sign_with_one_secret),
 		cmocka_unit_test(what_cannot_be_meant_is_warned_of),
 		cmocka_unit_test(there_are_no_more_routes_than_there_may_be),
 		cmocka_unit_test(what_is_left_out_has_the_defaults_of_the_node),
