@@ -6,6 +6,7 @@
 #include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/mail/dsn.h"
+#include "skein/proto/mail/rewrite.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct report {
 	struct body_reader *reader;
 	struct buf original, env;
 	size_t wanted;
+	bool is_whole;          /* the original is all there */
 	struct loop_task start; /* so that the callback never comes from inside report_make() */
 };
 
@@ -114,6 +116,20 @@ static void fill_envelope(struct message *dsn, const struct message *original, s
 	envelope->expires_ms = envelope->arrival_ms + expire_ms;
 }
 
+/* What comes back is what would have left. */
+static void edit_original(struct report *report)
+{
+	const struct rewrite_rules rules = { .edits = &report->message->envelope.edits };
+	struct rewrite *rewrite = rewrite_new(&rules);
+	struct buf edited = { 0 };
+
+	rewrite_feed(rewrite, buf_span(&report->original), &edited);
+	rewrite_end(rewrite, &edited);
+	rewrite_free(&rewrite);
+	buf_fini(&report->original);
+	report->original = edited;
+}
+
 static void build(struct report *report)
 {
 	struct custody *custody = report->custody;
@@ -139,7 +155,7 @@ static void build(struct report *report)
 			.rcpt_idx = report->idx,
 			.rcpt_count = report->count,
 			.original = buf_span(&report->original),
-			.original_is_whole = buf_len(&report->original) == report->message->envelope.size,
+			.original_is_whole = report->is_whole,
 			.full_max = ORIGINAL_MAX,
 		},
 		&content);
@@ -177,6 +193,8 @@ static void read_original(struct report *report)
 		break;
 	}
 	body_reader_free(&report->reader);
+	report->is_whole = buf_len(&report->original) == report->message->envelope.size;
+	edit_original(report);
 	build(report);
 }
 

@@ -102,19 +102,20 @@ static bool change_sender(struct preparation *preparation, const struct route_re
 
 static void make_rules(struct delivery *delivery, const struct route_rewrite *route)
 {
+	const struct header_edits *edits = &delivery->message->envelope.edits;
 	struct rewrite_rules *rules = &delivery->rules;
 	struct buf front = { 0 };
 
-	if (!route->remove_count && !route->add_count && !*route->from_domain)
+	if (!route->remove_count && !route->add_count && !*route->from_domain && header_edits_are_none(edits))
 		return;
 	for (size_t i = 0; i < route->add_count; i++)
 		rewrite_append_field(&front, route->add[i].name, route->add[i].value);
 	*rules = (struct rewrite_rules){ arena_dup(&delivery->arena, buf_span(&front)), route->remove,
-		route->remove_count, span_of_str(route->from_domain) };
+		route->remove_count, span_of_str(route->from_domain), edits };
 	buf_fini(&front);
 	delivery->change.rules = rules;
 	/* An estimate, as RFC 1870 6.1 allows it: what is left out, and longer domains, are not counted. */
-	delivery->transaction.body_size += rules->front.len;
+	delivery->transaction.body_size += rules->front.len + header_edits_size(edits);
 }
 
 /* --- the signature ------------------------------------------------------------------------------ */
@@ -124,7 +125,7 @@ static void mix(uint64_t *hash, struct span text)
 	*hash = XXH3_64bits_withSeed(text.ptr, text.len, *hash) + 1;
 }
 
-/* What was signed in another form has another signature. 0: as it is stored. */
+/* What was signed in another form has another signature. The message's own edits are the same in all. */
 static uint64_t form_of(const struct delivery *delivery)
 {
 	const struct rewrite_rules *rules = delivery->change.rules;

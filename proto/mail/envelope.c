@@ -16,11 +16,13 @@ enum envelope_flag { FLAG_SMTPUTF8 = 1, FLAG_8BIT = 2, FLAGS_ALL = 3 };
  * Never reused. A node that does not know one passes over it; but one from EXTRA_BINDING on is a promise that
  * the message may not lose, so that such a node leaves the message to others.
  */
-enum envelope_extra { EXTRA_RULE = 1, EXTRA_BINDING = 128, EXTRA_HANDLING = 128 };
+enum envelope_extra { EXTRA_RULE = 1, EXTRA_BINDING = 128, EXTRA_HANDLING = 128, EXTRA_EDITS = 129 };
 
 enum handling_flag { HANDLING_REQUIRETLS = 1, HANDLING_TRACE = 2, HANDLING_ALL = 3 };
 
 enum { PRIORITY_MAX = 9, HANDLING_SIZE = 1 + 1 + 1 + 8 + 8 };
+
+enum { EDITS_SIZE = 4 + 4 + 4, CHANGE_SIZE = 4 + 4 + 4 + 1 }; /* without the bytes of names, values, fields */
 
 enum { PROTOCOLS_ALL = PROTOCOL_EXTENDED | PROTOCOL_TLS | PROTOCOL_AUTH };
 
@@ -81,9 +83,25 @@ static void put_handling(struct buf *out, const struct envelope *envelope)
 	put_u64(out, envelope->hold_until_ms);
 }
 
+static void put_edits(struct buf *out, const struct header_edits *edits)
+{
+	CHECK(header_edits_are_valid(edits));
+	put_u8(out, EXTRA_EDITS);
+	put_u32(out, (uint32_t)(EDITS_SIZE + edits->change_count * CHANGE_SIZE + header_edits_size(edits)));
+	put_bytes(out, edits->front);
+	put_bytes(out, edits->back);
+	put_u32(out, (uint32_t)edits->change_count);
+	for (size_t i = 0; i < edits->change_count; i++) {
+		put_bytes(out, edits->changes[i].name);
+		put_u32(out, edits->changes[i].nth);
+		put_bytes(out, edits->changes[i].value);
+		put_u8(out, edits->changes[i].is_before);
+	}
+}
+
 static bool has_extras(const struct envelope *envelope)
 {
-	return envelope->rule.len > 0 || has_handling(envelope);
+	return envelope->rule.len > 0 || has_handling(envelope) || !header_edits_are_none(&envelope->edits);
 }
 
 static void put_extras(struct buf *out, const struct envelope *envelope)
@@ -94,6 +112,8 @@ static void put_extras(struct buf *out, const struct envelope *envelope)
 	}
 	if (has_handling(envelope))
 		put_handling(out, envelope);
+	if (!header_edits_are_none(&envelope->edits))
+		put_edits(out, &envelope->edits);
 }
 
 void envelope_encode(const struct envelope *envelope, struct buf *out)
@@ -282,7 +302,42 @@ static enum err get_handling(struct span value, struct envelope *envelope)
 	return mode == DELIVER_BY_RETURN || mode == DELIVER_BY_NOTIFY ? ERR_OK : ERR_CORRUPT;
 }
 
-static enum err get_extra(struct reader *reader, struct envelope *envelope)
+static bool get_changes(struct reader *reader, struct arena *arena, struct header_edits *edits)
+{
+	uint32_t count = get_u32(reader);
+	struct header_change *changes;
+
+	if (count > HEADER_EDITS_CHANGES_MAX || count > reader->rest.len / CHANGE_SIZE)
+		return false;
+	changes = arena_zalloc(arena, count * sizeof(*changes));
+	edits->changes = changes;
+	edits->change_count = count;
+	for (uint32_t i = 0; i < count; i++) {
+		uint8_t is_before;
+
+		changes[i].name = get_bytes(reader, HEADER_EDITS_NAME_MAX);
+		changes[i].nth = get_u32(reader);
+		changes[i].value = get_bytes(reader, HEADER_EDITS_SIZE_MAX);
+		is_before = get_u8(reader);
+		changes[i].is_before = is_before;
+		if (is_before > 1)
+			return false;
+	}
+	return true;
+}
+
+static enum err get_edits(struct span value, struct arena *arena, struct header_edits *edits)
+{
+	struct reader reader = { .rest = value };
+
+	edits->front = get_bytes(&reader, HEADER_EDITS_SIZE_MAX);
+	edits->back = get_bytes(&reader, HEADER_EDITS_SIZE_MAX);
+	if (!get_changes(&reader, arena, edits) || reader.bad || reader.rest.len)
+		return ERR_CORRUPT;
+	return header_edits_are_valid(edits) ? ERR_OK : ERR_CORRUPT;
+}
+
+static enum err get_extra(struct reader *reader, struct arena *arena, struct envelope *envelope)
 {
 	uint8_t type = get_u8(reader);
 	struct span value = get_bytes(reader, reader->rest.len);
@@ -291,19 +346,21 @@ static enum err get_extra(struct reader *reader, struct envelope *envelope)
 		return ERR_CORRUPT;
 	if (type == EXTRA_HANDLING)
 		return get_handling(value, envelope);
+	if (type == EXTRA_EDITS)
+		return get_edits(value, arena, &envelope->edits);
 	if (type == EXTRA_RULE)
 		envelope->rule = span_take(
 			value, value.len < ENVELOPE_NAME_MAX ? value.len : (size_t)ENVELOPE_NAME_MAX);
-	return type > EXTRA_BINDING ? ERR_INVALID : ERR_OK;
+	return type >= EXTRA_BINDING ? ERR_INVALID : ERR_OK;
 }
 
 /* At least one, or the format would be the other. */
-static enum err get_extras(struct reader *reader, struct envelope *envelope)
+static enum err get_extras(struct reader *reader, struct arena *arena, struct envelope *envelope)
 {
 	enum err err;
 
 	do {
-		err = get_extra(reader, envelope);
+		err = get_extra(reader, arena, envelope);
 	} while (err == ERR_OK && reader->rest.len);
 	return err;
 }
@@ -321,7 +378,7 @@ enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope
 		!get_recipients(&reader, arena, envelope_out))
 		return ERR_CORRUPT;
 	if (format == FORMAT_EXTRAS)
-		return get_extras(&reader, envelope_out);
+		return get_extras(&reader, arena, envelope_out);
 	return reader.rest.len ? ERR_CORRUPT : ERR_OK;
 }
 

@@ -21,6 +21,7 @@ struct rewrite {
 	bool has_begun;   /* what goes in front is written */
 	struct buf name;  /* the beginning of a line, until it is known whose it is */
 	struct buf field; /* FIELD_HOLD: all of it so far */
+	uint32_t *seen;   /* by change: stored fields with its name so far; NULL: there are no changes */
 };
 
 struct rewrite *rewrite_new(const struct rewrite_rules *rules)
@@ -28,6 +29,8 @@ struct rewrite *rewrite_new(const struct rewrite_rules *rules)
 	struct rewrite *rewrite = mem_zalloc(sizeof(*rewrite));
 
 	rewrite->rules = rules;
+	if (rules->edits && rules->edits->change_count)
+		rewrite->seen = mem_zalloc(rules->edits->change_count * sizeof(*rewrite->seen));
 	return rewrite;
 }
 
@@ -37,6 +40,7 @@ void rewrite_free(struct rewrite **rewrite)
 		return;
 	buf_fini(&(*rewrite)->name);
 	buf_fini(&(*rewrite)->field);
+	mem_free((*rewrite)->seen);
 	mem_free(*rewrite);
 	*rewrite = NULL;
 }
@@ -50,7 +54,6 @@ bool rewrite_is_through(const struct rewrite *rewrite)
 
 static enum field_fate fate_of(const struct rewrite_rules *rules, struct span name)
 {
-	name = span_trim(name);
 	for (size_t i = 0; i < rules->remove_count; i++) {
 		if (span_eq_nocase(name, span_of_str(rules->remove[i])))
 			return FIELD_DROP;
@@ -89,11 +92,75 @@ static void end_field(struct rewrite *rewrite, struct buf *out)
 	rewrite->fate = FIELD_NONE;
 }
 
+/* --- edits -------------------------------------------------------------------------------------- */
+
+/* Whole fields. What the rules say of the stored ones goes for them too. */
+static void take_fields(const struct rewrite *rewrite, struct span fields, struct buf *out)
+{
+	const struct rewrite_rules rules = {
+		.remove = rewrite->rules->remove,
+		.remove_count = rewrite->rules->remove_count,
+		.from_domain = rewrite->rules->from_domain,
+	};
+	struct rewrite inner = { .rules = &rules };
+
+	rewrite_feed(&inner, fields, out);
+	end_field(&inner, out);
+	buf_fini(&inner.name);
+}
+
+static void take_change(const struct rewrite *rewrite, const struct header_change *change, struct buf *out)
+{
+	struct buf field = { 0 };
+
+	if (change->is_before) {
+		take_fields(rewrite, change->value, out);
+		return;
+	}
+	if (!change->value.len)
+		return;
+	buf_append(&field, change->name);
+	buf_append_byte(&field, ':');
+	buf_append(&field, change->value);
+	buf_append_str(&field, "\r\n");
+	take_fields(rewrite, buf_span(&field), out);
+	buf_fini(&field);
+}
+
+/* A stored field begins. True: it goes, or another one went out instead. */
+static bool apply_changes(struct rewrite *rewrite, struct span name, struct buf *out)
+{
+	const struct header_edits *edits = rewrite->rules->edits;
+	bool is_replaced = false;
+
+	for (size_t i = 0; rewrite->seen && i < edits->change_count; i++) {
+		const struct header_change *change = &edits->changes[i];
+
+		if (!span_eq_nocase(change->name, name) || ++rewrite->seen[i] != change->nth)
+			continue;
+		take_change(rewrite, change, out);
+		is_replaced |= !change->is_before;
+	}
+	return is_replaced;
+}
+
+/* --- lines -------------------------------------------------------------------------------------- */
+
 static void end_header(struct rewrite *rewrite, struct buf *out)
 {
+	if (rewrite->rules->edits)
+		take_fields(rewrite, rewrite->rules->edits->back, out);
 	rewrite->state = LINE_OVER;
 	buf_append(out, buf_span(&rewrite->name));
 	buf_fini(&rewrite->name);
+}
+
+static enum field_fate decide(struct rewrite *rewrite, struct buf *out)
+{
+	struct span name = span_take(buf_span(&rewrite->name), buf_len(&rewrite->name) - 1);
+
+	name = span_trim(name);
+	return apply_changes(rewrite, name, out) ? FIELD_DROP : fate_of(rewrite->rules, name);
 }
 
 /* Takes bytes until it is known what the line is. */
@@ -109,9 +176,7 @@ static void take_name(struct rewrite *rewrite, struct span *piece, struct buf *o
 	}
 	if (byte != ':' && buf_len(&rewrite->name) < NAME_MAX)
 		return;
-	rewrite->fate = byte == ':' ? fate_of(rewrite->rules, span_take(buf_span(&rewrite->name),
-								      buf_len(&rewrite->name) - 1))
-				    : FIELD_PASS;
+	rewrite->fate = byte == ':' ? decide(rewrite, out) : FIELD_PASS;
 	emit(rewrite, buf_span(&rewrite->name), out);
 	buf_clear(&rewrite->name);
 	rewrite->state = LINE_REST;
@@ -141,9 +206,12 @@ static void begin_line(struct rewrite *rewrite, char byte, struct buf *out)
 
 static void begin(struct rewrite *rewrite, struct buf *out)
 {
-	if (!rewrite->has_begun)
-		buf_append(out, rewrite->rules->front);
+	if (rewrite->has_begun)
+		return;
 	rewrite->has_begun = true;
+	buf_append(out, rewrite->rules->front);
+	if (rewrite->rules->edits)
+		take_fields(rewrite, rewrite->rules->edits->front, out);
 }
 
 void rewrite_feed(struct rewrite *rewrite, struct span piece, struct buf *out)
@@ -172,6 +240,8 @@ void rewrite_end(struct rewrite *rewrite, struct buf *out)
 	begin(rewrite, out);
 	if (rewrite->state == LINE_OVER)
 		return;
+	if (rewrite->state == LINE_REST && rewrite->rules->edits && rewrite->rules->edits->back.len)
+		emit(rewrite, SPAN_LIT("\r\n"), out); /* the last line had none */
 	end_field(rewrite, out);
 	end_header(rewrite, out);
 }

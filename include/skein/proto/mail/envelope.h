@@ -12,6 +12,7 @@
 #include "skein/proto/base/err.h"
 #include "skein/proto/mail/deliver_by.h"
 #include "skein/proto/mail/dsn_params.h"
+#include "skein/proto/mail/header_edits.h"
 #include "skein/proto/mail/status.h"
 
 enum {
@@ -80,13 +81,14 @@ struct envelope {
 	int8_t priority;                 /* MT-PRIORITY (RFC 6710), -9..9 */
 	enum deliver_by_mode deliver_by; /* RFC 2852 */
 	bool deliver_by_trace;
-	uint64_t deliver_by_ms; /* unix time; 0 without deliver_by */
-	uint64_t hold_until_ms; /* unix time: not to be released before (RFC 4865); 0: no hold */
+	uint64_t deliver_by_ms;    /* unix time; 0 without deliver_by */
+	uint64_t hold_until_ms;    /* unix time: not to be released before (RFC 4865); 0: no hold */
+	struct header_edits edits; /* valid: header_edits_are_valid() */
 };
 
 /*
- * Appends. Names and diagnostics, which only people read, are cut to their bound; an address or a parameter
- * past its bound is our bug (CHECK).
+ * Appends. Names and diagnostics, which only people read, are cut to their bound; an address, a parameter or
+ * edits past their bound are our bug (CHECK).
  */
 void envelope_encode(const struct envelope *envelope, struct buf *out);
 /*

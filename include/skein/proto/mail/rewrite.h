@@ -1,12 +1,13 @@
 /*
- * rewrite: the header section of a message changed as it streams by: fields left out, fields put in front,
- * the domain of From and Sender replaced. Everything else stays the same to the octet. A field that is held
- * until it is whole is bounded; nothing else is kept.
+ * rewrite: the header section of a message changed as it streams by: the message's own edits, then, of what
+ * they make of it, fields left out, fields put in front, the domain of From and Sender replaced. Everything
+ * else stays the same to the octet. A field that is held until it is whole is bounded; nothing else is kept.
  */
 #ifndef SKEIN_PROTO_MAIL_REWRITE_H
 #define SKEIN_PROTO_MAIL_REWRITE_H
 
 #include "skein/proto/base/buf.h"
+#include "skein/proto/mail/header_edits.h"
 
 enum { REWRITE_FIELD_MAX = 4 * 1024 * 1024 }; /* a longer From or Sender is passed on as it is */
 
@@ -15,7 +16,8 @@ struct rewrite_rules {
 	struct span front;         /* whole fields, see rewrite_append_field() */
 	const char *const *remove; /* names */
 	size_t remove_count;
-	struct span from_domain; /* empty: From and Sender stay */
+	struct span from_domain;          /* empty: From and Sender stay */
+	const struct header_edits *edits; /* valid ones, or NULL */
 };
 
 struct rewrite;

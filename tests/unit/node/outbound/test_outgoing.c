@@ -68,7 +68,8 @@ static void assert_text(const struct buf *buf, struct span expected)
 }
 
 static const char *const remove_names[] = { "X-Mailer" };
-static const struct rewrite_rules rules = { SPAN_LIT("X-New: 1\r\n"), remove_names, 1, SPAN_LIT("n.test") };
+static const struct rewrite_rules rules = { SPAN_LIT("X-New: 1\r\n"), remove_names, 1, SPAN_LIT("n.test"),
+	NULL };
 
 #define HEADER                                                                                               \
 	"From: a@b.test\r\nX-Mailer: m\r\nMIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\n"  \

@@ -248,7 +248,7 @@ static void a_promise_that_is_not_known_is_left_to_others(void **state)
 
 	(void)state;
 	envelope_encode(&handled, &bytes);
-	bytes.base[buf_len(&bytes) - EXTRA] = (char)129;
+	bytes.base[buf_len(&bytes) - EXTRA] = (char)130;
 	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_INVALID);
 	bytes.base[buf_len(&bytes) - EXTRA] = 127;
 	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_OK);
@@ -297,6 +297,82 @@ static void handling_is_validated(void **state)
 	tail[-4] += 2;
 	buf_append_byte(&bytes, '\0');
 	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_CORRUPT);
+	arena_fini(&arena);
+	buf_fini(&bytes);
+}
+
+static const struct header_change sample_changes[] = {
+	{ SPAN_LIT("Subject"), 1, SPAN_LIT(" [SPAM]\r\n what"), false },
+	{ SPAN_LIT("X-Spam"), 4000000000, SPAN_LIT(""), false },
+	{ SPAN_LIT("From"), 2, SPAN_LIT("A: 1\r\n"), true },
+};
+
+static const struct envelope edited = {
+	.recipients = sample_recipients,
+	.recipient_count = 1,
+	.priority = 3,
+	.edits = { SPAN_LIT("Authentication-Results: a.example; none\r\n"), SPAN_LIT("X-Back:\r\n\t1\r\n"),
+		sample_changes, ARRAY_LEN(sample_changes) },
+};
+
+static void edits_come_back(void **state)
+{
+	struct buf bytes = { 0 };
+	struct arena arena = { 0 };
+	struct envelope seen;
+
+	(void)state;
+	envelope_encode(&edited, &bytes);
+	assert_int_equal(envelope_decode(buf_span(&bytes), &arena, &seen), ERR_OK);
+	memset(bytes.base, 'x', buf_len(&bytes));
+	assert_int_equal(seen.priority, 3);
+	assert_true(span_eq(seen.edits.front, edited.edits.front));
+	assert_true(span_eq(seen.edits.back, edited.edits.back));
+	assert_int_equal(seen.edits.change_count, ARRAY_LEN(sample_changes));
+	for (size_t i = 0; i < ARRAY_LEN(sample_changes); i++) {
+		assert_true(span_eq(seen.edits.changes[i].name, sample_changes[i].name));
+		assert_int_equal(seen.edits.changes[i].nth, sample_changes[i].nth);
+		assert_true(span_eq(seen.edits.changes[i].value, sample_changes[i].value));
+		assert_int_equal(seen.edits.changes[i].is_before, sample_changes[i].is_before);
+	}
+	arena_fini(&arena);
+	buf_fini(&bytes);
+}
+
+/* What is read back can be written into a header section as it is. */
+static void mutated_edits_are_refused_or_valid(void **state)
+{
+	struct buf bytes = { 0 };
+	struct arena arena = { 0 };
+	struct envelope seen;
+	size_t refused = 0;
+
+	(void)state;
+	envelope_encode(&edited, &bytes);
+	for (size_t at = 0; at < buf_len(&bytes); at++) {
+		char kept = bytes.base[at];
+
+		for (unsigned value = 0; value < 256; value++) {
+			bytes.base[at] = (char)value;
+			if (envelope_decode(buf_span(&bytes), &arena, &seen) == ERR_OK)
+				assert_true(header_edits_are_valid(&seen.edits));
+			else
+				refused++;
+			arena_reset(&arena);
+		}
+		bytes.base[at] = kept;
+	}
+	for (size_t len = 0; len < buf_len(&bytes); len++) {
+		char *cut = mem_dup(bytes.base, len);
+
+		/* Without its extras it would be of the other format. */
+		assert_int_equal(
+			envelope_decode(span_of(cut, len), &arena, &seen) == ERR_OK && seen.edits.front.len,
+			0);
+		mem_free(cut);
+		arena_reset(&arena);
+	}
+	assert_true(refused > 0);
 	arena_fini(&arena);
 	buf_fini(&bytes);
 }
@@ -466,28 +542,38 @@ static void it_is_settled_when_nobody_is_pending(void **state)
 	assert_true(envelope_is_settled(&envelope));
 }
 
-/* The corpus of the fuzz target is the sample; this keeps it in step with the format. */
-static void the_seed_of_the_fuzzer_is_an_envelope(void **state)
+static void read_seed(const char *name, struct arena *arena, struct envelope *seen)
 {
 	const char *source = getenv("SKEIN_SOURCE");
 	struct buf path = { 0 };
-	struct arena arena = { 0 };
-	struct envelope seen;
 	char bytes[4096];
 	size_t len;
 	FILE *file;
 
-	(void)state;
-	buf_printf(&path, "%s/tests/fuzz/corpus/envelope/sample", source ? source : ".");
+	buf_printf(&path, "%s/tests/fuzz/corpus/envelope/%s", source ? source : ".", name);
 	buf_append_byte(&path, '\0');
 	file = fopen(path.base, "rb");
 	assert_non_null(file);
 	len = fread(bytes, 1, sizeof(bytes), file);
 	fclose(file);
-	assert_int_equal(envelope_decode(span_of(bytes, len), &arena, &seen), ERR_OK);
-	assert_int_equal(seen.recipient_count, 3);
-	arena_fini(&arena);
+	assert_int_equal(envelope_decode(span_of(bytes, len), arena, seen), ERR_OK);
+	assert_int_equal(seen->recipient_count, 3);
 	buf_fini(&path);
+}
+
+/* The corpus of the fuzz target; this keeps it in step with the format. */
+static void the_seeds_of_the_fuzzer_are_envelopes(void **state)
+{
+	struct arena arena = { 0 };
+	struct envelope seen;
+
+	(void)state;
+	read_seed("sample", &arena, &seen);
+	read_seed("handled", &arena, &seen);
+	assert_true(seen.requiretls);
+	read_seed("edited", &arena, &seen);
+	assert_int_equal(seen.edits.change_count, 3);
+	arena_fini(&arena);
 }
 
 int main(void)
@@ -502,13 +588,15 @@ int main(void)
 		cmocka_unit_test(what_asks_for_nothing_is_written_as_before),
 		cmocka_unit_test(a_promise_that_is_not_known_is_left_to_others),
 		cmocka_unit_test(handling_is_validated),
+		cmocka_unit_test(edits_come_back),
+		cmocka_unit_test(mutated_edits_are_refused_or_valid),
 		cmocka_unit_test(the_time_to_deliver_by_runs_out),
 		cmocka_unit_test(a_mutated_one_is_refused_or_harmless),
 		cmocka_unit_test(each_field_is_validated),
 		cmocka_unit_test(a_small_record_cannot_ask_for_much_memory),
 		cmocka_unit_test(an_address_is_safe_when_it_cannot_leave_its_brackets),
 		cmocka_unit_test(it_is_settled_when_nobody_is_pending),
-		cmocka_unit_test(the_seed_of_the_fuzzer_is_an_envelope),
+		cmocka_unit_test(the_seeds_of_the_fuzzer_are_envelopes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,8 @@ static void assert_rewritten(
 static void a_header_is_changed_as_the_rules_say(void **state)
 {
 	static const char *const remove[] = { "X-Mailer", "bcc" };
-	static const struct rewrite_rules all = { SPAN_LIT("X-New: 1\r\n"), remove, 2, SPAN_LIT("new.test") };
+	static const struct rewrite_rules all = { SPAN_LIT("X-New: 1\r\n"), remove, 2, SPAN_LIT("new.test"),
+		NULL };
 	static const struct rewrite_rules none = { .remove_count = 0 };
 	static const struct {
 		const struct rewrite_rules *rules;
@@ -105,6 +106,64 @@ static void a_header_is_changed_as_the_rules_say(void **state)
 	};
 
 	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		assert_rewritten(rows[i].rules, rows[i].message, rows[i].expected, SIZE_MAX);
+		assert_rewritten(rows[i].rules, rows[i].message, rows[i].expected, 1);
+	}
+}
+
+static const struct header_change changes[] = {
+	{ .name = SPAN_LIT("Subject"), .nth = 1, .value = SPAN_LIT(" [x]\r\n new") },
+	{ .name = SPAN_LIT("x-spam"), .nth = 2 },
+	{ .name = SPAN_LIT("From"), .nth = 1, .value = SPAN_LIT("X-Before: a@b.c\r\n"), .is_before = true },
+	{ .name = SPAN_LIT("From"), .nth = 2, .value = SPAN_LIT(" new@b.c") },
+	{ .name = SPAN_LIT("X-Mailer"), .nth = 1, .value = SPAN_LIT(" another") },
+	{ .name = SPAN_LIT("To"), .nth = 1, .value = SPAN_LIT("Bcc: x\r\nX-To: 1\r\n"), .is_before = true },
+	{ .name = SPAN_LIT("To"), .nth = 1, .value = SPAN_LIT(" all") },
+};
+
+static const struct header_edits edits = {
+	.front = SPAN_LIT("Sender: s@b.c\r\nX-Front: 1\r\n"),
+	.back = SPAN_LIT("X-Back: 1\r\nbcc: y\r\n"),
+	.changes = changes,
+	.change_count = ARRAY_LEN(changes),
+};
+
+static void the_messages_own_edits_come_first(void **state)
+{
+	static const char *const remove[] = { "X-Mailer", "bcc" };
+	static const struct rewrite_rules alone = { .edits = &edits };
+	static const struct rewrite_rules all = { SPAN_LIT("X-New: 1\r\n"), remove, 2, SPAN_LIT("n.test"),
+		&edits };
+	static const struct {
+		const struct rewrite_rules *rules;
+		const char *message, *expected;
+	} rows[] = {
+		{ &alone, "A: 1\r\n\r\nHello\r\n",
+			"Sender: s@b.c\r\nX-Front: 1\r\nA: 1\r\nX-Back: 1\r\nbcc: y\r\n\r\nHello\r\n" },
+		{ &alone, "subject : old\r\n older\r\nSubject: kept\r\n\r\nSubject: body\r\n",
+			"Sender: s@b.c\r\nX-Front: 1\r\nSubject: [x]\r\n new\r\nSubject: kept\r\n"
+			"X-Back: 1\r\nbcc: y\r\n\r\nSubject: body\r\n" },
+		{ &alone, "X-Spam: 1\r\nX-SPAM: 2\r\n\tfolded\r\nX-Spam: 3\r\n\r\n",
+			"Sender: s@b.c\r\nX-Front: 1\r\nX-Spam: 1\r\nX-Spam: 3\r\n"
+			"X-Back: 1\r\nbcc: y\r\n\r\n" },
+		{ &alone, "From: a@b.c\r\nfrom: d@b.c\r\nTo: a\r\n\r\n",
+			"Sender: s@b.c\r\nX-Front: 1\r\nX-Before: a@b.c\r\nFrom: a@b.c\r\nFrom: new@b.c\r\n"
+			"Bcc: x\r\nX-To: 1\r\nTo: all\r\nX-Back: 1\r\nbcc: y\r\n\r\n" },
+		{ &all, "From: a@b.c\r\nfrom: d@b.c\r\nTo: a\r\nX-Mailer: x\r\nBcc: z\r\n\r\nB\r\n",
+			"X-New: 1\r\nSender: s@n.test\r\nX-Front: 1\r\nX-Before: a@b.c\r\nFrom: a@n.test\r\n"
+			"From: new@n.test\r\nX-To: 1\r\nTo: all\r\nX-Back: 1\r\n\r\nB\r\n" },
+		{ &alone, "A: 1\r\nno field\r\n",
+			"Sender: s@b.c\r\nX-Front: 1\r\nA: 1\r\nX-Back: 1\r\nbcc: y\r\nno field\r\n" },
+		{ &alone, "A: 1\r\n", "Sender: s@b.c\r\nX-Front: 1\r\nA: 1\r\nX-Back: 1\r\nbcc: y\r\n" },
+		{ &alone, "A: 1", "Sender: s@b.c\r\nX-Front: 1\r\nA: 1\r\nX-Back: 1\r\nbcc: y\r\n" },
+		{ &alone, "X-Spam: 1\r\nX-Spam: 2",
+			"Sender: s@b.c\r\nX-Front: 1\r\nX-Spam: 1\r\nX-Back: 1\r\nbcc: y\r\n" },
+		{ &alone, "", "Sender: s@b.c\r\nX-Front: 1\r\nX-Back: 1\r\nbcc: y\r\n" },
+	};
+
+	(void)state;
+	assert_true(header_edits_are_valid(&edits));
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		assert_rewritten(rows[i].rules, rows[i].message, rows[i].expected, SIZE_MAX);
 		assert_rewritten(rows[i].rules, rows[i].message, rows[i].expected, 1);
@@ -159,6 +218,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_address_of_a_field_gets_the_domain_and_nothing_else_changes),
 		cmocka_unit_test(a_header_is_changed_as_the_rules_say),
+		cmocka_unit_test(the_messages_own_edits_come_first),
 		cmocka_unit_test(a_field_without_end_is_passed_on_as_it_is),
 		cmocka_unit_test(a_new_field_is_folded_and_clean),
 	};
