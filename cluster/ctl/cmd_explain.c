@@ -205,6 +205,7 @@ enum ctl_exit cmd_explain(struct ctl_options *options, int argc, char **argv)
 		{ .name = "own", .kind = ARGUMENT_TEXTS, .to.texts = &e.asked.own },
 		{ .name = "helo", .kind = ARGUMENT_TEXT, .to.text = &e.asked.helo },
 		{ .name = "from", .kind = ARGUMENT_TEXT, .to.text = &e.asked.from },
+		{ .name = "author", .kind = ARGUMENT_TEXT, .to.text = &e.asked.author },
 		{ .name = "to", .kind = ARGUMENT_TEXTS, .to.texts = &e.asked.to },
 		{ .name = "size",
 			.kind = ARGUMENT_NUMBER,

@@ -77,6 +77,7 @@ static const struct command commands[] = {
 		"  --own ADDRESS        an address that the user owns; may be given several times\n"
 		"  --helo NAME          what it says in EHLO\n"
 		"  --from A, --to B     sender and recipient; --to may be given several times\n"
+		"  --author A           what From says; else it is the sender\n"
 		"  --size BYTES         of the message\n"
 		"  --tls                TLS is on; --tls-version 1.2 or 1.3\n"
 		"  --certificate TEXT   subject of its certificate; --sha256 HEX its fingerprint\n"

@@ -26,6 +26,7 @@ static const struct key keys[] = {
 	{ "own", KEY_TEXTS, AT(own) },
 	{ "helo", KEY_TEXT, AT(helo) },
 	{ "from", KEY_TEXT, AT(from) },
+	{ "author", KEY_TEXT, AT(author) },
 	{ "to", KEY_TEXTS, AT(to) },
 	{ "size", KEY_SIZE, AT(size) },
 	{ "tls", KEY_FLAG, AT(has_tls) },

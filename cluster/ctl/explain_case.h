@@ -14,7 +14,8 @@
 
 struct explain_case {
 	/* As it was said; borrowed. NULL: not said. */
-	const char *client, *listener, *user, *helo, *from, *tls_version, *cert_subject, *cert_sha256;
+	const char *client, *listener, *user, *helo, *from, *author, *tls_version, *cert_subject,
+		*cert_sha256;
 	struct argument_texts groups, own, to;
 	uint64_t size; /* 0: not said */
 	bool has_tls;

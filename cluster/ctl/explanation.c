@@ -1,6 +1,9 @@
 #include "explanation.h"
 
 #include "skein/cluster/limit_store.h"
+#include "skein/proto/mail/author.h"
+
+#include <stdio.h>
 
 enum { ALL_UNITS = (1u << LIMIT_UNITS) - 1 };
 
@@ -24,6 +27,70 @@ static const struct route *find_route(const struct explanation *explanation, str
 	return policy_find_route(explanation->policy, &question);
 }
 
+/* --- signatures: over what leaves, so the route's rewriting comes first --------------------------- */
+
+static void add_domain(struct author_domains *domains, const char *domain)
+{
+	char address[AUTHOR_DOMAIN_MAX + 3];
+
+	snprintf(address, sizeof(address), "x@%s", domain);
+	author_domains_add_address(domains, span_of_str(address));
+}
+
+static void find_authors(
+	const struct explain_case *asked, const struct route *route, struct author_domains *authors)
+{
+	if (route && *route->rewrite.from_domain)
+		add_domain(authors, route->rewrite.from_domain);
+	else if (asked->author)
+		author_domains_add(authors, span_of_str(asked->author));
+	else
+		author_domains_add_address(authors, asked->counted.sender);
+}
+
+static void find_sender(
+	const struct explain_case *asked, const struct route *route, struct author_domains *sender)
+{
+	if (!asked->counted.sender.len)
+		return;
+	if (route && *route->rewrite.return_domain)
+		add_domain(sender, route->rewrite.return_domain);
+	else if (route && *route->rewrite.sender_domain)
+		add_domain(sender, route->rewrite.sender_domain);
+	else
+		author_domains_add_address(sender, asked->counted.sender);
+}
+
+static const struct policy_signing *find_signing(
+	const struct explanation *explanation, const struct route *route)
+{
+	struct author_domains authors = { .count = 0 }, sender = { .count = 0 };
+	struct span domains[AUTHOR_DOMAINS_MAX];
+
+	find_authors(explanation->asked, route, &authors);
+	find_sender(explanation->asked, route, &sender);
+	for (size_t i = 0; i < authors.count; i++)
+		domains[i] = author_domain(&authors, i);
+	return policy_signing_for(explanation->policy, domains, authors.count,
+		sender.count ? author_domain(&sender, 0) : span_of(NULL, 0));
+}
+
+bool explanation_has_author(const struct explanation *explanation, size_t recipient)
+{
+	struct author_domains authors = { .count = 0 };
+
+	find_authors(explanation->asked, explanation->routes[recipient], &authors);
+	return authors.count > 0;
+}
+
+/* --- the message --------------------------------------------------------------------------------- */
+
+static void find_way(struct explanation *explanation, size_t recipient)
+{
+	explanation->routes[recipient] = find_route(explanation, explanation->asked->recipients[recipient]);
+	explanation->signings[recipient] = find_signing(explanation, explanation->routes[recipient]);
+}
+
 /* In the order of a session. */
 static void judge_message(struct explanation *explanation)
 {
@@ -41,7 +108,7 @@ static void judge_message(struct explanation *explanation)
 		explanation->recipients[i].is_allowed = policy_recipient_allowed(explanation->policy,
 			decision, asked->recipients[i], &explanation->recipients[i].entry);
 		if (explanation->recipients[i].is_allowed)
-			explanation->routes[i] = find_route(explanation, asked->recipients[i]);
+			find_way(explanation, i);
 	}
 	explanation->inspection =
 		policy_find_inspection(explanation->policy, &asked->who, span_of_str(decision->rule->name));

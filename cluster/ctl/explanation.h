@@ -42,6 +42,8 @@ struct explanation {
 	struct explained_address sender, recipients[ARGUMENT_TEXTS_MAX];
 	const struct route *routes[ARGUMENT_TEXTS_MAX]; /* of each recipient; NULL: the node's own, or it is
 							   not allowed */
+	/* What signs it on its way to each recipient; NULL: nothing, or it is not allowed. */
+	const struct policy_signing *signings[ARGUMENT_TEXTS_MAX];
 	bool is_size_allowed;
 	const struct inspection *inspection; /* NULL: none, or it may not send */
 	struct explained_limit *limits;
@@ -60,6 +62,8 @@ uint64_t explained_limit_used(const struct explained_limit *limit);
 /* 0: it would let this one in; otherwise the time until it does, if nobody else comes. */
 uint64_t explained_limit_wait_us(const struct explained_limit *limit);
 
+/* Is it known who writes, so that `signings` means something? */
+bool explanation_has_author(const struct explanation *explanation, size_t recipient);
 /* Where it listens; 0: its SRV record says that. */
 unsigned explained_target_port(const struct route_target *target);
 

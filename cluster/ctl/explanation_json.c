@@ -80,6 +80,8 @@ static json_t *recipients_json(const struct explanation *explanation)
 		json_object_set_new(recipient, "route",
 			explanation->recipients[i].is_allowed ? route_json(explanation->routes[i])
 							      : json_null());
+		json_object_set_new(recipient, "signed_by",
+			text_or_null(explanation->signings[i] ? explanation->signings[i]->domain : NULL));
 		json_array_append_new(recipients, recipient);
 	}
 	return recipients;

@@ -94,14 +94,37 @@ static void print_route(const struct route *route, struct buf *out)
 	}
 }
 
+static void print_signing(const struct explanation *explanation, size_t recipient, struct buf *out)
+{
+	const struct policy_signing *signing = explanation->signings[recipient];
+
+	if (signing)
+		buf_printf(out, "  signed by %s, as sign[%zu] says\n", signing->domain, signing->number);
+	else if (explanation_has_author(explanation, recipient))
+		buf_append_str(out, "  not signed: no entry of sign is for its author\n");
+	else
+		buf_append_str(out, "  whether it is signed goes by From: see --author\n");
+}
+
+static void print_way(const struct explanation *explanation, size_t recipient, struct buf *out)
+{
+	size_t signings;
+
+	if (policy_route_count(explanation->policy))
+		print_route(explanation->routes[recipient], out);
+	(void)policy_signings(explanation->policy, &signings);
+	if (signings)
+		print_signing(explanation, recipient, out);
+}
+
 static void print_recipients(const struct explanation *explanation, struct buf *out)
 {
 	const struct explain_case *asked = explanation->asked;
 
 	for (size_t i = 0; explanation->has_recipients && i < asked->to.count; i++) {
 		print_address(&explanation->recipients[i], "recipient", asked->recipients[i], out);
-		if (explanation->recipients[i].is_allowed && policy_route_count(explanation->policy))
-			print_route(explanation->routes[i], out);
+		if (explanation->recipients[i].is_allowed)
+			print_way(explanation, i, out);
 	}
 	if (explanation->has_recipients && !asked->from && policy_route_count(explanation->policy))
 		buf_append_str(out, "Routes are those of the null sender: see --from.\n");

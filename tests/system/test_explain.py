@@ -80,7 +80,7 @@ def test_it_says_which_rule_decides_and_why(ctl, example, tmp_path):
                    "j@example.org", "--from", "J@example.org", "--to", "a@b.example")
     assert (bulk["verdict"], bulk["rule"]) == ("allow", "bulk-senders")
     assert bulk["sender"] == {"address": "J@example.org", "allowed": True, "by": "own"}
-    assert bulk["recipients"] == [{"address": "a@b.example", "allowed": True, "by": "", "route": NODES_OWN}]
+    assert bulk["recipients"] == [{"address": "a@b.example", "allowed": True, "by": "", "route": NODES_OWN, "signed_by": None}]
 
 
 def test_it_says_which_route_each_recipient_takes(tmp_path):
@@ -162,6 +162,48 @@ def test_who_may_not_send_is_not_inspected(tmp_path):
     words = ("--client", "198.51.100.1", "--listener", "mx")
     assert by_file(path, *words)["inspection"] is None
     assert Ctl(None).text("explain", "--file", path, *words, options=[]).endswith("denied: no rule matches\n")
+
+
+SIGN = """
+clients: [{effect: allow}]
+routes:
+  - {name: scans, match: {recipient: scans.example}, to: [{direct: true}], rewrite: {from_domain: Face.example}}
+  - {name: moved, match: {recipient: moved.example}, to: [{direct: true}], rewrite: {sender_domain: backup.example}}
+  - {name: srs, match: {recipient: srs.example}, to: [{direct: true}], rewrite: {return_path: srs,
+     return_domain: back.example, return_secret: s}}
+sign:
+  - {domain: a.example, subdomains: true}
+  - {domain: face.example}
+  - {domain: backup.example, by: sender}
+  - {domain: back.example, by: sender}
+"""
+
+
+@pytest.mark.parametrize("words, signers", [
+    (("--from", "x@A.example"), ["a.example", "face.example", "a.example", "a.example"]),
+    (("--from", "x@b.example"), [None, "face.example", "backup.example", "back.example"]),
+    (("--from", "<>"), [None, "face.example", None, None]),
+    (("--from", "<>", "--author", "Jo <jo@sub.a.example>"), ["a.example", "face.example", "a.example", "a.example"]),
+    (("--from", "x@backup.example", "--author", "jo@b.example"), ["backup.example", "face.example", "backup.example", "back.example"]),
+    ((), [None, "face.example", None, None]),
+])
+def test_it_says_whose_signature_each_recipient_sees(tmp_path, words, signers):
+    path = write(tmp_path / "sign.yaml", SIGN)
+    to = [word for domain in ("rest", "scans", "moved", "srs") for word in ("--to", f"x@{domain}.example")]
+    answer = by_file(path, "--client", "10.0.0.1", *words, *to)
+    assert [row["signed_by"] for row in answer["recipients"]] == signers
+
+
+def test_what_is_not_signed_is_told_with_its_reason(tmp_path):
+    path = write(tmp_path / "sign.yaml", SIGN)
+
+    def told(*words):
+        return Ctl(None).text("explain", "--file", path, "--client", "10.0.0.1", "--to", "x@rest.example", *words,
+                              options=[]).splitlines()
+
+    assert told("--from", "x@a.example")[-1] == "  signed by a.example, as sign[0] says"
+    assert told("--from", "x@b.example")[-1] == "  not signed: no entry of sign is for its author"
+    assert told("--from", "<>")[-1] == "  whether it is signed goes by From: see --author"
 
 
 def test_what_the_listener_does_not_offer_is_not_waited_for(example):
