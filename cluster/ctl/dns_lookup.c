@@ -2,19 +2,17 @@
 
 #include "session.h"
 #include "skein/proto/base/alloc.h"
-#include "skein/proto/dns/rdata.h"
+#include "skein/proto/dns/records.h"
 
 #include <limits.h>
 #include <poll.h>
-#include <stdlib.h>
 #include <unbound.h>
 
 enum {
 	CLASS_IN = 1,
 	RCODE_OK = 0,
 	RCODE_NXDOMAIN = 3,
-	RECORDS_MAX = 256, /* of one answer; the rest is left out */
-	AT_ONCE_MAX = 64,  /* questions under way */
+	AT_ONCE_MAX = 64, /* questions under way */
 };
 
 struct dns_lookup {
@@ -135,76 +133,24 @@ void dns_lookup_free(struct dns_lookup **lookup)
 
 /* --- answers ------------------------------------------------------------------------------------- */
 
-/* By name where the preference is the same, so that the same DNS gives the same findings. */
-static int compare_mx(const void *left, const void *right)
+static size_t read_records(enum dns_fact_kind kind, const struct ub_result *result, struct arena *arena,
+	const struct span **records_out)
 {
-	const struct dns_mx *a = left, *b = right;
-	int order = (int)a->preference - (int)b->preference;
-
-	return order ? order : strcmp(a->host, b->host);
-}
-
-/* Their hosts, best first. */
-static size_t read_mx(const struct ub_result *result, struct arena *arena, struct span *records)
-{
-	struct dns_mx *mx = arena_alloc(arena, RECORDS_MAX * sizeof(*mx));
+	struct span data[DNS_RECORDS_MAX];
 	size_t count = 0;
 
-	for (size_t i = 0; result->data[i] && count < RECORDS_MAX; i++)
-		if (dns_mx_parse(span_of(result->data[i], (size_t)result->len[i]), arena, &mx[count]))
-			count++;
-	qsort(mx, count, sizeof(*mx), compare_mx);
-	for (size_t i = 0; i < count; i++)
-		records[i] = span_of_str(mx[i].host);
-	return count;
-}
-
-static bool read_record(
-	enum dns_fact_kind kind, struct span data, struct arena *arena, struct span *record_out)
-{
-	const char *name;
-
-	*record_out = data;
-	switch (kind) {
-	case DNS_FACT_TXT:
-		return dns_txt_parse(data, arena, record_out);
-	case DNS_FACT_A:
-		return data.len == 4;
-	case DNS_FACT_AAAA:
-		return data.len == 16;
-	case DNS_FACT_PTR:
-		if (!dns_name_parse(data, arena, &name))
-			return false;
-		*record_out = span_of_str(name);
-		return true;
-	case DNS_FACT_TLSA:
-	case DNS_FACT_MX:
-	case DNS_FACT_POLICY:
-		break;
+	while (count < DNS_RECORDS_MAX && result->data[count]) {
+		data[count] = span_of(result->data[count], (size_t)result->len[count]);
+		count++;
 	}
-	return true;
-}
-
-static size_t read_records(
-	enum dns_fact_kind kind, const struct ub_result *result, struct arena *arena, struct span *records)
-{
-	size_t count = 0;
-
-	if (kind == DNS_FACT_MX)
-		return read_mx(result, arena, records);
-	for (size_t i = 0; result->data[i] && count < RECORDS_MAX; i++)
-		if (read_record(
-			    kind, span_of(result->data[i], (size_t)result->len[i]), arena, &records[count]))
-			count++;
-	return count;
+	return dns_records_read(types[kind], data, count, arena, records_out);
 }
 
 /* What is bogus has data and a good RCODE all the same: that comes first. */
 static struct dns_fact read_answer(
 	enum dns_fact_kind kind, const struct ub_result *result, struct arena *arena)
 {
-	struct span *records = arena_alloc(arena, RECORDS_MAX * sizeof(*records));
-	struct dns_fact fact = { .status = DNS_FACT_FAILED, .records = records };
+	struct dns_fact fact = { .status = DNS_FACT_FAILED };
 
 	if (result->bogus) {
 		fact.is_bogus = true;
@@ -215,7 +161,7 @@ static struct dns_fact read_answer(
 		fact.why = result->rcode == 2 ? "SERVFAIL" : "the server refused";
 	} else {
 		fact.status = DNS_FACT_RECORDS;
-		fact.count = result->havedata ? read_records(kind, result, arena, records) : 0;
+		fact.count = result->havedata ? read_records(kind, result, arena, &fact.records) : 0;
 		fact.is_secure = result->secure;
 	}
 	return fact;
