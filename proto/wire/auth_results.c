@@ -93,7 +93,7 @@ static void append_result(struct buf *out, const struct auth_result *result)
 	buf_printf(out, "%s=%s", result->method, result->result);
 	if (result->comment.len) {
 		buf_append_str(out, " (");
-		append_escaped(out, result->comment, "()\\");
+		append_escaped(out, result->comment, "()\"\\");
 		buf_append_byte(out, ')');
 	}
 	if (result->reason.len)
@@ -108,19 +108,22 @@ static void append_result(struct buf *out, const struct auth_result *result)
 	}
 }
 
+/* Up to the next place where a line may end. What stands in quotes is one word, for readers that do not know
+ * better. */
 static size_t word_len(struct span text)
 {
+	bool is_quoted = false;
 	size_t len = 0;
 
-	while (len < text.len && text.ptr[len] != ' ' && text.ptr[len] != new_line)
-		len++;
+	while (len < text.len && (is_quoted || (text.ptr[len] != ' ' && text.ptr[len] != new_line))) {
+		if (text.ptr[len] == '"')
+			is_quoted = !is_quoted;
+		len += text.ptr[len] == '\\' ? 2 : 1;
+	}
 	return len;
 }
 
-/*
- * A line may end before any space, also in quotes: the space stays, so that unfolding gives the same text
- * (RFC 5322 2.2.3). Not before two: a line of spaces alone is none.
- */
+/* The space at the end of a line stays, so that unfolding gives the same text (RFC 5322 2.2.3). */
 static void append_folded(struct buf *out, struct span text)
 {
 	size_t column = word_len(text);

@@ -8,7 +8,7 @@
 #include "skein/proto/base/buf.h"
 
 enum {
-	AUTH_RESULTS_WIDTH = 78,       /* of a line, unless one word is longer */
+	AUTH_RESULTS_WIDTH = 78,       /* of a line, unless one word, or what stands in quotes, is longer */
 	AUTH_RESULTS_VALUE_MAX = 400,  /* a property with a longer value is left out */
 	AUTH_RESULTS_REASON_MAX = 200, /* what is longer of it is cut off */
 };

@@ -80,41 +80,46 @@ static void values_cannot_break_out(void **state)
 
 static void comments_and_reasons_are_closed(void **state)
 {
-	static const struct auth_result result = { "spf", "permerror", SPAN_LIT("a) (b\\\xff"),
+	static const struct auth_result result = { "spf", "permerror", SPAN_LIT("a) \"(b\\\xff"),
 		SPAN_LIT("\"x\"\n  y;"), NULL, 0 };
 
 	(void)state;
 	assert_written(&result, 1,
 		"Authentication-Results: mx.example.org;\r\n"
-		" spf=permerror (a\\) \\(b\\\\?) reason=\"\\\"x\\\"?  y;\"\r\n");
+		" spf=permerror (a\\) \\\"\\(b\\\\?) reason=\"\\\"x\\\"?  y;\"\r\n");
 }
 
-/* Unfolded it is one line again, and no line is too long but for a long word. */
+/* Unfolded it is one line again, and no line is too long but for a long word: what stands in quotes is one.
+ */
 static void lines_are_folded_at_spaces(void **state)
 {
-	char reason[300], wide[AUTH_RESULTS_VALUE_MAX + 1] = { 0 };
+	char comment[300], wide[AUTH_RESULTS_VALUE_MAX + 1] = { 0 };
 	struct auth_property properties[] = { { "a.long", span_of(wide, AUTH_RESULTS_VALUE_MAX) },
-		{ "a.longer", span_of(wide, AUTH_RESULTS_VALUE_MAX + 1) } };
-	struct auth_result result = { "spf", "none", { 0 }, span_of(reason, sizeof(reason)), properties, 2 };
+		{ "a.longer", span_of(wide, AUTH_RESULTS_VALUE_MAX + 1) },
+		{ "a.quoted",
+			SPAN_LIT("a b; \\\" c=d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5") } };
+	struct auth_result result = { "spf", "none", span_of(comment, sizeof(comment)),
+		span_of(wide, sizeof(wide)), properties, 3 };
 	struct buf out = { 0 };
-	struct span rest;
 	size_t lines = 0;
 
 	(void)state;
 	memset(wide, 'w', sizeof(wide));
-	for (size_t i = 0; i < sizeof(reason); i++)
-		reason[i] = i % 7 < 2 ? ' ' : 'r';
+	for (size_t i = 0; i < sizeof(comment); i++)
+		comment[i] = i % 7 < 2 ? ' ' : 'c';
 	auth_results_append(&out, SPAN_LIT(HOST), &result, 1);
-	for (rest = buf_span(&out); rest.len; lines++) {
+	for (struct span rest = buf_span(&out); rest.len; lines++) {
 		struct span line = span_take(rest, span_find(rest, '\r'));
 
-		assert_true(line.len <= AUTH_RESULTS_WIDTH || span_starts_with(line, SPAN_LIT(" a.long=")));
+		assert_true(line.len <= AUTH_RESULTS_WIDTH || span_starts_with(line, SPAN_LIT(" a.long=")) ||
+			    span_starts_with(line, SPAN_LIT(" a.quoted=\"a b")) ||
+			    span_starts_with(line, SPAN_LIT(" reason=")));
 		assert_true(span_trim(line).len > 0);
 		rest = span_drop(rest, line.len + 2);
 		assert_true(!rest.len || rest.ptr[0] == ' ');
 	}
-	assert_true(lines > 3);
-	assert_true(buf_len(&out) < 500 + AUTH_RESULTS_VALUE_MAX);
+	assert_true(lines > 6);
+	assert_true(buf_len(&out) < 800 + AUTH_RESULTS_VALUE_MAX);
 	buf_fini(&out);
 }
 
