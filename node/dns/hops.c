@@ -4,11 +4,10 @@
  */
 #include "dns/hops.h"
 
+#include "dns/ascii_name.h"
 #include "dns/hops_internal.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/dns/name.h"
-
-#include <idn2.h>
 
 enum { KEEP_MS_MIN = 5000, KEEP_MS_MAX = 3600000 };
 
@@ -154,25 +153,6 @@ static void ask_hosts(struct hops_search *search)
 
 /* --- the start ---------------------------------------------------------------------------------- */
 
-/* Names with other bytes than ASCII become A-labels; libidn2 would drop some bytes of ASCII ones. */
-static const char *make_ascii(struct arena *arena, struct span name)
-{
-	char *text = arena_strdup(arena, name);
-	char *ascii;
-
-	for (size_t i = 0; i < name.len; i++) {
-		if ((unsigned char)name.ptr[i] < 0x80)
-			continue;
-		if (idn2_to_ascii_8z(text, &ascii, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
-			return NULL;
-		text = arena_strdup(arena, span_of_str(ascii));
-		idn2_free(ascii);
-		break;
-	}
-	name = dns_name_without_dot(span_of_str(text));
-	return dns_name_is_host(name) ? arena_strdup(arena, name) : NULL;
-}
-
 static void take_address(struct hops_search *search, const struct dns_ip *ip, struct span text)
 {
 	struct span bare =
@@ -198,7 +178,7 @@ static void begin(struct hops_search *search, struct span name)
 		take_address(search, &ip, name);
 		return;
 	}
-	search->hops->domain = make_ascii(&search->hops->arena, name);
+	search->hops->domain = dns_ascii_name(&search->hops->arena, name);
 	if (!search->hops->domain) {
 		search->hops->domain = "";
 		hops_fail(search, bad_destination, "the name is not one of a domain");
