@@ -235,6 +235,10 @@ static const struct setting_row rows[] = {
 	{ "dns.cache", "10000", INTEGER(100, 1000000), AT(dns.cache),
 		.help = "Answers that are kept, for as long as their TTL says and an hour at most." },
 
+	{ "inspect.timeout", "20s", DURATION(100 * MS, 5 * MINUTES), AT(inspect.timeout_ms), RELOADABLE,
+		.help = "SPF, DKIM and DMARC of a message, together: what is not known then is a "
+			"temporary error." },
+
 	{ "retry.first", "1m", DURATION(100 * MS, 1 * DAYS), AT(retry.first_ms), RELOADABLE,
 		.help = "Wait before the second try. Doubles with each further one." },
 	{ "retry.max", "1h", DURATION(100 * MS, 2 * DAYS), AT(retry.max_ms), RELOADABLE,
@@ -442,6 +446,7 @@ static const struct setting_group groups[] = {
 	{ "route.timeout", "How long to wait for a next hop (RFC 5321, section 4.5.3.2)." },
 	{ "route.breaker", "A next hop that cannot be reached is left alone for a while." },
 	{ "dns", "How names are looked up when mail leaves. /etc/hosts counts too." },
+	{ "inspect", "What the policy has looked at in mail that comes in: see its `inspect`." },
 	{ "retry", "When a message is tried again, and when no longer." },
 	{ "redis", "The cluster's memory." },
 	{ "redis.tls", "TLS to Redis." },

@@ -135,6 +135,10 @@ struct settings {
 	} dns;
 
 	struct {
+		uint64_t timeout_ms; /* for SPF, DKIM and DMARC of one message together */
+	} inspect;
+
+	struct {
 		uint64_t first_ms, max_ms; /* the delay doubles from one to the other */
 		uint64_t expire_ms;
 		uint64_t warn_ms; /* age at which the sender is told of the delay; 0: never */

@@ -1,5 +1,9 @@
 #include "track/metric_table.h"
 
+#include "inspect/dkim_lookup.h"
+#include "skein/proto/dmarc/dmarc.h"
+#include "skein/proto/spf/spf.h"
+
 #define LABEL(label_name, ...)                                                                               \
 	&(const struct metric_label)                                                                         \
 	{                                                                                                    \
@@ -66,6 +70,21 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		.help = "Messages that a next hop took while their client waited: never in our custody." },
 	[METRIC_CUT_THROUGH_FELL_BACK] = { "skein_cut_through_fell_back_total", COUNTER,
 		.help = "Messages that were to be passed on so, and were taken into custody instead." },
+	[METRIC_SPF_RESULTS] = { "skein_spf_results_total", COUNTER,
+		LABEL("result", [SPF_NONE] = "none", [SPF_NEUTRAL] = "neutral", [SPF_PASS] = "pass",
+			[SPF_FAIL] = "fail", [SPF_SOFTFAIL] = "softfail", [SPF_TEMPERROR] = "temperror",
+			[SPF_PERMERROR] = "permerror"),
+		.help = "Messages that came in and were looked at for SPF, by its result." },
+	[METRIC_DKIM_RESULTS] = { "skein_dkim_results_total", COUNTER,
+		LABEL("result", [DKIM_RESULT_NONE] = "none", [DKIM_RESULT_PASS] = "pass",
+			[DKIM_RESULT_FAIL] = "fail", [DKIM_RESULT_NEUTRAL] = "neutral",
+			[DKIM_RESULT_TEMPERROR] = "temperror", [DKIM_RESULT_PERMERROR] = "permerror"),
+		.help = "Signatures of such messages, by what DKIM says of each; none: messages without "
+			"one." },
+	[METRIC_DMARC_RESULTS] = { "skein_dmarc_results_total", COUNTER,
+		LABEL("result", [DMARC_NONE] = "none", [DMARC_PASS] = "pass", [DMARC_FAIL] = "fail",
+			[DMARC_TEMPERROR] = "temperror", [DMARC_PERMERROR] = "permerror"),
+		.help = "Such messages, by the result of DMARC." },
 	[METRIC_MESSAGES_DELIVERED] = { "skein_messages_delivered_total", COUNTER,
 		.help = "Messages that a next hop took for all recipients that were left." },
 	[METRIC_MESSAGES_DEFERRED] = { "skein_messages_deferred_total", COUNTER,

@@ -85,6 +85,11 @@ void dkim_verifier_feed(struct dkim_verifier *verifier, struct span piece)
 			dkim_body_hash_feed(&verifier->entries[i].body_hash, piece);
 }
 
+const struct dkim_header *dkim_verifier_header(const struct dkim_verifier *verifier)
+{
+	return &verifier->header;
+}
+
 static void end_entry(struct entry *entry)
 {
 	unsigned char hash[DKIM_HASH_LEN];

@@ -7,6 +7,7 @@
 #define SKEIN_PROTO_DKIM_VERIFIER_H
 
 #include "skein/proto/dkim/canon.h"
+#include "skein/proto/dkim/header.h"
 #include "skein/proto/dkim/key.h"
 
 enum {
@@ -48,6 +49,8 @@ struct dkim_verifier;
 struct dkim_verifier *dkim_verifier_new(size_t header_size_max, size_t header_fields_max);
 void dkim_verifier_free(struct dkim_verifier **verifier);
 void dkim_verifier_feed(struct dkim_verifier *verifier, struct span piece);
+/* As far as it was read. Borrowed. */
+const struct dkim_header *dkim_verifier_header(const struct dkim_verifier *verifier);
 /* The message is over. Called once. ERR_INVALID: its header section cannot be judged; there are no
  * signatures. */
 enum err dkim_verifier_end(struct dkim_verifier *verifier, const char **why_out) WARN_UNUSED;
