@@ -88,6 +88,9 @@ static void print_envelope(const struct message_view *message, struct buf *text)
 	if (envelope->user.len)
 		buf_printf(text, ", user %.*s", SPAN_ARGS(envelope->user));
 	line("Client", text);
+	message_append_asks(text, message);
+	if (buf_len(text))
+		line("Asks for", text);
 }
 
 static void print_recipients(const struct message_view *message, bool with_all)

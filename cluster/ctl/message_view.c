@@ -64,6 +64,12 @@ void message_append_path(struct buf *out, struct span addr)
 	buf_append_byte(out, '>');
 }
 
+void message_append_asks(struct buf *out, const struct message_view *message)
+{
+	envelope_append_handling(
+		&message->envelope, message->envelope.arrival_ms + message->record->record.age_ms, out);
+}
+
 void message_append_reply(struct buf *out, const struct envelope_recipient *recipient)
 {
 	if (recipient->status.code)
@@ -178,6 +184,7 @@ void message_json_add_details(json_t *value, const struct message_view *message,
 	const struct queue_view_record *record = message->record;
 	struct holders_json holders = { json_array(), roster };
 	json_t *recipients = json_array();
+	struct buf asks = { 0 };
 
 	message_each_holder(record, add_holder, &holders);
 	for (size_t i = 0; i < message->envelope.recipient_count; i++)
@@ -193,5 +200,8 @@ void message_json_add_details(json_t *value, const struct message_view *message,
 	json_object_set_new(value, "client_ip", json_of_span(message->envelope.client_ip));
 	json_object_set_new(value, "helo", json_of_span(message->envelope.helo));
 	json_object_set_new(value, "user", json_of_span(message->envelope.user));
+	message_append_asks(&asks, message);
+	json_object_set_new(value, "asks", json_of_span(buf_span(&asks)));
 	json_object_set_new(value, "recipients", recipients);
+	buf_fini(&asks);
 }

@@ -33,6 +33,9 @@ void message_append_reply(struct buf *out, const struct envelope_recipient *reci
 void message_append_next(
 	struct buf *out, const struct queue_view_record *record, const struct roster *roster);
 
+/* What it asks for beyond delivery, as parameters of MAIL; nothing when that is nothing. */
+void message_append_asks(struct buf *out, const struct message_view *message);
+
 /* What `queue list` and `queue show` have in common. */
 json_t *message_json(const struct message_view *message, const struct roster *roster);
 /* The rest, for `queue show`. */

@@ -116,6 +116,9 @@ static const struct setting_row listener_rows[] = {
 	{ "proxy_from", "", NETWORKS, IN_LISTENER(proxy_from),
 		.help = "Balancers: connections from here must start with a PROXY header, all others must "
 			"not." },
+	{ "hold_max", "0s", DURATION(0, 60 * DAYS), IN_LISTENER(hold_max_ms),
+		.help = "Offer FUTURERELEASE here: clients may have mail held for so long. 0s: not "
+			"offered." },
 	{ "name", "", NAME(32), IN_LISTENER(name),
 		.help = "What the log calls it. Not set: smtp-1, smtp-2 and so on." },
 };

@@ -50,6 +50,7 @@ struct listener_settings {
 	enum tls_client_certificate client_certificate;
 	const char *client_ca;       /* "": nobody's client certificate is trusted */
 	struct cidr_list proxy_from; /* peers in here must send a PROXY header, all others must not */
+	uint64_t hold_max_ms;        /* FUTURERELEASE; 0: not offered */
 };
 
 struct listener_list {

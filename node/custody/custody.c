@@ -7,6 +7,9 @@
 /* A next try that is closer than this is not worth the way over Redis. */
 enum { WAIT_HERE_MS = 1000, FINISH_RESERVE_MS = 1000 };
 
+/* What is left of a hold is sat out here: the cluster gives a message back up to two seconds early. */
+enum { HOLD_HERE_MS = 5000 };
+
 uint64_t custody_now_ms(void)
 {
 	return loop_boottime_ms();
@@ -125,6 +128,29 @@ static void join_long_queue(struct custody *custody, struct message *message, ui
 	message_pack(message);
 }
 
+/* RFC 4865: not before its time. */
+static void hold(struct custody *custody, struct message *message, uint64_t left_ms)
+{
+	if (left_ms > HOLD_HERE_MS)
+		custody_wait(custody, message, left_ms);
+	else
+		outbound_add_later(custody->outbound, message, message->envelope.hold_until_ms);
+}
+
+static uint64_t ms_until(uint64_t at_ms, uint64_t now_ms)
+{
+	return at_ms > now_ms ? at_ms - now_ms : 0;
+}
+
+/* Leaving, each message goes back to the cluster until it is due. */
+static uint64_t due_in_ms(const struct message *message, uint64_t now_ms)
+{
+	uint64_t next_try_ms = ms_until(message->envelope.next_try_ms, now_ms);
+	uint64_t hold_ms = ms_until(message->envelope.hold_until_ms, now_ms);
+
+	return next_try_ms > hold_ms ? next_try_ms : hold_ms;
+}
+
 void custody_schedule(struct custody *custody, struct message *message)
 {
 	uint64_t now_ms = wall_clock_ms(), away_ms;
@@ -138,10 +164,11 @@ void custody_schedule(struct custody *custody, struct message *message)
 	}
 	message_unpack(message);
 	if (custody->is_leaving) {
-		custody_wait(custody, message,
-			message->envelope.next_try_ms > now_ms ? message->envelope.next_try_ms - now_ms : 0);
+		custody_wait(custody, message, due_in_ms(message, now_ms));
 	} else if (is_waiting_for_redis(custody, message)) {
 		freeze(custody, message);
+	} else if (message->envelope.hold_until_ms > now_ms) {
+		hold(custody, message, message->envelope.hold_until_ms - now_ms);
 	} else if (!message->body) {
 		fetch(custody, message);
 	} else if (message->envelope.next_try_ms > now_ms + WAIT_HERE_MS) {

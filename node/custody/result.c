@@ -24,8 +24,9 @@ static struct retry_schedule schedule_of(const struct custody *custody, const st
 static uint64_t age_ms(const struct message *message)
 {
 	uint64_t now_ms = wall_clock_ms();
+	uint64_t from_ms = envelope_release_ms(&message->envelope);
 
-	return now_ms > message->envelope.arrival_ms ? now_ms - message->envelope.arrival_ms : 0;
+	return now_ms > from_ms ? now_ms - from_ms : 0;
 }
 
 static bool is_ours(const struct message *message)

@@ -1,5 +1,6 @@
 #include "inbound/inbound.h"
 
+#include "inbound/handling.h"
 #include "inbound/session.h"
 #include "skein/proto/base/alloc.h"
 
@@ -16,6 +17,7 @@ static void fill_options(struct smtp_server_options *options, const struct setti
 		options->extensions |= SMTP_EXT_STARTTLS;
 	if (settings->auth.backends.count)
 		options->extensions |= SMTP_EXT_AUTH;
+	options->extensions |= handling_extensions(listener);
 	if (!settings->smtp.utf8)
 		options->extensions &= ~(unsigned)SMTP_EXT_SMTPUTF8;
 	if (!settings->smtp.chunking)

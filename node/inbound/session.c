@@ -1,6 +1,8 @@
 #include "inbound/session_internal.h"
 
+#include "inbound/handling.h"
 #include "inbound/session_auth.h"
+#include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/wire/proxy_header.h"
 
@@ -139,6 +141,7 @@ static void on_helo(struct session *session, const struct smtp_event_data *data)
 	session->protocol = (uint8_t)((session->protocol & ~PROTOCOL_EXTENDED) |
 				      (data->helo.extended ? PROTOCOL_EXTENDED : 0));
 	session_auth_offer(session);
+	handling_offer(session->server, listener_settings(session), wall_clock_ms());
 	session_decide(session, NULL);
 }
 

@@ -2,6 +2,7 @@
 #include "inbound/session_internal.h"
 
 #include "access/srs_secret.h"
+#include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
 
 #include <stdio.h>
@@ -323,7 +324,9 @@ static void log_accepted(struct session *session, const struct message *message)
 	char ip[ADDRESS_TEXT_SIZE];
 	struct msg_id_text id = msg_id_format(&message->holding.id);
 	const struct envelope *envelope = &message->envelope;
+	struct buf asks = { 0 };
 
+	envelope_append_handling(envelope, wall_clock_ms(), &asks);
 	meter_add(session->inbound->meter, METRIC_MESSAGES_ACCEPTED, 1);
 	meter_add(session->inbound->meter, METRIC_BYTES_ACCEPTED, (int64_t)envelope->size);
 	log_event(session->inbound->log, LOG_INFO, "message-accepted", LOG_STR("id", id.text),
@@ -331,7 +334,8 @@ static void log_accepted(struct session *session, const struct message *message)
 		LOG_STR("helo", session->visitor.helo), LOG_STR("user", user_of(session)),
 		LOG_SPAN("sender", envelope->sender), LOG_U64("recipients", envelope->recipient_count),
 		LOG_U64("size", envelope->size), LOG_BOOL("tls", (session->protocol & PROTOCOL_TLS) != 0),
-		LOG_STR("rule", visitor_rule(&session->visitor)), LOG_END);
+		LOG_STR("rule", visitor_rule(&session->visitor)), LOG_SPAN("asks", buf_span(&asks)), LOG_END);
+	buf_fini(&asks);
 }
 
 static void say_queued(struct session *session, const struct message *message)

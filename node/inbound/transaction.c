@@ -1,5 +1,6 @@
 #include "inbound/transaction.h"
 
+#include "inbound/handling.h"
 #include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
 
@@ -25,6 +26,7 @@ struct transaction *transaction_new(
 	envelope->ret = (enum dsn_ret)mail->mail.params.ret;
 	envelope->envid = arena_dup(&message->arena, mail->mail.params.envid);
 	envelope->size_declared = mail->mail.params.size;
+	handling_take(&mail->mail.params, wall_clock_ms(), envelope);
 	envelope->client_ip = dup_str(message, origin->client_ip);
 	envelope->helo = arena_dup(&message->arena,
 		span_take(origin->helo,
@@ -105,7 +107,7 @@ void transaction_begin_body(struct transaction *transaction, struct custody *cus
 		body_new(custody->bodies, &transaction->message->holding.id, envelope->size_declared);
 	header_scan_init(&transaction->scan, custody->settings->limits.header_size);
 	envelope->arrival_ms = wall_clock_ms();
-	envelope->expires_ms = envelope->arrival_ms + custody->settings->retry.expire_ms;
+	envelope->expires_ms = envelope_release_ms(envelope) + custody->settings->retry.expire_ms;
 }
 
 /* Our Received field, what is missing, and the header section as it came. */

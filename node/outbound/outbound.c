@@ -474,9 +474,11 @@ bool outbound_has_room(struct outbound *outbound, const struct message *message,
 	return false;
 }
 
-/* A report may be due of it, and that is made of a message in custody. */
-static bool wants_success(const struct envelope *envelope)
+/* A report may be due of it, which is made of a message in custody; or a time is to be kept. */
+static bool needs_custody(const struct envelope *envelope)
 {
+	if (envelope->hold_until_ms)
+		return true;
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
 		if (envelope->recipients[i].notify & DSN_NOTIFY_SUCCESS)
 			return true;
@@ -490,7 +492,7 @@ bool outbound_takes_at_once(struct outbound *outbound, const struct envelope *en
 	struct place place;
 
 	find_place(outbound, envelope, &place);
-	if (!place.route->cut_through || outbound->is_stopping || wants_success(envelope) ||
+	if (!place.route->cut_through || outbound->is_stopping || needs_custody(envelope) ||
 		envelope->recipient_count > place.route->recipients_max)
 		return false;
 	destination = table_get(&outbound->destinations, place.key);

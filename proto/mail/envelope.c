@@ -382,24 +382,6 @@ enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope
 	return reader.rest.len ? ERR_CORRUPT : ERR_OK;
 }
 
-static int64_t clamp(int64_t value, int64_t max)
-{
-	return value < -max ? -max : value > max ? max : value;
-}
-
-struct deliver_by envelope_deliver_by(const struct envelope *envelope, uint64_t now_ms)
-{
-	int64_t left_ms = (int64_t)(envelope->deliver_by_ms - now_ms);
-
-	if (envelope->deliver_by == DELIVER_BY_NONE)
-		return (struct deliver_by){ .mode = DELIVER_BY_NONE };
-	return (struct deliver_by){
-		.mode = envelope->deliver_by,
-		.trace = envelope->deliver_by_trace,
-		.seconds = (int32_t)clamp(left_ms / 1000, DELIVER_BY_SECONDS_MAX),
-	};
-}
-
 bool envelope_is_settled(const struct envelope *envelope)
 {
 	for (size_t i = 0; i < envelope->recipient_count; i++) {

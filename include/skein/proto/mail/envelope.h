@@ -98,8 +98,15 @@ void envelope_encode(const struct envelope *envelope, struct buf *out);
  */
 WARN_UNUSED enum err envelope_decode(struct span bytes, struct arena *arena, struct envelope *envelope_out);
 
+/* When it may first be tried, and from when its age counts: the end of its hold, else its arrival. */
+uint64_t envelope_release_ms(const struct envelope *envelope);
 /* What is left of the time to deliver by, in whole seconds; mode NONE when none was given. */
 struct deliver_by envelope_deliver_by(const struct envelope *envelope, uint64_t now_ms);
+/*
+ * What is asked for beyond delivery, as the parameters of MAIL that would ask for it now: "REQUIRETLS
+ * MT-PRIORITY=3 BY=110;R HOLDFOR=3600". Nothing when that is nothing.
+ */
+void envelope_append_handling(const struct envelope *envelope, uint64_t now_ms, struct buf *out);
 /* No recipient is pending any more. */
 bool envelope_is_settled(const struct envelope *envelope);
 /*

@@ -405,6 +405,43 @@ static void the_time_to_deliver_by_runs_out(void **state)
 	assert_int_equal(envelope_deliver_by(&sample, 1).seconds, 0);
 }
 
+static void a_hold_puts_off_the_release(void **state)
+{
+	(void)state;
+	assert_int_equal(envelope_release_ms(&(struct envelope){ .arrival_ms = 1000 }), 1000);
+	assert_int_equal(
+		envelope_release_ms(&(struct envelope){ .arrival_ms = 1000, .hold_until_ms = 999 }), 1000);
+	assert_int_equal(
+		envelope_release_ms(&(struct envelope){ .arrival_ms = 1000, .hold_until_ms = 5000 }), 5000);
+}
+
+static void what_is_asked_for_is_told_as_parameters(void **state)
+{
+	static const struct {
+		struct envelope envelope;
+		const char *wanted;
+	} rows[] = {
+		{ { .arrival_ms = 1 }, "" },
+		{ { .requiretls = true }, "REQUIRETLS" },
+		{ { .priority = -9, .requiretls = true }, "REQUIRETLS MT-PRIORITY=-9" },
+		{ { .deliver_by = DELIVER_BY_RETURN, .deliver_by_ms = 120000 }, "BY=20;R" },
+		{ { .deliver_by = DELIVER_BY_NOTIFY, .deliver_by_trace = true, .deliver_by_ms = 40000 },
+			"BY=-60;NT" },
+		{ { .hold_until_ms = 100000 }, "" },
+		{ { .hold_until_ms = 100001 }, "HOLDFOR=1" },
+		{ { .hold_until_ms = 160000, .priority = 3 }, "MT-PRIORITY=3 HOLDFOR=60" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct buf text = { 0 };
+
+		envelope_append_handling(&rows[i].envelope, 100000, &text);
+		assert_span_equal(buf_span(&text), rows[i].wanted);
+		buf_fini(&text);
+	}
+}
+
 /* Whatever a byte is changed to: refused, or as safe to write into a command as any other. */
 static void a_mutated_one_is_refused_or_harmless(void **state)
 {
@@ -591,6 +628,8 @@ int main(void)
 		cmocka_unit_test(edits_come_back),
 		cmocka_unit_test(mutated_edits_are_refused_or_valid),
 		cmocka_unit_test(the_time_to_deliver_by_runs_out),
+		cmocka_unit_test(a_hold_puts_off_the_release),
+		cmocka_unit_test(what_is_asked_for_is_told_as_parameters),
 		cmocka_unit_test(a_mutated_one_is_refused_or_harmless),
 		cmocka_unit_test(each_field_is_validated),
 		cmocka_unit_test(a_small_record_cannot_ask_for_much_memory),

@@ -1,0 +1,29 @@
+#include "inbound/handling.h"
+
+unsigned handling_extensions(const struct listener_settings *listener)
+{
+	return listener->hold_max_ms ? SMTP_EXT_FUTURERELEASE : 0;
+}
+
+void handling_offer(struct smtp_server *server, const struct listener_settings *listener, uint64_t now_ms)
+{
+	uint32_t hold_max_s = (uint32_t)(listener->hold_max_ms / 1000);
+
+	if (hold_max_s)
+		smtp_server_offer_hold(server, hold_max_s, (int64_t)(now_ms / 1000) + hold_max_s);
+}
+
+/* A time that is over is no hold. */
+static uint64_t hold_until_ms(const struct smtp_mail_params *params, uint64_t now_ms)
+{
+	uint64_t until_ms = now_ms + (uint64_t)params->hold_for_s * 1000;
+
+	if (params->hold_until_s > 0)
+		until_ms = (uint64_t)params->hold_until_s * 1000;
+	return until_ms > now_ms ? until_ms : 0;
+}
+
+void handling_take(const struct smtp_mail_params *params, uint64_t now_ms, struct envelope *envelope)
+{
+	envelope->hold_until_ms = hold_until_ms(params, now_ms);
+}

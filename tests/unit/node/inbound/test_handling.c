@@ -1,0 +1,47 @@
+#include "cmocka_all.h"
+
+#include "inbound/handling.h"
+
+enum { NOW_S = 1700000000 };
+#define NOW_MS (NOW_S * UINT64_C(1000))
+
+static void a_hold_is_kept_unless_it_is_over(void **state)
+{
+	static const struct {
+		struct smtp_mail_params params;
+		uint64_t wanted_ms;
+	} rows[] = {
+		{ { .smtputf8 = true }, 0 },
+		{ { .hold_for_s = 1 }, NOW_MS + 1000 },
+		{ { .hold_for_s = 86400 }, NOW_MS + 86400000 },
+		{ { .hold_until_s = NOW_S + 5 }, NOW_MS + 5000 },
+		{ { .hold_until_s = NOW_S }, 0 },
+		{ { .hold_until_s = 1 }, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct envelope envelope = { .arrival_ms = NOW_MS };
+
+		handling_take(&rows[i].params, NOW_MS, &envelope);
+		assert_int_equal(envelope.hold_until_ms, rows[i].wanted_ms);
+	}
+}
+
+static void a_hold_is_offered_where_the_listener_allows_one(void **state)
+{
+	(void)state;
+	assert_int_equal(handling_extensions(&(struct listener_settings){ .hold_max_ms = 0 }), 0);
+	assert_int_equal(handling_extensions(&(struct listener_settings){ .hold_max_ms = 60000 }),
+		SMTP_EXT_FUTURERELEASE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_hold_is_kept_unless_it_is_over),
+		cmocka_unit_test(a_hold_is_offered_where_the_listener_allows_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
