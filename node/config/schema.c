@@ -362,6 +362,9 @@ static const struct setting_row rows[] = {
 		.help = "A CR or LF alone in a message: refuse it, or normalise it to CRLF on the way in." },
 	{ "smtp.utf8", "true", BOOL, AT(smtp.utf8), RELOADABLE, .help = "Offer SMTPUTF8." },
 	{ "smtp.chunking", "true", BOOL, AT(smtp.chunking), RELOADABLE, .help = "Offer CHUNKING (BDAT)." },
+	{ "smtp.requiretls", "true", BOOL, AT(smtp.requiretls), RELOADABLE,
+		.help = "Offer REQUIRETLS once TLS is on: such mail goes on by TLS all the way, or comes "
+			"back." },
 
 	{ "auth.backends", "", STRINGS(4), AT(auth.backends),
 		.help = "Who knows users: ldap, file, winbind, kerberos. Passwords are asked about in this "

@@ -213,6 +213,7 @@ struct settings {
 		enum bare_newline bare_newline;
 		bool utf8;
 		bool chunking;
+		bool requiretls;
 	} smtp;
 
 	struct {

@@ -109,6 +109,8 @@ static void fill_envelope(struct message *dsn, const struct message *original, s
 	envelope->recipients[0].addr = arena_dup(&dsn->arena, original->envelope.sender);
 	envelope->recipients[0].notify = DSN_NOTIFY_NEVER;
 	envelope->smtputf8 = needs.needs_smtputf8;
+	/* RFC 8689 5: its header is in there. */
+	envelope->requiretls = original->envelope.requiretls;
 	envelope->has_8bit = needs.needs_8bit;
 	envelope->size = size;
 	envelope->origin_id = span_of_str(arena_strdup(&dsn->arena, span_of_str(id.text)));

@@ -26,7 +26,8 @@ struct dns_hop {
 	size_t address_count;                  /* 1.. */
 	bool is_address; /* the name is an address: no name was looked up, and none is to be verified */
 	bool has_secure_addresses; /* TLSA records may be asked for (RFC 7672 2.2.2) */
-	bool is_secure;            /* and the MX or SRV records that named it were secure too */
+	bool is_named_secure;      /* the MX or SRV records that named it are secure, or their absence */
+	bool is_secure;            /* both */
 };
 
 enum hops_outcome { HOPS_FOUND, HOPS_TEMPORARY, HOPS_PERMANENT };

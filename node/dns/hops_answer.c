@@ -211,6 +211,7 @@ static bool fill_hop(struct hops_search *search, size_t index, struct dns_hop *h
 			search->ttl_s = lookup->answer->ttl_s;
 	}
 	interleave(hop, ips, counts);
+	hop->is_named_secure = search->is_named_secure;
 	hop->is_secure = hop->has_secure_addresses && search->is_named_secure;
 	return hop->address_count > 0;
 }

@@ -1,8 +1,14 @@
 #include "inbound/handling.h"
 
-unsigned handling_extensions(const struct listener_settings *listener)
+unsigned handling_extensions(const struct settings *settings, const struct listener_settings *listener)
 {
-	return listener->hold_max_ms ? SMTP_EXT_FUTURERELEASE : 0;
+	unsigned extensions = 0;
+
+	if (settings->smtp.requiretls)
+		extensions |= SMTP_EXT_REQUIRETLS;
+	if (listener->hold_max_ms)
+		extensions |= SMTP_EXT_FUTURERELEASE;
+	return extensions;
 }
 
 void handling_offer(struct smtp_server *server, const struct listener_settings *listener, uint64_t now_ms)
@@ -25,5 +31,6 @@ static uint64_t hold_until_ms(const struct smtp_mail_params *params, uint64_t no
 
 void handling_take(const struct smtp_mail_params *params, uint64_t now_ms, struct envelope *envelope)
 {
+	envelope->requiretls = params->requiretls;
 	envelope->hold_until_ms = hold_until_ms(params, now_ms);
 }

@@ -9,7 +9,7 @@
 #include "skein/proto/smtp/server.h"
 
 /* What a listener offers of it: SMTP_EXT_ bits. */
-unsigned handling_extensions(const struct listener_settings *listener);
+unsigned handling_extensions(const struct settings *settings, const struct listener_settings *listener);
 /* Before EHLO is answered: how long mail is held at most. `now_ms` is unix time, here and below. */
 void handling_offer(struct smtp_server *server, const struct listener_settings *listener, uint64_t now_ms);
 /* What a message keeps of its MAIL. */

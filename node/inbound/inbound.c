@@ -17,7 +17,7 @@ static void fill_options(struct smtp_server_options *options, const struct setti
 		options->extensions |= SMTP_EXT_STARTTLS;
 	if (settings->auth.backends.count)
 		options->extensions |= SMTP_EXT_AUTH;
-	options->extensions |= handling_extensions(listener);
+	options->extensions |= handling_extensions(settings, listener);
 	if (!settings->smtp.utf8)
 		options->extensions &= ~(unsigned)SMTP_EXT_SMTPUTF8;
 	if (!settings->smtp.chunking)

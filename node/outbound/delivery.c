@@ -42,6 +42,7 @@ void delivery_open(
 		.body_size = envelope->size,
 		.needs_8bit = envelope->has_8bit,
 		.needs_smtputf8 = envelope->smtputf8,
+		.needs_requiretls = envelope->requiretls,
 		.ret = envelope->ret,
 		.envid = envelope->envid,
 	};

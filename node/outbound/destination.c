@@ -40,8 +40,8 @@ static bool takes(const void *arg, const struct envelope *envelope, size_t recip
 	return destination_takes(arg, envelope, recipient);
 }
 
-struct destination *destination_new(
-	struct outbound *outbound, struct routing *routing, const struct route *route, struct span domain)
+struct destination *destination_new(struct outbound *outbound, struct routing *routing,
+	const struct route *route, struct span domain, bool requiretls)
 {
 	struct destination *destination = mem_zalloc(sizeof(*destination));
 	const uint64_t seed[2] = { random_u64(outbound->random), random_u64(outbound->random) };
@@ -50,6 +50,7 @@ struct destination *destination_new(
 	destination->routing = routing_ref(routing);
 	destination->route = route;
 	destination->domain = own_copy(domain);
+	destination->requiretls = requiretls;
 	destination->used_ms = loop_now_ms(outbound->loop);
 	fair_queue_init(&destination->ready, seed, destination);
 	fair_queue_init(&destination->elsewhere, seed, destination);
@@ -349,6 +350,19 @@ static void judge(
 	custody_attempted(destination->outbound->custody, message, ATTEMPT_DONE);
 }
 
+/*
+ * Whose failure tells what becomes of the mail. Where the sender asks for TLS a hop may be out of the
+ * question for good: as long as another is only down, it may still be the one (RFC 8689 4.2.1).
+ */
+static const struct hop *telling_hop(const struct destination *destination)
+{
+	for (size_t i = 0; i < destination->hop_count; i++) {
+		if (destination->hops[i]->last_code.class != 5)
+			return destination->hops[i];
+	}
+	return destination->hops[0];
+}
+
 static struct lookup_failure find_failure(const struct destination *destination)
 {
 	struct lookup_failure failure = {
@@ -358,11 +372,12 @@ static struct lookup_failure find_failure(const struct destination *destination)
 	};
 
 	if (destination->hop_count) {
-		const struct hop *first = destination->hops[0];
+		const struct hop *hop = telling_hop(destination);
 
-		failure.why = first->last_error;
-		failure.enhanced = first->last_code;
-		failure.again_ms = hop_put_off_ms(first, shortest_wait_ms(destination));
+		failure.why = hop->last_error;
+		failure.enhanced = hop->last_code;
+		failure.is_permanent = hop->last_code.class == 5;
+		failure.again_ms = hop_put_off_ms(hop, shortest_wait_ms(destination));
 	} else if (destination->route->target_count) {
 		(void)lookup_has_failed(&destination->lookup, &failure);
 	}

@@ -1,7 +1,8 @@
 /*
  * destination: where one worker's mail of one route goes; for direct delivery, of one route and one recipient
- * domain. It has the messages that wait for it (fair among their senders) and the hops that can take them, in
- * order, and it decides which of them works:
+ * domain. Mail whose sender asks for TLS (RFC 8689) has one of its own, whose connections all have what it
+ * asks for, and where it fails when no hop has that. It has the messages that wait for it (fair among their
+ *senders) and the hops that can take them, in order, and it decides which of them works:
  *
  *	the first hop that is well; beside it a down hop whose pause is over gets one probe. A hop that gives
  *	no sign of life while it has work is passed over after HOP_PATIENCE_MS, so that what waits moves on.
@@ -26,6 +27,7 @@ struct destination {
 	struct routing *routing;
 	const struct route *route;
 	struct span domain; /* owned; empty: the same hops for all */
+	bool requiretls;    /* of messages that ask for it, and of no others */
 	struct span key;    /* owned; in outbound->destinations */
 	struct fair_queue ready, elsewhere;
 	struct route_gate *gate; /* NULL: the cluster shares no limit of this route */
@@ -45,8 +47,8 @@ struct destination {
 };
 
 /* Refers to the routing. `domain` is copied. */
-struct destination *destination_new(
-	struct outbound *outbound, struct routing *routing, const struct route *route, struct span domain);
+struct destination *destination_new(struct outbound *outbound, struct routing *routing,
+	const struct route *route, struct span domain, bool requiretls);
 /* It is idle and empty. Sets the pointer to NULL. */
 void destination_free(struct destination **destination);
 

@@ -193,10 +193,20 @@ static enum tls_result result_of(const struct stream *stream, enum tls_result fa
 	return faultless;
 }
 
-static void note_tls_missing(struct hop_conn *conn)
+/* STARTTLS that is refused for now may come back. */
+static void note_tls_missing(struct hop_conn *conn, struct mail_status status)
 {
-	conn->bars = transport_code_not_offered;
+	conn->bars = transport_code_not_offered(&conn->hop->transport);
+	if (mail_status_classify(status) == MAIL_TEMPORARY && status.code)
+		conn->bars.class = 4;
 	count_tls(conn, TLS_RESULT_STARTTLS_NOT_SUPPORTED);
+}
+
+/* RFC 8689 4.2.1: it gets none of what must have TLS all the way, but a QUIT. */
+static bool keeps_no_promise(const struct hop_conn *conn)
+{
+	return conn->hop->destination->requiretls &&
+	       !(smtp_client_caps(conn->client)->flags & SMTP_CAP_REQUIRETLS);
 }
 
 static void on_ready(struct hop_conn *conn)
@@ -210,6 +220,13 @@ static void on_ready(struct hop_conn *conn)
 	meter_add_at(conn->hop->outbound->meter, METRIC_HOP_SESSIONS, conn->security, 1);
 	if (conn->security == HOP_SECURITY_CLEAR)
 		count_tls(conn, TLS_RESULT_STARTTLS_NOT_SUPPORTED);
+	if (keeps_no_promise(conn)) {
+		conn->is_retiring = true;
+		hop_conn_barred(conn->hop, transport_code_no_requiretls,
+			"the sender asks for TLS all the way, and the next hop does not promise that "
+			"(REQUIRETLS)");
+		return;
+	}
 	hop_conn_opened(conn->hop);
 }
 
@@ -236,7 +253,7 @@ static void note_tls_broken(struct hop_conn *conn)
 
 	count_tls(conn, result_of(conn->stream, TLS_RESULT_VALIDATION_FAILURE));
 	if (!transport_broke(&hop->transport))
-		conn->bars = transport_code_broken;
+		conn->bars = transport_code_broken(&hop->transport);
 	else
 		log_event(hop->outbound->log, LOG_WARN, "hop-tls-failed", LOG_STR("hop", hop->label),
 			LOG_STR("then", "in clear for ten minutes, because TLS is not required"), LOG_END);
@@ -269,7 +286,7 @@ static void on_event(struct hop_conn *conn, enum smtp_client_event event, struct
 		hop_conn_note_why(conn, data);
 		note_login(conn, data);
 		if (data->failure == SMTP_FAILURE_NO_TLS || data->stage == SMTP_STAGE_STARTTLS)
-			note_tls_missing(conn);
+			note_tls_missing(conn, data->status);
 		finish(conn, data->stage != SMTP_STAGE_IDLE && data->stage != SMTP_STAGE_QUIT);
 		break;
 	case SMTP_CLIENT_QUIT_DONE:

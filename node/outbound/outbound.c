@@ -156,6 +156,7 @@ static size_t next_recipient(const struct envelope *envelope)
 struct place {
 	const struct route *route;
 	struct span domain; /* empty unless the route is direct */
+	bool requiretls;
 	struct span key;
 	char bytes[KEY_MAX];
 };
@@ -176,7 +177,9 @@ static void find_place(const struct outbound *outbound, const struct envelope *e
 	struct span domain = routing_domain(envelope->recipients[recipient].addr);
 
 	out->route = route;
+	out->requiretls = envelope->requiretls;
 	memcpy(out->bytes, &route->number, len);
+	out->bytes[len++] = envelope->requiretls ? 1 : 0;
 	if (!is_direct(route) || domain.len > KEY_MAX - len)
 		domain = span_of(NULL, 0);
 	for (size_t i = 0; i < domain.len; i++)
@@ -188,7 +191,7 @@ static void find_place(const struct outbound *outbound, const struct envelope *e
 static struct destination *make_destination(struct outbound *outbound, const struct place *place)
 {
 	struct destination *destination =
-		destination_new(outbound, outbound->routing, place->route, place->domain);
+		destination_new(outbound, outbound->routing, place->route, place->domain, place->requiretls);
 
 	destination->key = span_of(mem_dup(place->key.ptr, place->key.len), place->key.len);
 	list_push_back(&outbound->all, &destination->all_link);
@@ -474,10 +477,10 @@ bool outbound_has_room(struct outbound *outbound, const struct message *message,
 	return false;
 }
 
-/* A report may be due of it, which is made of a message in custody; or a time is to be kept. */
+/* A report may be due of it, which is made of a message in custody; or something is to be kept. */
 static bool needs_custody(const struct envelope *envelope)
 {
-	if (envelope->hold_until_ms)
+	if (envelope->hold_until_ms || envelope->requiretls)
 		return true;
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
 		if (envelope->recipients[i].notify & DSN_NOTIFY_SUCCESS)

@@ -110,7 +110,8 @@ void outbound_kick(struct outbound *outbound);
 bool outbound_has_room(struct outbound *outbound, const struct message *message, uint64_t *away_ms_out);
 /*
  * May a message be passed on while its client waits? Where its only route says so, the hop works, little
- * waits for it, and nothing was asked that only custody can keep (a report of success, a time).
+ * waits for it, and nothing was asked that only custody can keep (a report of success, a hold, TLS all the
+ * way).
  */
 bool outbound_takes_at_once(struct outbound *outbound, const struct envelope *envelope);
 /* How many more messages this worker likes to claim. */

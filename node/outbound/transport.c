@@ -8,18 +8,39 @@
 
 enum { CLEAR_MS = 600000, BARRED_MS = 60000 };
 
-const struct enhanced_code transport_code_not_offered = { 4, 7, 4 };
-const struct enhanced_code transport_code_broken = { 4, 7, 5 };
+static const struct enhanced_code encryption_needed = { 5, 7, 10 };
+static const struct enhanced_code cannot_be_sure = { 4, 7, 5 };
+
+const struct enhanced_code transport_code_no_requiretls = { 5, 7, 30 };
 
 static void on_done(void *arg);
 
+struct enhanced_code transport_code_not_offered(const struct transport *transport)
+{
+	return transport->requiretls ? encryption_needed : (struct enhanced_code){ 4, 7, 4 };
+}
+
+struct enhanced_code transport_code_broken(const struct transport *transport)
+{
+	return transport->requiretls ? encryption_needed : cannot_be_sure;
+}
+
 /* Where nothing needs to be asked; else 0 is the time until which it holds. */
-static enum transport_level level_of(enum route_tls tls, uint64_t *until_ms_out)
+static enum transport_level level_of(
+	const struct route_target *target, bool requiretls, uint64_t *until_ms_out)
 {
 	*until_ms_out = UINT64_MAX;
-	switch (tls) {
+	if (requiretls && target->tls != ROUTE_TLS_NONE) {
+		/* The route's own host is who it says. Of others, and with DANE or MTA-STS, more is to be
+		 * known. */
+		bool is_plain = target->place == ROUTE_HOST && target->tls <= ROUTE_TLS_VERIFY;
+
+		*until_ms_out = is_plain ? UINT64_MAX : 0;
+		return is_plain ? TRANSPORT_NAMED : TRANSPORT_BARRED;
+	}
+	switch (target->tls) {
 	case ROUTE_TLS_NONE:
-		return TRANSPORT_CLEAR;
+		return requiretls ? TRANSPORT_BARRED : TRANSPORT_CLEAR;
 	case ROUTE_TLS_MAY:
 		return TRANSPORT_OFFERED;
 	case ROUTE_TLS_ENCRYPT:
@@ -39,13 +60,19 @@ void transport_init(struct transport *transport, const struct transport_options 
 		.resolver = options->resolver,
 		.sts = options->sts,
 		.target = options->target,
+		.requiretls = options->requiretls,
 		.host = options->host,
 		.name = *options->target->tls_name ? options->target->tls_name : options->host,
 		.domain = options->target->name,
 		.fn = options->fn,
 		.arg = options->arg,
 	};
-	transport->level = level_of(options->target->tls, &transport->until_ms);
+	transport->level = level_of(options->target, options->requiretls, &transport->until_ms);
+	if (transport->level == TRANSPORT_BARRED && transport_is_known(transport)) {
+		snprintf(transport->why, sizeof(transport->why),
+			"the sender asks for TLS, and the route says that there is none");
+		transport->code = encryption_needed;
+	}
 	loop_task_init(&transport->done, on_done, transport);
 }
 
@@ -61,8 +88,8 @@ void transport_fini(struct transport *transport)
 static bool is_same(const struct dns_hop *a, const struct dns_hop *b)
 {
 	return a->host && a->port == b->port && a->has_secure_addresses == b->has_secure_addresses &&
-	       a->is_secure == b->is_secure && strcmp(a->host, b->host) == 0 &&
-	       strcmp(a->alias, b->alias) == 0;
+	       a->is_secure == b->is_secure && a->is_named_secure == b->is_named_secure &&
+	       strcmp(a->host, b->host) == 0 && strcmp(a->alias, b->alias) == 0;
 }
 
 void transport_found(struct transport *transport, const struct dns_hop *at, const char *domain)
@@ -121,9 +148,31 @@ __attribute__((format(printf, 4, 5))) static void bar(
 	va_start(args, format);
 	vsnprintf(transport->why, sizeof(transport->why), format, args);
 	va_end(args);
-	transport->code =
-		result == TLS_RESULT_DANE_REQUIRED ? transport_code_not_offered : transport_code_broken;
+	if (result == TLS_RESULT_DNSSEC_INVALID)
+		transport->code = cannot_be_sure;
+	else if (result == TLS_RESULT_DANE_REQUIRED)
+		transport->code = transport_code_not_offered(transport);
+	else
+		transport->code = transport_code_broken(transport);
 	conclude(transport, TRANSPORT_BARRED, keep_ms);
+}
+
+/* RFC 8689 4.2.1: by DNSSEC; where nothing was looked up, by the route. */
+static bool is_name_sure(const struct transport *transport)
+{
+	return transport->target->place == ROUTE_HOST || transport->at.is_named_secure;
+}
+
+/* By DNSSEC or by MTA-STS the name is nobody's forgery; so its certificate can be asked for. */
+static void conclude_requiretls(struct transport *transport, const struct sts_answer *answer)
+{
+	if (is_name_sure(transport) || (answer->mode != MTA_STS_NONE && answer->is_allowed))
+		conclude(transport, TRANSPORT_NAMED, answer->keep_ms);
+	else
+		bar(transport, TLS_RESULT_VALIDATION_FAILURE, answer->keep_ms,
+			"the sender asks for TLS, and neither DNSSEC nor MTA-STS vouches for %s as a host of "
+			"%s",
+			transport->host, transport->domain);
 }
 
 /* RFC 8461 5 */
@@ -137,6 +186,10 @@ static void on_policy(void *arg, const struct sts_answer *answer)
 			"the MTA-STS policy of %s does not name %s", transport->domain, transport->host);
 		return;
 	}
+	if (transport->requiretls) {
+		conclude_requiretls(transport, answer);
+		return;
+	}
 	conclude(transport, answer->mode == MTA_STS_ENFORCE ? TRANSPORT_NAMED : TRANSPORT_OFFERED,
 		answer->keep_ms);
 	if (answer->mode != MTA_STS_TESTING)
@@ -146,15 +199,23 @@ static void on_policy(void *arg, const struct sts_answer *answer)
 		meter_add_at(transport->sts->meter, METRIC_TLS_RESULTS, TLS_RESULT_VALIDATION_FAILURE, 1);
 }
 
+static bool wants_policy(const struct transport *transport)
+{
+	enum route_tls tls = transport->target->tls;
+
+	return tls == ROUTE_TLS_MTA_STS || tls == ROUTE_TLS_AUTO ||
+	       (transport->requiretls && tls != ROUTE_TLS_DANE_ONLY && !is_name_sure(transport));
+}
+
 static void go_without_dane(struct transport *transport, uint64_t keep_ms)
 {
 	enum route_tls tls = transport->target->tls;
 
-	if (tls == ROUTE_TLS_MTA_STS || tls == ROUTE_TLS_AUTO)
+	if (wants_policy(transport))
 		transport->sts_search =
 			sts_start(transport->sts, transport->domain, transport->host, on_policy, transport);
-	else if (tls == ROUTE_TLS_DANE)
-		conclude(transport, TRANSPORT_OFFERED, keep_ms);
+	else if (tls != ROUTE_TLS_DANE_ONLY)
+		conclude(transport, transport->requiretls ? TRANSPORT_NAMED : TRANSPORT_OFFERED, keep_ms);
 	else if (transport->at.is_secure)
 		bar(transport, TLS_RESULT_DANE_REQUIRED, keep_ms, "%s has no TLSA records that are secure",
 			transport->host);
@@ -179,7 +240,10 @@ static void on_tlsa(void *arg, struct tlsa_set *set)
 		break;
 	case TLSA_UNUSABLE:
 		meter_add_at(transport->sts->meter, METRIC_TLS_RESULTS, TLS_RESULT_TLSA_INVALID, 1);
-		conclude(transport, TRANSPORT_ANY, set->keep_ms);
+		if (transport->requiretls)
+			go_without_dane(transport, set->keep_ms);
+		else
+			conclude(transport, TRANSPORT_ANY, set->keep_ms);
 		break;
 	case TLSA_FAILED:
 		bar(transport, TLS_RESULT_DNSSEC_INVALID, set->keep_ms, "%s", set->why);
@@ -187,9 +251,12 @@ static void on_tlsa(void *arg, struct tlsa_set *set)
 	}
 }
 
-static bool wants_dane(enum route_tls tls)
+static bool wants_dane(const struct transport *transport)
 {
-	return tls == ROUTE_TLS_DANE || tls == ROUTE_TLS_DANE_ONLY || tls == ROUTE_TLS_AUTO;
+	enum route_tls tls = transport->target->tls;
+
+	return (transport->requiretls && tls != ROUTE_TLS_VERIFY) || tls == ROUTE_TLS_DANE ||
+	       tls == ROUTE_TLS_DANE_ONLY || tls == ROUTE_TLS_AUTO;
 }
 
 void transport_ask(struct transport *transport)
@@ -204,7 +271,7 @@ void transport_ask(struct transport *transport)
 
 	transport->is_asking = true;
 	/* RFC 7672 2.2.1: whoever could forge the MX records would bring TLSA records of his own. */
-	if (wants_dane(transport->target->tls) && transport->at.is_secure)
+	if (wants_dane(transport) && transport->at.is_secure)
 		transport->search = tlsa_start(&request);
 	else
 		go_without_dane(transport, BARRED_MS);

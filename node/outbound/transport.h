@@ -31,6 +31,7 @@ struct transport {
 	struct resolver *resolver;
 	struct sts_desk *sts;
 	const struct route_target *target;
+	bool requiretls;  /* see transport_options */
 	const char *host; /* borrowed, as are those above */
 	const char *name; /* that the certificate must be good for */
 	enum transport_level level;
@@ -58,6 +59,11 @@ struct transport_options {
 	struct resolver *resolver;
 	struct sts_desk *sts;
 	const struct route_target *target;
+	/*
+	 * For messages whose sender says so (RFC 8689): TLS, with a certificate that is good for a name which
+	 * nobody can have forged, whatever else the target would do with.
+	 */
+	bool requiretls;
 	const char *host;
 	loop_fn *fn;
 	void *arg;
@@ -91,7 +97,13 @@ bool transport_broke(struct transport *transport);
 /* Somebody asks for verified TLS: what becomes of it is counted. */
 bool transport_is_counted(const struct transport *transport);
 
-/* RFC 3463 3.8: what the policy asks for is not offered; it is, but the handshake fails. */
-extern const struct enhanced_code transport_code_not_offered, transport_code_broken;
+/*
+ * RFC 3463 3.8: what the policy asks for is not offered; it is, but the handshake fails. Such mail waits, but
+ * where the sender asks for TLS it has failed (5.7.10, RFC 8689 4.2.1).
+ */
+struct enhanced_code transport_code_not_offered(const struct transport *transport);
+struct enhanced_code transport_code_broken(const struct transport *transport);
+/* It has verified TLS, but does not promise to ask for it in turn (RFC 8689 4.2.1). */
+extern const struct enhanced_code transport_code_no_requiretls;
 
 #endif

@@ -387,11 +387,14 @@ static bool can_be_encoded(struct span original)
 	return verdict == DOWNGRADE_NEEDLESS || verdict == DOWNGRADE_OK;
 }
 
-/* RFC 3461 4.3: RET is about failures; other news come with the header only. */
+/*
+ * RFC 3461 4.3: RET is about failures; other news come with the header only. So does all news of a message
+ * that must have TLS (RFC 8689 5).
+ */
 static bool returns_all(const struct envelope *envelope, const struct dsn_options *options)
 {
-	return options->kind == DSN_FAILED && options->original_is_whole && envelope->ret != DSN_RET_HDRS &&
-	       options->original.len <= options->full_max &&
+	return options->kind == DSN_FAILED && !envelope->requiretls && options->original_is_whole &&
+	       envelope->ret != DSN_RET_HDRS && options->original.len <= options->full_max &&
 	       (envelope->smtputf8 || can_be_encoded(options->original));
 }
 

@@ -1,20 +1,26 @@
 """What a client may ask for beyond delivery: REQUIRETLS, MT-PRIORITY, DELIVERBY, FUTURERELEASE."""
 import smtplib
+import ssl
 import time
 
 from lab.wait import until
 import pytest
 
+from authority import Authority
+from more_sinks import ALLOW, MoreSink, apply
 from support import message, new_tag, until_arrived
 
 SENDER = "me@client.skein.test"
+KEYWORDS = ["PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES"]
 
 
-def submit(address, options=(), recipients=("b@sink.skein.test",), tag=None):
+def submit(address, options=(), recipients=("b@sink.skein.test",), tag=None, starttls=False):
     """Returns (tag, the answer to MAIL)."""
     tag = tag or new_tag()
     host, port = address.split(":")
     with smtplib.SMTP(host, int(port), timeout=20) as client:
+        if starttls:
+            client.starttls(context=ssl._create_unverified_context())
         client.ehlo()
         answer = client.mail(SENDER, list(options))
         assert answer[0] == 250, answer
@@ -24,10 +30,17 @@ def submit(address, options=(), recipients=("b@sink.skein.test",), tag=None):
     return tag, answer[1].decode()
 
 
-def keywords(address):
+def reports(cluster, sink=None):
+    """The delivery reports to SENDER that a sink took: (record, content)."""
+    return [(record, content) for record, content in (sink or cluster.sink).untagged() if SENDER in record["to"]]
+
+
+def keywords(address, starttls=False):
     """What EHLO offers: keyword → its text."""
     host, port = address.split(":")
     with smtplib.SMTP(host, int(port), timeout=20) as client:
+        if starttls:
+            client.starttls(context=ssl._create_unverified_context())
         client.ehlo()
         return dict(client.esmtp_features)
 
@@ -98,10 +111,8 @@ def test_expiry_counts_from_the_release(new_cluster):
     lab.sink.rules({"stage": "rcpt", "match": "busy@", "do": "reply 450 4.2.1 Busy"})
     began = time.time()
     submit(lab.nodes[1].smtp, ["HOLDFOR=4"], recipients=["busy@sink.skein.test"])
-    def reports():
-        return [record for record, _ in lab.sink.untagged() if SENDER in record["to"]]
-    until(reports, 30, "the report of its expiry")
-    assert reports()[0]["at"] - began >= 6
+    (record, _), = until(lambda: reports(lab), 30, "the report of its expiry")
+    assert record["at"] - began >= 6
 
 
 def test_without_a_hold_in_the_settings_none_is_offered(new_cluster):
@@ -111,3 +122,111 @@ def test_without_a_hold_in_the_settings_none_is_offered(new_cluster):
     with smtplib.SMTP(host, int(port), timeout=20) as client:
         client.ehlo()
         assert client.mail(SENDER, ["HOLDFOR=1"])[0] == 555
+
+
+# --- REQUIRETLS -----------------------------------------------------------------------------------------------------------
+
+NAME = "mail.skein.test"
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def relay(new_cluster, authority):
+    return new_cluster(nodes=1, balancer=False, settings={"route": {"ca": authority.certificate}})
+
+
+class Hop(MoreSink):
+    """A next hop with a certificate for NAME, and these further keywords."""
+
+    def __init__(self, cluster, name, *keywords, certificate):
+        super().__init__(cluster, name, certificate=certificate, arguments=["--keep", str(cluster.folder / name)])
+        self.control.ask(keywords=[*KEYWORDS, *keywords])
+
+    def target(self, tls):
+        host, _, port = self.address.rpartition(":")
+        return f"{{ host: {host}, port: {port}, tls: {tls}, tls_name: {NAME} }}"
+
+    def record(self, tag):
+        return next((record for record in self.control.records() if record["tag"] == tag), None)
+
+
+def route_to(cluster, tls, *hops, more=""):
+    apply(cluster, ALLOW + f"routes: [ {{ name: all, to: [{', '.join(hop.target(tls) for hop in hops)}]{more} }} ]\n")
+
+
+@pytest.mark.sanitize
+@pytest.mark.parametrize("tls", ["may", "encrypt", "verify"])
+def test_requiretls_goes_by_verified_tls_to_who_promises_the_same(relay, authority, tls):
+    hop = Hop(relay, "safe", "REQUIRETLS", certificate=authority.issue("good", f"DNS:{NAME}"))
+    route_to(relay, tls, hop, more=", cut_through: true")
+    tag, _ = submit(relay.nodes[1].smtp, ["REQUIRETLS"], starttls=True)
+    until(lambda: hop.record(tag), 30, "it arrives")
+    assert hop.record(tag)["options"].endswith("REQUIRETLS") and hop.record(tag)["tls"]
+    assert relay.nodes[1].metric("skein_cut_through_total") == 0
+
+
+# What is wrong, the status of the report, and a word of its text.
+NO_WAY = [
+    ("may", "good", [], "5.7.30", "REQUIRETLS"),
+    ("may", "none", ["REQUIRETLS"], "5.7.10", "not offered"),
+    ("may", "other", ["REQUIRETLS"], "5.7.10", "mismatch"),
+    ("encrypt", "other", ["REQUIRETLS"], "5.7.10", "mismatch"),
+    ("none", "good", ["REQUIRETLS"], "5.7.10", "there is none"),
+]
+
+
+@pytest.mark.parametrize("tls, shown, offered, status, word", NO_WAY)
+def test_requiretls_that_cannot_be_kept_comes_back(relay, authority, tls, shown, offered, status, word):
+    certificate = {"good": authority.issue("good", f"DNS:{NAME}"), "none": (),
+                   "other": authority.issue("other", "DNS:other.skein.test")}[shown]
+    bad = Hop(relay, "bad", *offered, certificate=certificate)
+    home = Hop(relay, "home", "REQUIRETLS", certificate=authority.issue("home", f"DNS:{NAME}"))
+    apply(relay, ALLOW + f"""routes:
+  - {{ name: home, match: {{ recipient: client.skein.test }}, to: [{home.target("verify")}] }}
+  - {{ name: rest, to: [{bad.target(tls)}] }}
+""")
+    tag, _ = submit(relay.nodes[1].smtp, ["REQUIRETLS", "RET=FULL"], starttls=True)
+    (record, content), = until(lambda: reports(relay, home.control), 30, "the report")
+    assert f"Status: {status}".encode() in content and word.encode() in content
+    # RFC 8689 5: it is as safe as the message was, and has none of its text.
+    assert record["options"].endswith("REQUIRETLS") and record["tls"]
+    assert tag.encode() in content and b"Hello." not in content
+    assert not bad.control.records()
+
+
+def test_mail_that_asks_for_nothing_takes_a_hop_that_requiretls_does_not(relay, authority):
+    hop = Hop(relay, "plain", certificate=authority.issue("good", f"DNS:{NAME}"))
+    route_to(relay, "may", hop)
+    submit(relay.nodes[1].smtp, ["REQUIRETLS"], starttls=True)
+    until(lambda: relay.nodes[1].metric("skein_messages_failed_total") >= 1, 30, "it fails")
+    tag, _ = submit(relay.nodes[1].smtp)
+    until(lambda: hop.record(tag), 30, "the other arrives")
+
+
+def test_requiretls_passes_over_hops_without_it_and_waits_for_one_that_is_down(relay, authority):
+    good = authority.issue("good", f"DNS:{NAME}")
+    first, second = Hop(relay, "first", certificate=good), Hop(relay, "second", "REQUIRETLS", certificate=good)
+    route_to(relay, "may", first, second)
+    tag, _ = submit(relay.nodes[1].smtp, ["REQUIRETLS"], starttls=True)
+    until(lambda: second.record(tag), 30, "it arrives at the second")
+    second.part.stop()
+    waiting, _ = submit(relay.nodes[1].smtp, ["REQUIRETLS"], starttls=True)
+    until(lambda: "message-put-off" in relay.nodes[1].log.read_text(), 30, "it waits")
+    second.part.start()
+    second.control.ask(keywords=[*KEYWORDS, "REQUIRETLS"])
+    until(lambda: second.record(waiting), 60, "it arrives when the second is back")
+    assert not first.control.records()
+
+
+def test_requiretls_is_offered_over_tls_only(relay):
+    node = relay.nodes[1]
+    assert "requiretls" in keywords(node.smtp, starttls=True)
+    assert "requiretls" not in keywords(node.smtp)
+    host, port = node.smtp.split(":")
+    with smtplib.SMTP(host, int(port), timeout=20) as client:
+        client.ehlo()
+        assert client.mail(SENDER, ["REQUIRETLS"])[0] == 555

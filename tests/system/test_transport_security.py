@@ -1,6 +1,8 @@
 """How securely next hops are spoken to: each level, with certificates that are good and that are not."""
 import random
+import smtplib
 import socket
+import ssl
 import time
 
 import pytest
@@ -10,7 +12,7 @@ from authority import Authority, tlsa
 from dns_lab import DnsLab, Zone
 from https_server import HttpsServer
 from more_sinks import ALLOW, MoreSink, apply
-from support import new_tag, send
+from support import message, new_tag, send
 
 NAME = "mail.skein.test"
 
@@ -224,6 +226,48 @@ def test_a_host_must_be_what_its_tlsa_records_say(new_cluster, dane, authority, 
     check(node, sink, domain, result)
 
 
+# What a sender with REQUIRETLS asks for, where the route would do with less (RFC 8689 4.2.1).
+REQUIRETLS_CASES = [
+    ("dane", "good.example", "good", "tls"),
+    ("may", "good.example", "good", "tls"),
+    ("may", "good.example", "other", "5.7.10 no matching DANE TLSA records"),
+    ("verify", "good.example", "good", "tls"),  # DNSSEC vouches for the name
+    ("dane", "nothing.example", "good", "5.7.10 mismatch"),
+    ("may", "plain.example", "good", "5.7.10 vouches for mx.plain.example"),
+    ("auto", "leads-there.example", "good", "5.7.10 vouches for mx.good.example"),
+    ("dane", "forged.example", "good", "4.7.5 fail DNSSEC validation"),
+]
+
+
+def submit_requiretls(node, domain):
+    tag = new_tag()
+    host, port = node.smtp.split(":")
+    with smtplib.SMTP(host, int(port), timeout=20) as client:
+        client.starttls(context=ssl._create_unverified_context())
+        client.sendmail("a@client.skein.test", [f"b@{domain}"], message(tag), mail_options=["REQUIRETLS"])
+    return tag
+
+
+def check_requiretls(node, sink, domain, result):
+    sink.control.ask(keywords=["PIPELINING", "REQUIRETLS"])
+    tag = submit_requiretls(node, domain)
+    if result == "tls":
+        until_taken(sink, tag, True)
+        return
+    status, _, why = result.partition(" ")
+    event = "message-put-off" if status[0] == "4" else "report-made"
+    until(lambda: event in node.log.read_text(), 30, event)
+    log = node.log.read_text()
+    assert f"status={status} " in log.replace('"', "") and why in log
+    assert not sink.control.records()
+
+
+@pytest.mark.parametrize("level, domain, shown, result", REQUIRETLS_CASES)
+def test_requiretls_wants_a_name_that_is_sure(new_cluster, dane, authority, level, domain, shown, result):
+    node, sink = start_direct(new_cluster, dane, authority, level, shown)
+    check_requiretls(node, sink, domain, result)
+
+
 # --- MTA-STS --------------------------------------------------------------------------------------------------------------
 
 POLICY = "version: STSv1\nmode: {}\nmx: {}\nmax_age: 86400\n"
@@ -234,6 +278,9 @@ POLICIES = {
     "unlisted": POLICY.format("enforce", "elsewhere.example"),
     "testing": POLICY.format("testing", "mx.sts.example"),
     "off": "version: STSv1\nmode: none\nmax_age: 86400\n",
+    "loose": POLICY.format("enforce", "mx.sts.example"),  # "loose...": without DNSSEC
+    "loose-testing": POLICY.format("testing", "mx.sts.example"),
+    "loose-off": "version: STSv1\nmode: none\nmx: mx.sts.example\nmax_age: 86400\n",
     "invalid": "version: STSv1\nmode: maybe\nmax_age: 86400\n",
     "untrusted-web": POLICY.format("enforce", "mx.sts.example"),
     "html": POLICY.format("enforce", "mx.sts.example"),
@@ -279,7 +326,8 @@ def sts(authority, policies, tmp_path_factory):
     }
     mx = "@ MX 10 mx.sts.example.\n"
     record = '_mta-sts TXT "v=STSv1; id=20260101;"\n'
-    zones = {f"{domain}.example": Zone(f"{mx}{record}mta-sts A {policies[1]}\n") for domain in POLICIES}
+    zones = {f"{domain}.example": Zone(f"{mx}{record}mta-sts A {policies[1]}\n", signed=not domain.startswith("loose"))
+             for domain in POLICIES}
     zones |= {
         "sts.example": Zone(f"mx A {HOP}\n_{port}._tcp.mx TLSA {tlsa(made['other'][0])}\n", signed=False),
         "two.example": Zone(f"{mx}{record}{record.replace('2026', '2027')}mta-sts A {policies[1]}\n"),
@@ -337,6 +385,18 @@ def test_a_host_must_be_what_the_domains_policy_says(new_cluster, sts, authority
     check(node, sink, f"{domain}.example", result)
     if (domain, shown) in COUNTED:
         assert node.metric(f'skein_tls_results_total{{result="{COUNTED[domain, shown]}"}}') >= 1
+
+
+@pytest.mark.parametrize("level, domain, shown, result", [
+    ("may", "loose", "good", "tls"),
+    ("verify", "loose-testing", "good", "tls"),
+    ("mta-sts", "loose-testing", "other", "5.7.10 mismatch"),
+    ("may", "loose-off", "good", "5.7.10 vouches for mx.sts.example"),
+    ("may", "off", "good", "tls"),  # its MX record is signed
+])
+def test_requiretls_takes_a_name_from_a_policy(new_cluster, sts, authority, level, domain, shown, result):
+    node, sink = start_direct(new_cluster, sts, authority, level, shown)
+    check_requiretls(node, sink, f"{domain}.example", result)
 
 
 def test_a_policy_ends_with_its_age_and_no_sooner(new_cluster, sts, authority, policies):

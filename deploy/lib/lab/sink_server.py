@@ -90,6 +90,7 @@ class Sink:
             "tls": session.is_tls,
             "user": session.user,
             "from": session.sender,
+            "options": session.options,
             "to": session.recipients,
         }
         if content.count(b"\n") != content.count(b"\r\n") or content.count(b"\r") != content.count(b"\r\n"):
@@ -142,7 +143,7 @@ class Session(asyncio.Protocol):
         self.reset()
 
     def reset(self):
-        self.sender, self.recipients, self.tag = None, [], None
+        self.sender, self.options, self.recipients, self.tag = None, "", [], None
         self.chunks = bytearray()
 
     # --- what asyncio calls
@@ -297,6 +298,7 @@ class Session(asyncio.Protocol):
         if self.answer("mail", line, "250 2.1.0 Ok"):
             found = PATH.search(line)
             self.sender = found[1] if found else ""
+            self.options = line.partition(">")[2].strip()
 
     def on_rcpt(self, line):
         if self.sender is None:

@@ -41,8 +41,8 @@ struct dsn_needs {
 
 /*
  * Appends the message, CRLF throughout. The third part is the whole original for a failure when it is there,
- * small enough, RET=HDRS was not asked, and its 8-bit bytes can be encoded if a hop wants that; else its
- * headers. For an SMTPUTF8 message the parts are those of RFC 6533.
+ * small enough, neither RET=HDRS nor REQUIRETLS was asked, and its 8-bit bytes can be encoded if a hop wants
+ * that; else its headers. For an SMTPUTF8 message the parts are those of RFC 6533.
  */
 struct dsn_needs dsn_build(
 	const struct envelope *envelope, const struct dsn_options *options, struct buf *out);

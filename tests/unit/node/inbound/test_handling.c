@@ -28,19 +28,36 @@ static void a_hold_is_kept_unless_it_is_over(void **state)
 	}
 }
 
-static void a_hold_is_offered_where_the_listener_allows_one(void **state)
+static void what_is_offered_is_what_settings_and_listener_say(void **state)
 {
+	const struct listener_settings plain = { .hold_max_ms = 0 }, patient = { .hold_max_ms = 60000 };
+	const struct settings nothing = { .smtp = { .utf8 = true } },
+			      tls = { .smtp = { .requiretls = true } };
+
 	(void)state;
-	assert_int_equal(handling_extensions(&(struct listener_settings){ .hold_max_ms = 0 }), 0);
-	assert_int_equal(handling_extensions(&(struct listener_settings){ .hold_max_ms = 60000 }),
-		SMTP_EXT_FUTURERELEASE);
+	assert_int_equal(handling_extensions(&nothing, &plain), 0);
+	assert_int_equal(handling_extensions(&nothing, &patient), SMTP_EXT_FUTURERELEASE);
+	assert_int_equal(handling_extensions(&tls, &plain), SMTP_EXT_REQUIRETLS);
+	assert_int_equal(handling_extensions(&tls, &patient), SMTP_EXT_REQUIRETLS | SMTP_EXT_FUTURERELEASE);
+}
+
+static void requiretls_is_kept(void **state)
+{
+	struct envelope envelope = { .arrival_ms = NOW_MS };
+
+	(void)state;
+	handling_take(&(struct smtp_mail_params){ .size = 1 }, NOW_MS, &envelope);
+	assert_false(envelope.requiretls);
+	handling_take(&(struct smtp_mail_params){ .requiretls = true }, NOW_MS, &envelope);
+	assert_true(envelope.requiretls);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_hold_is_kept_unless_it_is_over),
-		cmocka_unit_test(a_hold_is_offered_where_the_listener_allows_one),
+		cmocka_unit_test(what_is_offered_is_what_settings_and_listener_say),
+		cmocka_unit_test(requiretls_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -221,6 +221,26 @@ static void what_is_returned_follows_ret_kind_and_size(void **state)
 	}
 }
 
+/* RFC 8689 5 */
+static void what_must_have_tls_is_not_returned(void **state)
+{
+	struct envelope envelope = sample();
+	struct dsn_options options = options_for(DSN_FAILED);
+	struct buf seen = { 0 };
+
+	(void)state;
+	envelope.ret = DSN_RET_FULL;
+	envelope.requiretls = true;
+	options.original = span_of_str(MESSAGE);
+	options.original_is_whole = true;
+	options.full_max = 1000;
+	(void)dsn_build(&envelope, &options, &seen);
+	assert_true(contains(buf_span(&seen), "text/rfc822-headers"));
+	assert_true(contains(buf_span(&seen), HEADER "\r\n--"));
+	assert_false(contains(buf_span(&seen), "body"));
+	buf_fini(&seen);
+}
+
 static void a_message_that_is_gone_is_reported_without_it(void **state)
 {
 	static const char *const rows[] = { "", "no header at all\r\n" };
@@ -324,6 +344,7 @@ int main(void)
 		cmocka_unit_test(a_relay_report_cannot_be_forged_by_a_reply),
 		cmocka_unit_test(an_internationalized_report_keeps_its_letters),
 		cmocka_unit_test(what_is_returned_follows_ret_kind_and_size),
+		cmocka_unit_test(what_must_have_tls_is_not_returned),
 		cmocka_unit_test(a_message_that_is_gone_is_reported_without_it),
 		cmocka_unit_test(hostile_texts_keep_the_report_well_formed),
 		cmocka_unit_test(a_report_is_wanted_by_the_rules_of_notify),
