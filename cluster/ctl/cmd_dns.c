@@ -218,10 +218,10 @@ static void judge(struct check *check, const char *domain, struct dns_report *re
 static enum ctl_exit exit_for(enum dns_severity worst)
 {
 	static const enum ctl_exit exits[] = {
-		[DNS_OK] = CTL_OK,
-		[DNS_WARN] = CTL_NEGATIVE,
-		[DNS_FAIL] = CTL_NEGATIVE,
-		[DNS_UNKNOWN] = CTL_UNREACHABLE,
+		[DNS_CHECK_OK] = CTL_OK,
+		[DNS_CHECK_WARN] = CTL_NEGATIVE,
+		[DNS_CHECK_FAIL] = CTL_NEGATIVE,
+		[DNS_CHECK_UNKNOWN] = CTL_UNREACHABLE,
 	};
 
 	return exits[worst];

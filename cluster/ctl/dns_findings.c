@@ -11,10 +11,10 @@ static const struct grid_column columns[] = {
 };
 
 static const enum tint tints[] = {
-	[DNS_OK] = TINT_GOOD,
-	[DNS_WARN] = TINT_WARN,
-	[DNS_FAIL] = TINT_BAD,
-	[DNS_UNKNOWN] = TINT_FAINT,
+	[DNS_CHECK_OK] = TINT_GOOD,
+	[DNS_CHECK_WARN] = TINT_WARN,
+	[DNS_CHECK_FAIL] = TINT_BAD,
+	[DNS_CHECK_UNKNOWN] = TINT_FAINT,
 };
 
 static void append_lines(struct buf *out, const char *title, struct span text)
@@ -57,7 +57,7 @@ void dns_findings_print(const char *domain, const struct dns_report *report)
 		grid_printf(&grid, tints[finding->severity], "%s", dns_severity_name(finding->severity));
 		grid_add(&grid, finding->where, TINT_NONE);
 		grid_add(&grid, finding->what, TINT_NONE);
-		if (finding->severity != DNS_OK)
+		if (finding->severity != DNS_CHECK_OK)
 			append_cure(&cures, finding);
 	}
 	(void)screen_print(&title); /* main looks at the stream before it ends */

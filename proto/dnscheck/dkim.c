@@ -35,28 +35,28 @@ static void judge(struct check *check, struct span where, const struct dns_check
 
 	dkim_published_judge(record, key->key, &published);
 	if (published.is_revoked)
-		tell_key(check, DNS_FAIL, where, key,
+		tell_key(check, DNS_CHECK_FAIL, where, key,
 			(struct dns_finding){
 				.what = SPAN_LIT(
 					"the key is revoked (p= is empty), and mail is signed with it"),
 				.found = record });
 	else if (published.fault)
-		tell_key(check, DNS_FAIL, where, key,
+		tell_key(check, DNS_CHECK_FAIL, where, key,
 			(struct dns_finding){
 				.what = dns_check_text(check, "verifiers cannot use it: %s", published.fault),
 				.found = record });
 	else if (published.is_other)
-		tell_key(check, DNS_FAIL, where, key,
+		tell_key(check, DNS_CHECK_FAIL, where, key,
 			(struct dns_finding){ .what = SPAN_LIT("it is not the key that mail is signed with"),
 				.found = record });
 	else if (published.is_weak)
-		tell(check, DNS_WARN, where,
+		tell(check, DNS_CHECK_WARN, where,
 			dns_check_text(check,
 				"the key has %u bits, and %d are wanted: make another under a new selector",
 				published.bits, DKIM_RSA_BITS_GOOD),
 			record);
 	else if (published.is_testing)
-		tell_key(check, DNS_WARN, where, key,
+		tell_key(check, DNS_CHECK_WARN, where, key,
 			(struct dns_finding){
 				.what = SPAN_LIT(
 					"it says that signing is being tested (t=y): verifiers may act "
@@ -75,10 +75,10 @@ static void check_key(struct check *check, const struct dns_check_key *key)
 	if (!dns_check_get(check, DNS_FACT_TXT, where, &fact))
 		return;
 	if (!fact->count)
-		tell_key(check, DNS_FAIL, where, key,
+		tell_key(check, DNS_CHECK_FAIL, where, key,
 			(struct dns_finding){ .what = SPAN_LIT("there is no key record") });
 	else if (fact->count > 1)
-		tell_key(check, DNS_FAIL, where, key,
+		tell_key(check, DNS_CHECK_FAIL, where, key,
 			(struct dns_finding){
 				.what = SPAN_LIT(
 					"there is more than one TXT record: which one verifiers take is "
@@ -93,7 +93,7 @@ void dns_check_dkim(struct check *check)
 	for (size_t i = 0; i < check->request->key_count; i++)
 		check_key(check, &check->request->keys[i]);
 	if (!check->request->key_count)
-		tell(check, DNS_WARN, check->request->domain,
+		tell(check, DNS_CHECK_WARN, check->request->domain,
 			SPAN_LIT("no key is known that signs for it: what is forwarded fails DMARC"),
 			span_of("", 0));
 }

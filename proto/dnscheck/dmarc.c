@@ -105,7 +105,7 @@ static void tell_problems(struct check *check, enum dns_severity severity, const
 			buf_printf(&what, "\"%.*s\": ", SPAN_ARGS(problem->tag));
 		buf_append_str(&what, problem->what);
 	}
-	if (severity == DNS_FAIL)
+	if (severity == DNS_CHECK_FAIL)
 		buf_append_str(&what, ": it counts as no policy");
 	tell(check, severity, policy, dns_check_keep(check, &what),
 		written_well(check, policy->domain, &policy->record));
@@ -120,7 +120,7 @@ static void tell_alignment(struct check *check, const struct policy *policy)
 	relaxed.dkim_alignment = DMARC_RELAXED;
 	for (size_t i = 0; i < check->request->key_count; i++)
 		would_align |= dmarc_is_same_org(check->request->keys[i].domain, check->request->domain);
-	tell(check, DNS_WARN, policy,
+	tell(check, DNS_CHECK_WARN, policy,
 		dns_check_text(check,
 			"no signature counts for it: d=%.*s does not align with %.*s (adkim=%s)",
 			SPAN_ARGS(first->domain), SPAN_ARGS(check->request->domain),
@@ -138,7 +138,7 @@ static void tell_none(struct check *check, const struct policy *policy, bool is_
 		stronger.policy = DMARC_POLICY_QUARANTINE;
 	if (!is_subdomain && policy->record.subdomain_policy == DMARC_POLICY_NONE)
 		stronger.subdomain_policy = DMARC_POLICY_QUARANTINE;
-	tell(check, DNS_WARN, policy,
+	tell(check, DNS_CHECK_WARN, policy,
 		dns_check_text(check,
 			"the policy is none: it protects nobody. When reports show that all of your mail "
 			"passes, say quarantine"),
@@ -157,7 +157,7 @@ static void check_report_host(struct check *check, const struct policy *policy, 
 		dns_check_filter(fact, is_version_only, &agreed))
 		return;
 	dns_check_tell(
-		check, &(struct dns_finding){ .severity = DNS_WARN,
+		check, &(struct dns_finding){ .severity = DNS_CHECK_WARN,
 			       .where = where,
 			       .what = dns_check_text(check,
 				       "%.*s has not agreed to get reports about %.*s, so none are sent "
@@ -179,7 +179,7 @@ static void check_reports(struct check *check, const struct policy *policy, stru
 static void judge(struct check *check, const struct dmarc_verdict *verdict, const struct policy *policy)
 {
 	if (policy->record.problem_count)
-		tell_problems(check, DNS_WARN, policy);
+		tell_problems(check, DNS_CHECK_WARN, policy);
 	if (check->request->key_count && !verdict->aligned_dkim.len)
 		tell_alignment(check, policy);
 	if (verdict->policy == DMARC_POLICY_NONE)
@@ -239,12 +239,12 @@ void dns_check_dmarc(struct check *check)
 	if (verdict->result == DMARC_PASS || verdict->result == DMARC_FAIL)
 		judge(check, verdict, &policy);
 	else if (verdict->result == DMARC_PERMERROR && policy.domain.len)
-		tell_problems(check, DNS_FAIL, &policy);
+		tell_problems(check, DNS_CHECK_FAIL, &policy);
 	else if (policy.found.len)
-		tell(check, DNS_FAIL, &policy, dns_check_text(check, "%s", verdict->problem),
+		tell(check, DNS_CHECK_FAIL, &policy, dns_check_text(check, "%s", verdict->problem),
 			new_record(check));
 	else
-		tell(check, DNS_WARN, &policy, dns_check_text(check, "%s", verdict->problem),
+		tell(check, DNS_CHECK_WARN, &policy, dns_check_text(check, "%s", verdict->problem),
 			new_record(check));
 	dmarc_check_free(&dmarc);
 }

@@ -29,10 +29,10 @@ const char *dns_topic_name(enum dns_topic topic)
 const char *dns_severity_name(enum dns_severity severity)
 {
 	static const char *const names[] = {
-		[DNS_OK] = "ok",
-		[DNS_WARN] = "warn",
-		[DNS_FAIL] = "fail",
-		[DNS_UNKNOWN] = "unknown",
+		[DNS_CHECK_OK] = "ok",
+		[DNS_CHECK_WARN] = "warn",
+		[DNS_CHECK_FAIL] = "fail",
+		[DNS_CHECK_UNKNOWN] = "unknown",
 	};
 
 	return names[severity];
@@ -62,8 +62,10 @@ void dns_report_fini(struct dns_report *report)
 
 enum dns_severity dns_report_worst(const struct dns_report *report)
 {
-	static const int ranks[] = { [DNS_OK] = 0, [DNS_UNKNOWN] = 1, [DNS_WARN] = 2, [DNS_FAIL] = 3 };
-	enum dns_severity worst = DNS_OK;
+	static const int ranks[] = {
+		[DNS_CHECK_OK] = 0, [DNS_CHECK_UNKNOWN] = 1, [DNS_CHECK_WARN] = 2, [DNS_CHECK_FAIL] = 3
+	};
+	enum dns_severity worst = DNS_CHECK_OK;
 
 	for (size_t i = 0; i < report->count; i++)
 		if (ranks[report->findings[i].severity] > ranks[worst])
@@ -88,7 +90,7 @@ void dns_check_tell_failed(
 
 	dns_check_tell(check,
 		&(struct dns_finding){
-			.severity = fact->is_bogus ? DNS_FAIL : DNS_UNKNOWN,
+			.severity = fact->is_bogus ? DNS_CHECK_FAIL : DNS_CHECK_UNKNOWN,
 			.where = name,
 			.what = fact->is_bogus ? dns_check_text(check,
 							 "the signatures of its %s are bogus, so that who "
@@ -175,9 +177,9 @@ void dns_check_tell_ok(struct check *check, struct span where, const char *fmt, 
 	va_start(args, fmt);
 	buf_vprintf(&text, fmt, args);
 	va_end(args);
-	dns_check_tell(
-		check, &(struct dns_finding){
-			       .severity = DNS_OK, .where = where, .what = dns_check_keep(check, &text) });
+	dns_check_tell(check,
+		&(struct dns_finding){
+			.severity = DNS_CHECK_OK, .where = where, .what = dns_check_keep(check, &text) });
 }
 
 /* --- texts --------------------------------------------------------------------------------------- */

@@ -28,12 +28,12 @@ static void check_implicit(struct check *check)
 	if (!dns_check_addresses(check, check->request->domain, NULL, &has_address))
 		return;
 	if (has_address)
-		tell(check, DNS_WARN,
+		tell(check, DNS_CHECK_WARN,
 			SPAN_LIT("there is no MX, and mail for it goes to the address of its name: say which "
 				 "host takes it"),
 			span_of("", 0), zone_mx(check));
 	else
-		tell(check, DNS_FAIL,
+		tell(check, DNS_CHECK_FAIL,
 			SPAN_LIT("there is no MX: reports and answers cannot come back, and many refuse mail "
 				 "from "
 				 "such a domain. Name the host that takes its mail"),
@@ -53,7 +53,7 @@ static void check_hosts(struct check *check, const struct dns_fact *hosts)
 				SPAN_ARGS(hosts->records[i]));
 	}
 	if (is_known && buf_len(&missing))
-		tell(check, DNS_FAIL,
+		tell(check, DNS_CHECK_FAIL,
 			dns_check_text(check,
 				"no address is known of %.*s: give it one, or name the host that takes the "
 				"mail",
@@ -83,7 +83,7 @@ void dns_check_mx(struct check *check)
 	if (!hosts->count)
 		check_implicit(check);
 	else if (is_null_mx(hosts))
-		tell(check, DNS_FAIL,
+		tell(check, DNS_CHECK_FAIL,
 			SPAN_LIT("a null MX says that it takes no mail: reports and answers cannot come "
 				 "back, and "
 				 "many refuse mail from it (RFC 7505 4.2)"),

@@ -55,7 +55,7 @@ static void confirm(
 			SPAN_ARGS(name));
 	else
 		dns_check_tell(check,
-			&(struct dns_finding){ .severity = DNS_FAIL,
+			&(struct dns_finding){ .severity = DNS_CHECK_FAIL,
 				.where = where,
 				.what = dns_check_text(check, "%.*s does not lead back to %.*s",
 					SPAN_ARGS(name), SPAN_ARGS(text_of_ip(check, ip))),
@@ -76,7 +76,7 @@ static void check_egress(struct check *check, const struct dns_ip *ip)
 		confirm(check, ip, where, names);
 	else
 		dns_check_tell(
-			check, &(struct dns_finding){ .severity = DNS_FAIL,
+			check, &(struct dns_finding){ .severity = DNS_CHECK_FAIL,
 				       .where = where,
 				       .what = dns_check_text(check,
 					       "%.*s has no name (PTR), and many refuse mail from there; "
@@ -93,7 +93,7 @@ void dns_check_reverse(struct check *check)
 
 static void tell_helo(struct check *check, struct span what, struct span publish)
 {
-	dns_check_tell(check, &(struct dns_finding){ .severity = DNS_FAIL,
+	dns_check_tell(check, &(struct dns_finding){ .severity = DNS_CHECK_FAIL,
 				      .where = check->request->helo,
 				      .what = what,
 				      .publish = publish });

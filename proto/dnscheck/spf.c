@@ -224,7 +224,7 @@ static void tell_error(struct check *check, const struct outcome *bad, struct sp
 	for (size_t i = 0; is_too_many && i < check->request->egress_count; i++)
 		append_ip(&text, &check->request->egress[i]);
 	append_terms(&text, record, is_own && !is_too_many ? bad->term : span_of("", 0));
-	tell(check, is_ours ? DNS_FAIL : DNS_WARN, dns_check_keep(check, &what), record,
+	tell(check, is_ours ? DNS_CHECK_FAIL : DNS_CHECK_WARN, dns_check_keep(check, &what), record,
 		is_own || is_too_many ? zone(check, &text) : span_of("", 0));
 	buf_fini(&text);
 }
@@ -246,7 +246,7 @@ static void tell_missing(struct check *check, const struct outcome outcomes[], s
 	if (count) {
 		buf_append_str(&what, " is not authorised");
 		append_terms(&text, record, span_of("", 0));
-		tell(check, DNS_FAIL, dns_check_keep(check, &what), record, zone(check, &text));
+		tell(check, DNS_CHECK_FAIL, dns_check_keep(check, &what), record, zone(check, &text));
 	}
 	buf_fini(&what);
 	buf_fini(&text);
@@ -256,15 +256,16 @@ static void tell_missing(struct check *check, const struct outcome outcomes[], s
 static void tell_end(struct check *check, const struct outcome *probe, struct span record)
 {
 	if (probe->result == SPF_PASS)
-		tell(check, DNS_WARN,
+		tell(check, DNS_CHECK_WARN,
 			dns_check_text(
 				check, "everybody is authorised, by \"%.*s\"", SPAN_ARGS(probe->matched)),
 			record, is_all(probe->matched) ? with_end(check, record, " -all") : span_of("", 0));
 	else if (probe->result == SPF_NEUTRAL)
-		tell(check, DNS_WARN, SPAN_LIT("nothing is said of those that it does not name: end it so"),
-			record, with_end(check, record, " ~all"));
+		tell(check, DNS_CHECK_WARN,
+			SPAN_LIT("nothing is said of those that it does not name: end it so"), record,
+			with_end(check, record, " ~all"));
 	if (probe->result != SPF_PERMERROR && probe->dns_terms >= TERMS_NEAR)
-		tell(check, DNS_WARN,
+		tell(check, DNS_CHECK_WARN,
 			dns_check_text(check,
 				"it costs %u of %d DNS look-ups; one more than %d and nothing counts: drop "
 				"what is "
@@ -284,7 +285,7 @@ static bool tell_errors(struct check *check, const struct outcome outcomes[], st
 			return !is_ours;
 		}
 		if (outcomes[i].result == SPF_TEMPERROR) {
-			tell(check, DNS_UNKNOWN,
+			tell(check, DNS_CHECK_UNKNOWN,
 				dns_check_text(check, "it could not be evaluated: %.*s",
 					SPAN_ARGS(outcomes[i].problem)),
 				record, span_of("", 0));
@@ -324,8 +325,10 @@ void dns_check_spf(struct check *check)
 	if (count == 1)
 		judge(check, record);
 	else if (count > 1)
-		tell(check, DNS_FAIL, SPAN_LIT("there is more than one SPF record, so that none counts"),
+		tell(check, DNS_CHECK_FAIL,
+			SPAN_LIT("there is more than one SPF record, so that none counts"),
 			dns_check_list_filtered(check, fact, spf_record_is_one), one_of_many(check, fact));
 	else
-		tell(check, DNS_FAIL, SPAN_LIT("there is no SPF record"), span_of("", 0), new_record(check));
+		tell(check, DNS_CHECK_FAIL, SPAN_LIT("there is no SPF record"), span_of("", 0),
+			new_record(check));
 }

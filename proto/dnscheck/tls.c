@@ -64,7 +64,7 @@ static void check_hosts(struct check *check, const struct mta_sts_policy *policy
 			buf_printf(&missing, "%s%.*s", buf_len(&missing) ? ", " : "",
 				SPAN_ARGS(dns_name_without_dot(hosts->records[i])));
 	if (buf_len(&missing))
-		tell_policy(check, policy->mode == MTA_STS_ENFORCE ? DNS_FAIL : DNS_WARN,
+		tell_policy(check, policy->mode == MTA_STS_ENFORCE ? DNS_CHECK_FAIL : DNS_CHECK_WARN,
 			dns_check_text(check,
 				"the policy has no mx for %.*s: mail is not sent there. Give the record "
 				"another id "
@@ -79,13 +79,13 @@ static void judge_policy(struct check *check, const struct mta_sts_policy *polic
 	if (policy->mode != MTA_STS_NONE)
 		check_hosts(check, policy, text);
 	if (policy->mode == MTA_STS_TESTING)
-		tell_policy(check, DNS_WARN,
+		tell_policy(check, DNS_CHECK_WARN,
 			SPAN_LIT("the mode is testing: it protects nothing. When reports show that TLS "
 				 "works, say "
 				 "enforce, and give the record another id"),
 			text, policy_text(check, MTA_STS_ENFORCE, policy->max_age_s));
 	if (policy->mode != MTA_STS_NONE && policy->max_age_s < AGE_MIN_S)
-		tell_policy(check, DNS_WARN,
+		tell_policy(check, DNS_CHECK_WARN,
 			dns_check_text(check,
 				"it counts for %u seconds only (max_age): weeks are wanted, or who blocks "
 				"one fetch "
@@ -108,7 +108,7 @@ static void check_policy(struct check *check)
 	if (!dns_check_addresses(check, host, NULL, &has_address))
 		return;
 	if (!has_address) {
-		tell(check, DNS_FAIL, host,
+		tell(check, DNS_CHECK_FAIL, host,
 			SPAN_LIT("the record tells of a policy, and the host that should have it has no "
 				 "address: "
 				 "give it one, or take the record away"),
@@ -121,14 +121,14 @@ static void check_policy(struct check *check)
 	if (!fact)
 		return;
 	if (fact->status != DNS_FACT_RECORDS)
-		tell_policy(check, DNS_FAIL,
+		tell_policy(check, DNS_CHECK_FAIL,
 			dns_check_text(check, "the record tells of a policy that cannot be fetched: %s",
 				fact->why ? fact->why : "there is none"),
 			span_of("", 0), policy_text(check, MTA_STS_TESTING, 7 * 86400));
 	else if (mta_sts_policy_parse(fact->records[0], &check->report->arena, &policy, &problem))
 		judge_policy(check, &policy, fact->records[0]);
 	else
-		tell_policy(check, DNS_FAIL,
+		tell_policy(check, DNS_CHECK_FAIL,
 			dns_check_text(check, "senders cannot read the policy: line %u: %s", problem.line,
 				problem.what),
 			fact->records[0], policy_text(check, MTA_STS_ENFORCE, 7 * 86400));
@@ -150,14 +150,14 @@ void dns_check_mta_sts(struct check *check)
 		return;
 	}
 	if (count > 1) {
-		tell(check, DNS_FAIL, where,
+		tell(check, DNS_CHECK_FAIL, where,
 			SPAN_LIT("there is more than one record, so that none counts (RFC 8461 3.1)"),
 			(struct dns_finding){ .found = dns_check_list(check, fact), .publish = good });
 		return;
 	}
 	wrong = mta_sts_record_parse(count ? record : fact->records[0], &id);
 	if (wrong)
-		tell(check, DNS_FAIL, where, dns_check_text(check, "senders ignore it: %s", wrong),
+		tell(check, DNS_CHECK_FAIL, where, dns_check_text(check, "senders ignore it: %s", wrong),
 			(struct dns_finding){ .found = fact->records[0], .publish = good });
 	else
 		check_policy(check);
@@ -181,14 +181,14 @@ void dns_check_tls_rpt(struct check *check)
 		return;
 	}
 	if (dns_check_filter(fact, tls_rpt_record_is_one, &record) > 1) {
-		tell(check, DNS_FAIL, where,
+		tell(check, DNS_CHECK_FAIL, where,
 			SPAN_LIT("there is more than one record, so that none counts (RFC 8460 3)"),
 			(struct dns_finding){ .found = dns_check_list(check, fact), .publish = good });
 		return;
 	}
 	wrong = tls_rpt_record_parse(record.len ? record : fact->records[0], &uris);
 	if (wrong)
-		tell(check, DNS_FAIL, where, dns_check_text(check, "nobody sends reports: %s", wrong),
+		tell(check, DNS_CHECK_FAIL, where, dns_check_text(check, "nobody sends reports: %s", wrong),
 			(struct dns_finding){ .found = fact->records[0], .publish = good });
 	else
 		dns_check_tell_ok(check, where, "reports go to %.*s", SPAN_ARGS(uris));
@@ -237,13 +237,13 @@ static void judge_tlsa(struct check *check, struct span where, const struct dns_
 	for (size_t i = 0; i < fact->count && !fault; i++)
 		fault = tlsa_fault(fact->records[i]);
 	if (fault)
-		tell(check, DNS_WARN, where, dns_check_text(check, "a record cannot be used: %s", fault),
-			texts);
+		tell(check, DNS_CHECK_WARN, where,
+			dns_check_text(check, "a record cannot be used: %s", fault), texts);
 	else if (!check->request->can_validate)
 		dns_check_tell_ok(check, where,
 			"it is there; whether it is signed is not known without a trust anchor");
 	else if (!fact->is_secure || !is_mx_secure)
-		tell(check, DNS_WARN, where,
+		tell(check, DNS_CHECK_WARN, where,
 			dns_check_text(check, "senders ignore it: %s is not signed by DNSSEC",
 				fact->is_secure ? "the MX of the domain" : "the zone of the host"),
 			texts);

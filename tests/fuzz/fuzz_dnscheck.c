@@ -63,7 +63,7 @@ static void check_report(const struct dns_report *report)
 		CHECK(dns_topic_name(finding->topic));
 		CHECK(finding->where.len && finding->what.len);
 		CHECK(!finding->publish.len || finding->publish.ptr[finding->publish.len - 1] == '\n');
-		CHECK(finding->severity != DNS_OK || !finding->publish.len);
+		CHECK(finding->severity != DNS_CHECK_OK || !finding->publish.len);
 	}
 }
 

@@ -36,10 +36,10 @@ enum dns_topic {
 const char *dns_topic_name(enum dns_topic topic);
 
 enum dns_severity {
-	DNS_OK,
-	DNS_WARN,    /* mail flows; it should be better */
-	DNS_FAIL,    /* mail is refused or lost, or what is published means nothing */
-	DNS_UNKNOWN, /* the DNS did not say */
+	DNS_CHECK_OK,
+	DNS_CHECK_WARN,    /* mail flows; it should be better */
+	DNS_CHECK_FAIL,    /* mail is refused or lost, or what is published means nothing */
+	DNS_CHECK_UNKNOWN, /* the DNS did not say */
 };
 
 /* "ok", "warn", "fail", "unknown" */
@@ -80,7 +80,7 @@ struct dns_report {
 };
 
 void dns_report_fini(struct dns_report *report);
-/* What is worst in it; DNS_UNKNOWN counts between ok and warn. */
+/* What is worst in it; DNS_CHECK_UNKNOWN counts between ok and warn. */
 enum dns_severity dns_report_worst(const struct dns_report *report);
 
 /*

@@ -174,7 +174,7 @@ static void nothing_is_wrong_with_a_good_domain(void **state)
 	run(&request, &none, report);
 	for (size_t i = 0; i < report->count; i++)
 		topics |= 1u << report->findings[i].topic;
-	if (dns_report_worst(report) != DNS_OK) {
+	if (dns_report_worst(report) != DNS_CHECK_OK) {
 		show(report);
 		fail();
 	}
@@ -205,7 +205,7 @@ static void check_row(const struct row *row, size_t number)
 	make_request(&request);
 	run(&request, &row->fault, report);
 	for (size_t i = 0; i < report->count; i++) {
-		if (report->findings[i].severity != DNS_OK) {
+		if (report->findings[i].severity != DNS_CHECK_OK) {
 			bad = &report->findings[i];
 			count++;
 		}
@@ -226,146 +226,148 @@ static void check_row(const struct row *row, size_t number)
 static void each_fault_is_named_alone_with_its_cure(void **state)
 {
 	static const struct row rows[] = {
-		{ { DNS_FACT_TXT, "example.org", NULL }, DNS_TOPIC_SPF, DNS_FAIL, "example.org",
+		{ { DNS_FACT_TXT, "example.org", NULL }, DNS_TOPIC_SPF, DNS_CHECK_FAIL, "example.org",
 			"there is no SPF record", SPF_IN " ip4:192.0.2.7 ip6:2001:db8::7 -all\"\n" },
 		{ { DNS_FACT_TXT, "example.org",
 			  "v=spf1 ip4:192.0.2.7 a:x.y ~all\tv=spf1 ip6:2001:db8::7 "
 			  "ip4:192.0.2.7 -all" },
-			DNS_TOPIC_SPF, DNS_FAIL, "example.org", "more than one",
+			DNS_TOPIC_SPF, DNS_CHECK_FAIL, "example.org", "more than one",
 			SPF_IN " ip4:192.0.2.7 a:x.y ip6:2001:db8::7 -all\"\n" },
-		{ { DNS_FACT_TXT, "example.org", "v=spf1 ip4:192.0.2.7 -all" }, DNS_TOPIC_SPF, DNS_FAIL,
+		{ { DNS_FACT_TXT, "example.org", "v=spf1 ip4:192.0.2.7 -all" }, DNS_TOPIC_SPF, DNS_CHECK_FAIL,
 			"example.org", "mail from 2001:db8::7 (fail) is not authorised",
 			SPF_IN " ip6:2001:db8::7 ip4:192.0.2.7 -all\"\n" },
 		{ { DNS_FACT_TXT, "example.org", "v=spf1 ip4:192.0.2.7 ip6:2001:db8::7 ip:1.2.3.4 -all" },
-			DNS_TOPIC_SPF, DNS_FAIL, "example.org", "at \"ip:1.2.3.4\"",
+			DNS_TOPIC_SPF, DNS_CHECK_FAIL, "example.org", "at \"ip:1.2.3.4\"",
 			SPF_IN " ip4:192.0.2.7 ip6:2001:db8::7 -all\"\n" },
 		{ { DNS_FACT_TXT, "example.org", "v=spf1 ip4:192.0.2.7 ip6:2001:db8::7 +all" }, DNS_TOPIC_SPF,
-			DNS_WARN, "example.org", "everybody is authorised, by \"+all\"",
+			DNS_CHECK_WARN, "example.org", "everybody is authorised, by \"+all\"",
 			SPF_IN " ip4:192.0.2.7 ip6:2001:db8::7 -all\"\n" },
 		{ { DNS_FACT_TXT, "example.org", "v=spf1 ip4:192.0.2.7 ip6:2001:db8::7" }, DNS_TOPIC_SPF,
-			DNS_WARN, "example.org", "nothing is said",
+			DNS_CHECK_WARN, "example.org", "nothing is said",
 			SPF_IN " ip4:192.0.2.7 ip6:2001:db8::7 ~all\"\n" },
 		{ { DNS_FACT_TXT, "example.org",
 			  "v=spf1 ip4:192.0.2.7 ip6:2001:db8::7 include:one.example mx -all" },
-			DNS_TOPIC_SPF, DNS_WARN, "example.org", "it costs 8 of 10 DNS look-ups", "" },
+			DNS_TOPIC_SPF, DNS_CHECK_WARN, "example.org", "it costs 8 of 10 DNS look-ups", "" },
 		{ { DNS_FACT_TXT, "example.org",
 			  "v=spf1 include:one.example mx a:1.x a:2.x a:3.x ip4:192.0.2.7 ip6:2001:db8::7 "
 			  "-all" },
-			DNS_TOPIC_SPF, DNS_FAIL, "example.org", "permerror",
+			DNS_TOPIC_SPF, DNS_CHECK_FAIL, "example.org", "permerror",
 			SPF_IN
 			" ip4:192.0.2.7 ip6:2001:db8::7 include:one.example mx a:1.x a:2.x a:3.x -all\"\n" },
 		{ { DNS_FACT_TXT, "example.org",
 			  "v=spf1 ip4:192.0.2.7 ip6:2001:db8::7 include:none.example -all" },
-			DNS_TOPIC_SPF, DNS_WARN, "example.org", "permerror",
+			DNS_TOPIC_SPF, DNS_CHECK_WARN, "example.org", "permerror",
 			SPF_IN " ip4:192.0.2.7 ip6:2001:db8::7 -all\"\n" },
-		{ { DNS_FACT_TXT, "example.org", "!bogus" }, DNS_TOPIC_SPF, DNS_FAIL, "example.org",
+		{ { DNS_FACT_TXT, "example.org", "!bogus" }, DNS_TOPIC_SPF, DNS_CHECK_FAIL, "example.org",
 			"signatures of its TXT are bogus", "" },
-		{ { DNS_FACT_TXT, "example.org", "!" }, DNS_TOPIC_SPF, DNS_UNKNOWN, "example.org",
+		{ { DNS_FACT_TXT, "example.org", "!" }, DNS_TOPIC_SPF, DNS_CHECK_UNKNOWN, "example.org",
 			"could not be looked up: no answer in time", "" },
 
-		{ { DNS_FACT_TXT, "s1._domainkey.example.org", NULL }, DNS_TOPIC_DKIM, DNS_FAIL,
+		{ { DNS_FACT_TXT, "s1._domainkey.example.org", NULL }, DNS_TOPIC_DKIM, DNS_CHECK_FAIL,
 			"s1._domainkey.example.org", "there is no key record",
 			"+s1._domainkey.example.org. IN TXT \"v=DKIM1; k=ed25519; p=" },
 		{ { DNS_FACT_TXT, "s1._domainkey.example.org", "v=DKIM1; k=ed25519; p=" }, DNS_TOPIC_DKIM,
-			DNS_FAIL, "s1._domainkey.example.org", "revoked",
+			DNS_CHECK_FAIL, "s1._domainkey.example.org", "revoked",
 			"+s1._domainkey.example.org. IN TXT" },
 		{ { DNS_FACT_TXT, "s1._domainkey.example.org",
 			  "v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=" },
-			DNS_TOPIC_DKIM, DNS_FAIL, "s1._domainkey.example.org", "not the key",
+			DNS_TOPIC_DKIM, DNS_CHECK_FAIL, "s1._domainkey.example.org", "not the key",
 			"+s1._domainkey.example.org. IN TXT" },
 		{ { DNS_FACT_TXT, "s1._domainkey.example.org", "v=DKIM1; k=ed25519; p=x" }, DNS_TOPIC_DKIM,
-			DNS_FAIL, "s1._domainkey.example.org", "cannot use it",
+			DNS_CHECK_FAIL, "s1._domainkey.example.org", "cannot use it",
 			"+s1._domainkey.example.org. IN TXT" },
-		{ { DNS_FACT_TXT, "s1._domainkey.example.org", "KEY\tother" }, DNS_TOPIC_DKIM, DNS_FAIL,
+		{ { DNS_FACT_TXT, "s1._domainkey.example.org", "KEY\tother" }, DNS_TOPIC_DKIM, DNS_CHECK_FAIL,
 			"s1._domainkey.example.org", "more than one", "+s1._domainkey.example.org. IN TXT" },
 
-		{ { DNS_FACT_TXT, "_dmarc.example.org", NULL }, DNS_TOPIC_DMARC, DNS_WARN,
+		{ { DNS_FACT_TXT, "_dmarc.example.org", NULL }, DNS_TOPIC_DMARC, DNS_CHECK_WARN,
 			"_dmarc.example.org", "there is no DMARC record",
 			DMARC_IN "none; rua=mailto:postmaster@example.org\"\n" },
 		{ { DNS_FACT_TXT, "_dmarc.example.org", "v=DMARC1; p=none\tv=DMARC1; p=reject" },
-			DNS_TOPIC_DMARC, DNS_FAIL, "_dmarc.example.org", "more than one",
+			DNS_TOPIC_DMARC, DNS_CHECK_FAIL, "_dmarc.example.org", "more than one",
 			DMARC_IN "none; rua=mailto:postmaster@example.org\"\n" },
-		{ { DNS_FACT_TXT, "_dmarc.example.org", "v=DMARC1; p=rejct" }, DNS_TOPIC_DMARC, DNS_FAIL,
-			"_dmarc.example.org", "\"p=rejct\": it is not none, quarantine or reject",
-			DMARC_IN "none\"\n" },
+		{ { DNS_FACT_TXT, "_dmarc.example.org", "v=DMARC1; p=rejct" }, DNS_TOPIC_DMARC,
+			DNS_CHECK_FAIL, "_dmarc.example.org",
+			"\"p=rejct\": it is not none, quarantine or reject", DMARC_IN "none\"\n" },
 		{ { DNS_FACT_TXT, "_dmarc.example.org", "v=DMARC1; p=reject; adkim=strict" }, DNS_TOPIC_DMARC,
-			DNS_WARN, "_dmarc.example.org", "\"adkim=strict\"", DMARC_IN "reject\"\n" },
+			DNS_CHECK_WARN, "_dmarc.example.org", "\"adkim=strict\"", DMARC_IN "reject\"\n" },
 		{ { DNS_FACT_TXT, "_dmarc.example.org",
 			  "v=DMARC1; p=none; adkim=s; aspf=s; pct=50; fo=1:d; rua=mailto:d@example.org!5m" },
-			DNS_TOPIC_DMARC, DNS_WARN, "_dmarc.example.org", "the policy is none",
+			DNS_TOPIC_DMARC, DNS_CHECK_WARN, "_dmarc.example.org", "the policy is none",
 			DMARC_IN
 			"quarantine; adkim=s; aspf=s; pct=50; fo=1:d; rua=mailto:d@example.org\"\n" },
 		{ { DNS_FACT_TXT, "_dmarc.example.org", "v=DMARC1; p=reject; rua=mailto:d@reports.example" },
-			DNS_TOPIC_DMARC, DNS_WARN, "example.org._report._dmarc.reports.example",
+			DNS_TOPIC_DMARC, DNS_CHECK_WARN, "example.org._report._dmarc.reports.example",
 			"has not agreed",
 			"example.org._report._dmarc.reports.example. IN TXT \"v=DMARC1\"\n" },
 
-		{ { DNS_FACT_PTR, "7.2.0.192.in-addr.arpa", NULL }, DNS_TOPIC_REVERSE, DNS_FAIL,
+		{ { DNS_FACT_PTR, "7.2.0.192.in-addr.arpa", NULL }, DNS_TOPIC_REVERSE, DNS_CHECK_FAIL,
 			"7.2.0.192.in-addr.arpa", "192.0.2.7 has no name",
 			"7.2.0.192.in-addr.arpa. IN PTR relay.example.org.\n" },
-		{ { DNS_FACT_PTR, REVERSE_6, "other.example" }, DNS_TOPIC_REVERSE, DNS_FAIL, REVERSE_6,
+		{ { DNS_FACT_PTR, REVERSE_6, "other.example" }, DNS_TOPIC_REVERSE, DNS_CHECK_FAIL, REVERSE_6,
 			"other.example does not lead back to 2001:db8::7",
 			"other.example. IN AAAA 2001:db8::7\n" },
 
-		{ { DNS_FACT_PTR, "7.2.0.192.in-addr.arpa", "." }, DNS_TOPIC_REVERSE, DNS_FAIL,
+		{ { DNS_FACT_PTR, "7.2.0.192.in-addr.arpa", "." }, DNS_TOPIC_REVERSE, DNS_CHECK_FAIL,
 			"7.2.0.192.in-addr.arpa", ". does not lead back",
 			"7.2.0.192.in-addr.arpa. IN PTR relay.example.org.\n" },
 
-		{ { DNS_FACT_MX, "example.org", "." }, DNS_TOPIC_MX, DNS_FAIL, "example.org", "null MX",
+		{ { DNS_FACT_MX, "example.org", "." }, DNS_TOPIC_MX, DNS_CHECK_FAIL, "example.org", "null MX",
 			"example.org. IN MX 10 mail.example.org.\n" },
-		{ { DNS_FACT_MX, "example.org", NULL }, DNS_TOPIC_MX, DNS_FAIL, "example.org",
+		{ { DNS_FACT_MX, "example.org", NULL }, DNS_TOPIC_MX, DNS_CHECK_FAIL, "example.org",
 			"there is no MX", "example.org. IN MX 10 mail.example.org.\n" },
-		{ { DNS_FACT_A, "mx.example.org", NULL }, DNS_TOPIC_MX, DNS_FAIL, "example.org",
+		{ { DNS_FACT_A, "mx.example.org", NULL }, DNS_TOPIC_MX, DNS_CHECK_FAIL, "example.org",
 			"no address is known of mx.example.org",
 			"example.org. IN MX 10 mail.example.org.\n" },
 
 		{ { DNS_FACT_TXT, "_mta-sts.example.org", "v=STSv1; id=2026-11-27" }, DNS_TOPIC_MTA_STS,
-			DNS_FAIL, "_mta-sts.example.org", "letters and digits",
+			DNS_CHECK_FAIL, "_mta-sts.example.org", "letters and digits",
 			"_mta-sts.example.org. IN TXT \"v=STSv1; id=1\"\n" },
 		{ { DNS_FACT_TXT, "_mta-sts.example.org", "v=STSv1; id=1\tv=STSv1; id=2" }, DNS_TOPIC_MTA_STS,
-			DNS_FAIL, "_mta-sts.example.org", "more than one",
+			DNS_CHECK_FAIL, "_mta-sts.example.org", "more than one",
 			"_mta-sts.example.org. IN TXT \"v=STSv1; id=1\"\n" },
-		{ { DNS_FACT_A, "mta-sts.example.org", NULL }, DNS_TOPIC_MTA_STS, DNS_FAIL,
+		{ { DNS_FACT_A, "mta-sts.example.org", NULL }, DNS_TOPIC_MTA_STS, DNS_CHECK_FAIL,
 			"mta-sts.example.org", "has no address", "" },
-		{ { DNS_FACT_POLICY, "example.org", "!" }, DNS_TOPIC_MTA_STS, DNS_FAIL,
+		{ { DNS_FACT_POLICY, "example.org", "!" }, DNS_TOPIC_MTA_STS, DNS_CHECK_FAIL,
 			"https://mta-sts.example.org/.well-known/mta-sts.txt", "cannot be fetched",
 			"version: STSv1\nmode: testing\nmx: mx.example.org\nmax_age: 604800\n" },
 		{ { DNS_FACT_POLICY, "example.org", "version: STSv1\nmode: force\n" }, DNS_TOPIC_MTA_STS,
-			DNS_FAIL, "https://mta-sts.example.org/.well-known/mta-sts.txt", "line 2",
+			DNS_CHECK_FAIL, "https://mta-sts.example.org/.well-known/mta-sts.txt", "line 2",
 			"version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 604800\n" },
 		{ { DNS_FACT_POLICY, "example.org",
 			  "version: STSv1\nmode: enforce\nmx: *.mx.example.org\nmax_age: 604800\n" },
-			DNS_TOPIC_MTA_STS, DNS_FAIL, "https://mta-sts.example.org/.well-known/mta-sts.txt",
-			"no mx for mx.example.org",
+			DNS_TOPIC_MTA_STS, DNS_CHECK_FAIL,
+			"https://mta-sts.example.org/.well-known/mta-sts.txt", "no mx for mx.example.org",
 			"version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 604800\n" },
 		{ { DNS_FACT_POLICY, "example.org",
 			  "version: STSv1\nmode: testing\nmx: *.example.org\nmax_age: 604800\n" },
-			DNS_TOPIC_MTA_STS, DNS_WARN, "https://mta-sts.example.org/.well-known/mta-sts.txt",
-			"testing", "version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 604800\n" },
+			DNS_TOPIC_MTA_STS, DNS_CHECK_WARN,
+			"https://mta-sts.example.org/.well-known/mta-sts.txt", "testing",
+			"version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 604800\n" },
 		{ { DNS_FACT_POLICY, "example.org",
 			  "version: STSv1\nmode: enforce\nmx: *.example.org\nmax_age: 3600\n" },
-			DNS_TOPIC_MTA_STS, DNS_WARN, "https://mta-sts.example.org/.well-known/mta-sts.txt",
-			"3600 seconds only",
+			DNS_TOPIC_MTA_STS, DNS_CHECK_WARN,
+			"https://mta-sts.example.org/.well-known/mta-sts.txt", "3600 seconds only",
 			"version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 604800\n" },
 
 		{ { DNS_FACT_TXT, "_smtp._tls.example.org", "v=TLSRPTv1; rua=t@example.org" },
-			DNS_TOPIC_TLS_RPT, DNS_FAIL, "_smtp._tls.example.org", "nobody sends reports",
+			DNS_TOPIC_TLS_RPT, DNS_CHECK_FAIL, "_smtp._tls.example.org", "nobody sends reports",
 			"_smtp._tls.example.org. IN TXT \"v=TLSRPTv1; "
 			"rua=mailto:postmaster@example.org\"\n" },
 
-		{ { DNS_FACT_TLSA, "_25._tcp.mx.example.org", "~" TLSA_GOOD }, DNS_TOPIC_DANE, DNS_WARN,
+		{ { DNS_FACT_TLSA, "_25._tcp.mx.example.org", "~" TLSA_GOOD }, DNS_TOPIC_DANE, DNS_CHECK_WARN,
 			"_25._tcp.mx.example.org", "the zone of the host is not signed", "" },
-		{ { DNS_FACT_MX, "example.org", "~mx.example.org" }, DNS_TOPIC_DANE, DNS_WARN,
+		{ { DNS_FACT_MX, "example.org", "~mx.example.org" }, DNS_TOPIC_DANE, DNS_CHECK_WARN,
 			"_25._tcp.mx.example.org", "the MX of the domain is not signed", "" },
 		{ { DNS_FACT_TLSA, "_25._tcp.mx.example.org",
 			  "\1\1\1"
 			  "0123456789abcdef0123456789abcdef" },
-			DNS_TOPIC_DANE, DNS_WARN, "_25._tcp.mx.example.org", "usage", "" },
+			DNS_TOPIC_DANE, DNS_CHECK_WARN, "_25._tcp.mx.example.org", "usage", "" },
 		{ { DNS_FACT_TLSA, "_25._tcp.mx.example.org",
 			  "\3\1\2"
 			  "0123456789abcdef0123456789abcdef" },
-			DNS_TOPIC_DANE, DNS_WARN, "_25._tcp.mx.example.org", "as long as the hash", "" },
-		{ { DNS_FACT_TLSA, "_25._tcp.mx.example.org", "!bogus" }, DNS_TOPIC_DANE, DNS_FAIL,
+			DNS_TOPIC_DANE, DNS_CHECK_WARN, "_25._tcp.mx.example.org", "as long as the hash",
+			"" },
+		{ { DNS_FACT_TLSA, "_25._tcp.mx.example.org", "!bogus" }, DNS_TOPIC_DANE, DNS_CHECK_FAIL,
 			"_25._tcp.mx.example.org", "bogus", "" },
 	};
 
@@ -396,10 +398,10 @@ static void what_is_not_known_is_not_judged(void **state)
 	request.key_count = 0;
 	request.can_validate = false;
 	run(&request, &none, report);
-	assert_int_equal(count_topic(report, DNS_TOPIC_SPF, DNS_OK), 1);
-	assert_int_equal(count_topic(report, DNS_TOPIC_DKIM, DNS_WARN), 1);
-	assert_int_equal(count_topic(report, DNS_TOPIC_DANE, DNS_OK), 1);
-	for (int i = DNS_OK; i <= DNS_UNKNOWN; i++) {
+	assert_int_equal(count_topic(report, DNS_TOPIC_SPF, DNS_CHECK_OK), 1);
+	assert_int_equal(count_topic(report, DNS_TOPIC_DKIM, DNS_CHECK_WARN), 1);
+	assert_int_equal(count_topic(report, DNS_TOPIC_DANE, DNS_CHECK_OK), 1);
+	for (int i = DNS_CHECK_OK; i <= DNS_CHECK_UNKNOWN; i++) {
 		assert_int_equal(count_topic(report, DNS_TOPIC_REVERSE, (enum dns_severity)i), 0);
 		assert_int_equal(count_topic(report, DNS_TOPIC_HELO, (enum dns_severity)i), 0);
 	}
@@ -418,14 +420,14 @@ static void who_we_are_is_judged_too(void **state)
 	make_request(&request);
 	request.helo = SPAN_LIT("relay");
 	run(&request, &none, report);
-	assert_int_equal(count_topic(report, DNS_TOPIC_HELO, DNS_FAIL), 1);
+	assert_int_equal(count_topic(report, DNS_TOPIC_HELO, DNS_CHECK_FAIL), 1);
 	request.helo = SPAN_LIT("mx.example.org");
 	run(&request, &none, report);
-	assert_int_equal(count_topic(report, DNS_TOPIC_HELO, DNS_FAIL), 1);
+	assert_int_equal(count_topic(report, DNS_TOPIC_HELO, DNS_CHECK_FAIL), 1);
 	/* A signature of another organization does not align. */
 	request.keys = &foreign;
 	run(&request, &none, report);
-	assert_int_equal(count_topic(report, DNS_TOPIC_DMARC, DNS_WARN), 1);
+	assert_int_equal(count_topic(report, DNS_TOPIC_DMARC, DNS_CHECK_WARN), 1);
 	dns_report_fini(report);
 	mem_free(report);
 }
@@ -470,7 +472,7 @@ static void a_long_record_is_cut_into_strings(void **state)
 	buf_append_byte(&text, '\0');
 	line.data = buf_span(&text).ptr;
 	run(&request, &line, report);
-	assert_int_equal(report->findings[0].severity, DNS_FAIL);
+	assert_int_equal(report->findings[0].severity, DNS_CHECK_FAIL);
 	assert_true(
 		contains(report->findings[0].publish, "IN TXT ( \"v=spf1 ip4:192.0.2.7 ip6:2001:db8::7 "));
 	assert_true(contains(report->findings[0].publish, "\" \""));
