@@ -35,15 +35,6 @@ struct question {
 	struct question *next, **from;
 };
 
-static const enum dns_type types[] = {
-	[DNS_FACT_TXT] = DNS_TXT,
-	[DNS_FACT_A] = DNS_A,
-	[DNS_FACT_AAAA] = DNS_AAAA,
-	[DNS_FACT_MX] = DNS_MX,
-	[DNS_FACT_PTR] = DNS_PTR,
-	[DNS_FACT_TLSA] = DNS_TLSA,
-};
-
 /* --- the context --------------------------------------------------------------------------------- */
 
 /* "192.0.2.1:53", "[2001:db8::1]:53" as libunbound wants it: "192.0.2.1@53". */
@@ -143,7 +134,7 @@ static size_t read_records(enum dns_fact_kind kind, const struct ub_result *resu
 		data[count] = span_of(result->data[count], (size_t)result->len[count]);
 		count++;
 	}
-	return dns_records_read(types[kind], data, count, arena, records_out);
+	return dns_records_read(dns_fact_type(kind), data, count, arena, records_out);
 }
 
 /* What is bogus has data and a good RCODE all the same: that comes first. */
@@ -214,7 +205,7 @@ static void ask(struct round *round, const struct dns_wanted *wanted)
 		round->open->from = &question->next;
 	round->open = question;
 	round->pending++;
-	rc = ub_resolve_async(round->lookup->ctx, name, (int)types[wanted->kind], CLASS_IN, question,
+	rc = ub_resolve_async(round->lookup->ctx, name, (int)dns_fact_type(wanted->kind), CLASS_IN, question,
 		on_answer, &question->id);
 	if (rc)
 		fail(question, ub_strerror(rc));
