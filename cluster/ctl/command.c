@@ -107,6 +107,10 @@ static const struct command commands[] = {
 		"                       fetch that policy there, whatever its name leads to\n"
 		"  --timeout SECONDS    for one domain (30)\n",
 		cmd_dns_check },
+	{ "dns status", "", "what the leader found when it last checked the DNS of senders' domains",
+		"As dns check shows it, with its exit codes. When, and which domains: the settings "
+		"dns_watch.\n",
+		cmd_dns_status },
 	{ "ban add", "ADDRESS|NETWORK [--for 1h] [-m WHY]", "refuse connections from there, for a time",
 		"  --for TIME  90s, 30m, 1h, 2d, up to 365 days (1h)\n"
 		"  -m WHY      for who looks at the list\n",

@@ -42,6 +42,7 @@ enum ctl_exit cmd_acl_remove(struct ctl_options *options, int argc, char **argv)
 enum ctl_exit cmd_acl_list(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_explain(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_dns_check(struct ctl_options *options, int argc, char **argv);
+enum ctl_exit cmd_dns_status(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_key_new(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_secret_set(struct ctl_options *options, int argc, char **argv);
 enum ctl_exit cmd_secret_list(struct ctl_options *options, int argc, char **argv);

@@ -6,6 +6,7 @@
 #include "io/address.h"
 #include "skein/cluster/schema/value.h"
 #include "skein/proto/dns/name.h"
+#include "skein/proto/dns/rdata.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,6 +151,26 @@ static void check_dns(const struct settings *settings, struct report *report)
 	if (settings->dns.insecure_domains.count && !*settings->dns.trust_anchor)
 		report_warning_at(report, "dns.insecure_domains",
 			"has no effect: without dns.trust_anchor nothing is validated");
+}
+
+static void check_dns_watch(const struct settings *settings, struct report *report)
+{
+	for (size_t i = 0; i < settings->dns_watch.domains.count; i++) {
+		struct span domain = span_of_str(settings->dns_watch.domains.items[i]);
+
+		if (!dns_name_is_host(domain))
+			report_error_at(report, "dns_watch.domains",
+				"%s is not a domain; one in other letters is wanted as xn--...",
+				report_quote(domain).text);
+	}
+	for (size_t i = 0; i < settings->dns_watch.egress.count; i++) {
+		struct span text = span_of_str(settings->dns_watch.egress.items[i]);
+		struct dns_ip ip;
+
+		if (!dns_ip_of_text(text, &ip))
+			report_error_at(report, "dns_watch.egress", "%s is not an address such as 192.0.2.1",
+				report_quote(text).text);
+	}
 }
 
 static void check_durations(const struct settings *settings, struct report *report)
@@ -355,6 +376,7 @@ void settings_check_rules(const struct settings *settings, struct report *report
 	check_hops(settings, report);
 	check_relay(settings, report);
 	check_dns(settings, report);
+	check_dns_watch(settings, report);
 	check_durations(settings, report);
 	check_sizes(settings, report);
 	check_redis(settings, report);

@@ -433,6 +433,14 @@ static const struct setting_row rows[] = {
 		.help = "The least important lines that are written." },
 	{ "log.file", "", PATH, AT(log.file), .help = "Opened anew on SIGHUP. Not set: standard error." },
 
+	{ "dns_watch.interval", "1d", DURATION(0, 30 * DAYS), AT(dns_watch.interval_ms),
+		.help = "How often the leader checks them, as `skeinctl dns check` does. 0s: never." },
+	{ "dns_watch.domains", "", STRINGS(100), AT(dns_watch.domains),
+		.help = "Domains that are checked besides those that the policy signs for." },
+	{ "dns_watch.egress", "", STRINGS(64), AT(dns_watch.egress),
+		.help = "Addresses that the cluster sends from. Not set: SPF and reverse DNS are not "
+			"judged." },
+
 	{ "drain.timeout", "30s", DURATION(0, 1 * HOURS), AT(drain.timeout_ms), RELOADABLE,
 		.help = "How long SIGTERM waits for sessions to end before it closes them." },
 };
@@ -447,6 +455,9 @@ static const struct setting_group groups[] = {
 	{ "relay", "Who may send mail through this node." },
 	{ "policy", "The rules by which clients are judged; see docs/policy.md." },
 	{ "route", "How mail leaves." },
+	{ "dns_watch",
+		"What the domains publish that the cluster sends for; see docs/dns.md. The same on all "
+		"nodes: whichever leads goes by its own." },
 	{ "route.next_hops", "For mail that no route of the policy takes. May be left out where a policy has "
 			     "routes for all mail." },
 	{ "route.timeout", "How long to wait for a next hop (RFC 5321, section 4.5.3.2)." },

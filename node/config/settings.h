@@ -259,6 +259,12 @@ struct settings {
 	} log;
 
 	struct {
+		uint64_t interval_ms; /* 0: never */
+		struct text_list domains;
+		struct text_list egress; /* addresses */
+	} dns_watch;
+
+	struct {
 		uint64_t timeout_ms;
 	} drain;
 

@@ -485,6 +485,24 @@ static void keep_ticket_keys(struct node *node)
 	node->ticket_keeper = ticket_keeper_new(&options);
 }
 
+static void begin_daily(struct node *node)
+{
+	const struct dns_watch_options options = {
+		.loop = &node->loop,
+		.log = node->log,
+		.meter = node->meter,
+		.settings = node->settings,
+		.link = node->redis ? redis_conn_link(node->redis) : NULL,
+		.member = node->member,
+		.resolver = node->resolver,
+		.policy = &node->access.policy,
+		.signing = node->access.signing,
+	};
+
+	if (node->redis)
+		daily_start(&node->daily, &options);
+}
+
 static void run(struct node *node)
 {
 	start_signal(node, 0, SIGTERM, on_terminate);
@@ -494,6 +512,7 @@ static void run(struct node *node)
 	membership_join(node);
 	access_start(&node->access, node->redis ? redis_conn_link(node->redis) : NULL);
 	keep_ticket_keys(node);
+	begin_daily(node);
 	log_event(node->log, LOG_INFO, "started", LOG_STR("version", SKEIN_VERSION),
 		LOG_STR("name", node->settings->node.name), LOG_STR("uuid", spool_uuid(node->spool)),
 		LOG_U64("workers", node->worker_count), LOG_BOOL("cluster", node->redis != NULL), LOG_END);
@@ -526,6 +545,7 @@ static void tear_down(struct node *node)
 		redis_conn_free(&node->redis);
 	if (node->ticket_keeper)
 		ticket_keeper_free(&node->ticket_keeper);
+	daily_stop(&node->daily);
 	if (node->member)
 		member_free(&node->member);
 	is_log_free = access_fini(&node->access);

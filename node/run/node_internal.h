@@ -8,6 +8,7 @@
 #include "io/redis_conn.h"
 #include "outbound/sts_store.h"
 #include "run/access.h"
+#include "run/daily.h"
 #include "run/node.h"
 #include "run/server_tls.h"
 #include "run/ticket_keeper.h"
@@ -49,6 +50,7 @@ struct node {
 	struct redis_conn *redis; /* NULL: standalone */
 	struct member *member;
 	struct ticket_keeper *ticket_keeper;
+	struct daily daily;
 	char host[HOST_LEN_MAX], cluster_id[40], load[256], address[300], admin_address[300];
 	struct loop_timer member_timer, start_timer, disk_timer, leave_timer;
 	uint64_t asserted_epoch[WORKERS_MAX];

@@ -162,6 +162,11 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		.help = "Nodes that were alive when this one last looked, itself included. Without Redis a "
 			"node's "
 			"share of a limit is that part of it." },
+	[METRIC_DNS_DOMAINS] = { "skein_dns_domains", GAUGE,
+		LABEL("worst", [DNS_DOMAIN_OK] = "ok", [DNS_DOMAIN_UNKNOWN] = "unknown",
+			[DNS_DOMAIN_WARN] = "warn", [DNS_DOMAIN_FAIL] = "fail"),
+		.help = "Domains of dns_watch by the worst of their checks, on the node that leads; "
+			"`skeinctl dns status` says more." },
 	[METRIC_JOURNAL_COMMIT_TIME] = { "skein_journal_commit_seconds", SECONDS(step_us),
 		.help = "Write and fsync of one batch. Its count is the number of commits." },
 	[METRIC_JOURNAL_COMMIT_RECORDS] = { "skein_journal_commit_records", .type = METRIC_HISTOGRAM,

@@ -3,6 +3,7 @@
     lab = DnsLab(folder, {"good.example": Zone("@ MX 10 mx\\nmx A 127.0.0.2"), "plain.example": Zone("...", signed=False)})
     lab.server      "127.0.0.1:PORT": ask it as a forwarder
     lab.anchor      file with the root's DS, for dns.trust_anchor
+    lab.change("plain.example", Zone("...", signed=False))      an unsigned zone; who asks sees it when the TTL is over
     lab.stop()
 
 Zones are signed here and served as they are, so that they can be broken on purpose: Zone(broken=...) takes "bogus" (data
@@ -11,6 +12,7 @@ SilentServer takes questions and never answers.
 """
 import dataclasses
 import datetime
+import signal
 import socket
 import subprocess
 import threading
@@ -87,7 +89,7 @@ class DnsLab:
     def __init__(self, folder, zones):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = _free_port()
+        self.port, self.serial = _free_port(), 1
         self.server = f"127.0.0.1:{self.port}"
         self.anchor = folder / "anchor"
         self._write_zones({dns.name.from_text(name): zone for name, zone in zones.items()})
@@ -117,13 +119,22 @@ class DnsLab:
         self.anchor.write_text(f". IN DS {signers[dns.name.root].ds(dns.name.root).to_text()}\n")
 
     def _write_zone(self, name, zone, signer):
-        text = "\n".join(line.strip() for line in f"$TTL 300\n{APEX}{zone.text}".splitlines())
+        text = "\n".join(line.strip() for line in f"$TTL 300\n{self._apex()}{zone.text}".splitlines())
         made = dns.zone.from_text(text + "\n", origin=name, relativize=False)
         if signer:
             signer.sign(made)
         if zone.broken == "bogus":
             _alter(made)
         made.to_file(str(self._file(name)), relativize=False)
+
+    def _apex(self):
+        return APEX.replace(" 1 3600", f" {self.serial} 3600")
+
+    def change(self, name, zone):
+        assert not zone.signed
+        self.serial += 1
+        self._write_zone(dns.name.from_text(name), zone, None)
+        self.process.send_signal(signal.SIGHUP)
 
     def _file(self, name):
         return self.folder / (name.to_text(omit_final_dot=True).replace(".", "_") or "root") if name != dns.name.root \

@@ -79,3 +79,6 @@ register('hop_board', hops.board, READ)
 
 register('slots', slots.hold, ALLOW_OOM)
 register('slot_list', slots.list, READ)
+
+register('daily_get', daily.get, READ)
+register('daily_put', daily.put, BRINGS)

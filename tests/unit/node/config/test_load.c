@@ -294,6 +294,11 @@ static void what_authentication_needs_is_told(void **state)
 			"node.yaml:3:25: $.dns.insecure_domains: \"a b\" is not a domain\n"
 			"node.yaml:3:25: $.dns.insecure_domains: warning: has no effect: without "
 			"dns.trust_anchor nothing is validated\n" },
+		{ BASE "dns_watch: {egress: [192.0.2.1, 192.0.2.256], domains: [example.org, 'a b']}\n",
+			"node.yaml:3:56: $.dns_watch.domains: \"a b\" is not a domain; one in other letters is "
+			"wanted as xn--...\n"
+			"node.yaml:3:21: $.dns_watch.egress: \"192.0.2.256\" is not an address such as "
+			"192.0.2.1\n" },
 	};
 
 	(void)state;
