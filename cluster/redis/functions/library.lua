@@ -82,3 +82,8 @@ register('slot_list', slots.list, READ)
 
 register('daily_get', daily.get, READ)
 register('daily_put', daily.put, BRINGS)
+
+register('tls_count', tls.count, BRINGS)
+register('tls_claim', tls.claim, ALLOW_OOM)
+register('tls_told', tls.told, ALLOW_OOM)
+register('tls_done', tls.done, ALLOW_OOM)
