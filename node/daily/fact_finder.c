@@ -3,6 +3,7 @@
 #include "dns/resolver.h"
 #include "http/fetch.h"
 #include "skein/proto/base/alloc.h"
+#include "skein/proto/dns/records.h"
 #include "skein/proto/wire/mta_sts.h"
 
 enum { AT_ONCE_MAX = 32, FETCH_MS = 10000 };
@@ -57,8 +58,8 @@ static void on_answer(void *arg, struct dns_answer *answer)
 	errand->question = NULL;
 	if (fact.status == DNS_FACT_FAILED)
 		fact.why = answer->why;
-	fact.count =
-		dns_fact_read(errand->wanted.kind, answer->records, answer->count, &arena, &fact.records);
+	fact.count = dns_records_read(
+		dns_fact_type(errand->wanted.kind), answer->records, answer->count, &arena, &fact.records);
 	finish(errand, &fact);
 	arena_fini(&arena);
 }

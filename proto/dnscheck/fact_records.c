@@ -1,6 +1,5 @@
 /* Records of the DNS as facts have them. */
 #include "skein/proto/base/alloc.h"
-#include "skein/proto/dns/records.h"
 #include "skein/proto/dnscheck/dns_facts.h"
 
 enum dns_type dns_fact_type(enum dns_fact_kind kind)
@@ -16,10 +15,4 @@ enum dns_type dns_fact_type(enum dns_fact_kind kind)
 
 	CHECK(kind < ARRAY_LEN(types));
 	return types[kind];
-}
-
-size_t dns_fact_read(enum dns_fact_kind kind, const struct span *rdata, size_t rdata_count,
-	struct arena *arena, const struct span **records_out)
-{
-	return dns_records_read(dns_fact_type(kind), rdata, rdata_count, arena, records_out);
 }

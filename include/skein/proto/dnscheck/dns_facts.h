@@ -10,10 +10,7 @@
 #include "skein/proto/base/check.h"
 #include "skein/proto/dns/rdata.h"
 
-enum {
-	DNS_FACTS_MAX = 2000,       /* questions; what is more has failed */
-	DNS_FACT_RECORDS_MAX = 256, /* of one answer; the rest is left out */
-};
+enum { DNS_FACTS_MAX = 2000 }; /* questions; what is more has failed */
 
 enum dns_fact_kind {
 	DNS_FACT_TXT,
@@ -56,12 +53,6 @@ struct dns_wanted {
 
 /* What to ask the DNS for; not of POLICY. */
 enum dns_type dns_fact_type(enum dns_fact_kind kind);
-/*
- * Records as the DNS has them (rdata, `count` of them) as those of a fact: how many, in `records_out`, which
- * is in the arena. What cannot be read is left out.
- */
-size_t dns_fact_read(enum dns_fact_kind kind, const struct span *rdata, size_t count, struct arena *arena,
-	const struct span **records_out);
 
 struct dns_facts;
 
