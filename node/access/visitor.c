@@ -74,6 +74,17 @@ uint64_t visitor_size_max(const struct visitor *visitor)
 	return visitor->decision.rule ? visitor->decision.rule->size_max : 0;
 }
 
+const struct inspection *visitor_inspection(const struct visitor *visitor)
+{
+	struct arena arena = { 0 };
+	const struct policy_subject subject = subject_of(visitor, &arena);
+	const struct inspection *inspection = policy_find_inspection(
+		visitor->snapshot->policy, &subject, span_of_str(visitor_rule(visitor)));
+
+	arena_fini(&arena);
+	return inspection;
+}
+
 const char *visitor_rule(const struct visitor *visitor)
 {
 	return visitor->decision.rule ? visitor->decision.rule->name : "";

@@ -36,6 +36,8 @@ bool visitor_may_send_as(const struct visitor *visitor, struct span sender);
 bool visitor_may_send_to(const struct visitor *visitor, struct span address);
 /* Bytes of a message, 0: no limit of the policy's. */
 uint64_t visitor_size_max(const struct visitor *visitor);
+/* What its messages are looked at for. NULL: nothing. Borrowed from the snapshot. */
+const struct inspection *visitor_inspection(const struct visitor *visitor);
 /* The name of the rule that decided; "" when none did. */
 const char *visitor_rule(const struct visitor *visitor);
 

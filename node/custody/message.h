@@ -62,6 +62,7 @@ struct message {
 	bool is_fetching;  /* the body is on its way from Redis */
 	unsigned readers;  /* of the envelope, who are not done yet: it is not packed */
 	bool wants_copy;   /* its origin is dead: our journal is to have it too */
+	bool is_inspected; /* before custody: its client has waited enough, it is not cut through */
 	struct message_signature signature;
 	struct list queue_link;
 	struct fair_flow *flow; /* READY: where it waits */

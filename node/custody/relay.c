@@ -5,6 +5,7 @@
  *
  * Whatever else happens, custody is made before the client hears anything (intake.c):
  *
+ *	it was inspected                       custody: its client has waited enough
  *	no attempt is begun in time            custody, then it is queued like any other
  *	the attempt takes too long             custody meanwhile; its result is recorded when both are there
  *	refused, lost, mixed, in doubt         custody, then the result is recorded as that of a first attempt
@@ -43,7 +44,8 @@ bool relay_begin(struct intake *intake)
 {
 	struct custody *custody = intake->custody;
 
-	if (custody->is_leaving || !outbound_takes_at_once(custody->outbound, &intake->message->envelope))
+	if (custody->is_leaving || intake->message->is_inspected ||
+		!outbound_takes_at_once(custody->outbound, &intake->message->envelope))
 		return false;
 	intake->is_relaying = true;
 	intake->relay_due_ms = loop_now_ms(custody->loop) + WAIT_MS;

@@ -113,6 +113,14 @@ void inbound_init(struct inbound *inbound)
 	list_init(&inbound->sessions);
 	list_init(&inbound->stalled);
 	loop_timer_init(&inbound->stall_timer, on_stall_timer, inbound);
+	inbound->inspector.authentication = (struct authentication_desk){
+		.loop = inbound->loop,
+		.resolver = inbound->resolver,
+		.settings = inbound->settings,
+		.random = inbound->random,
+		.log = inbound->log,
+		.meter = inbound->meter,
+	};
 	inbound->guard_desk = (struct login_guard_desk){ inbound->loop, inbound->random,
 		inbound->throttle->guard, inbound->link };
 }
@@ -130,7 +138,7 @@ enum err inbound_listen(struct inbound *inbound, struct buf *why_out)
 
 void inbound_reload(struct inbound *inbound, const struct settings *settings)
 {
-	inbound->settings = settings;
+	inbound->settings = inbound->inspector.authentication.settings = settings;
 	for (size_t i = 0; i < inbound->listener_count; i++)
 		make_options(inbound, &inbound->listeners[i]);
 }
@@ -150,6 +158,11 @@ void inbound_stop_listening(struct inbound *inbound)
 	}
 }
 
+bool inbound_is_idle(const struct inbound *inbound)
+{
+	return inbound->session_count == 0 && inbound->inspector.authentication.under_way == 0;
+}
+
 void inbound_abort(struct inbound *inbound)
 {
 	LIST_EACH_SAFE(it, &inbound->sessions)
@@ -159,7 +172,7 @@ void inbound_abort(struct inbound *inbound)
 void inbound_fini(struct inbound *inbound)
 {
 	inbound_stop_listening(inbound);
-	CHECK(inbound->session_count == 0);
+	CHECK(inbound_is_idle(inbound));
 	loop_timer_cancel(inbound->loop, &inbound->stall_timer);
 	for (size_t i = 0; i < inbound->listener_count; i++)
 		free_options(&inbound->listeners[i]);

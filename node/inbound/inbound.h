@@ -13,6 +13,7 @@
 #include "custody/custody.h"
 #include "inbound/login_guard.h"
 #include "inbound/toll.h"
+#include "inspect/inspector.h"
 #include "io/listener.h"
 #include "io/loop.h"
 #include "io/tls.h"
@@ -47,7 +48,7 @@ struct inbound {
 	atomic_size_t *connections; /* those of all workers that were let in */
 	struct policy_slot *policy;
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
-	struct secrets *secrets; /* NULL: there are none */
+	struct secrets *secrets;             /* NULL: there are none */
 	struct throttle *throttle;
 	struct redis_link *link; /* of this loop */
 	struct limit_desk *limits;
@@ -55,6 +56,8 @@ struct inbound {
 	struct tls_slot *tls; /* one for each of settings->listeners */
 	struct log *log;
 	struct meter *meter;
+	struct resolver *resolver;
+	struct inspector_desk inspector;
 	struct login_guard_desk guard_desk;
 	struct inbound_listener listeners[INBOUND_LISTENERS_MAX];
 	size_t listener_count;
@@ -67,7 +70,7 @@ struct inbound {
 	bool is_draining;
 };
 
-/* The fields down to `meter` are set. */
+/* The fields down to `resolver` are set. */
 void inbound_init(struct inbound *inbound);
 /* Binds all listeners. On failure appends a line to `why_out`. */
 WARN_UNUSED enum err inbound_listen(struct inbound *inbound, struct buf *why_out);
@@ -75,6 +78,8 @@ WARN_UNUSED enum err inbound_listen(struct inbound *inbound, struct buf *why_out
 void inbound_drain(struct inbound *inbound);
 /* Stops listening; sessions go on. */
 void inbound_stop_listening(struct inbound *inbound);
+/* No session is left, nor anything that one had begun. */
+bool inbound_is_idle(const struct inbound *inbound);
 /* Ends all sessions at once. */
 void inbound_abort(struct inbound *inbound);
 void inbound_fini(struct inbound *inbound);

@@ -392,12 +392,45 @@ static void take_custody(struct session *session)
 		session->inbound->custody, message_ref(transaction->message), on_verdict, session);
 }
 
+static void on_inspected(void *arg, const struct smtp_reply *refusal)
+{
+	struct session *session = arg;
+
+	session->transaction->inspector = NULL;
+	if (!refusal) {
+		take_custody(session);
+		return;
+	}
+	log_rejected(session, "inspect", refusal, session->transaction->message->envelope.sender);
+	session_drop_transaction(session);
+	session_decide_later(session, refusal);
+}
+
+/* The answer of the policy at MAIL holds. */
+static void inspect(struct session *session)
+{
+	struct transaction *transaction = session->transaction;
+	const struct inspector_request request = {
+		.inspection = visitor_inspection(&session->visitor),
+		.message = transaction->message,
+		.own_fields = transaction->own_fields,
+		.own_size = transaction->own_size,
+	};
+
+	if (!inspector_is_due(request.inspection)) {
+		take_custody(session);
+		return;
+	}
+	transaction->inspector =
+		inspector_begin(&session->inbound->inspector, &request, on_inspected, session);
+}
+
 static void on_sealed(void *arg, enum err err)
 {
 	struct session *session = arg;
 
 	if (!err) {
-		take_custody(session);
+		inspect(session);
 		return;
 	}
 	session_drop_transaction(session);

@@ -47,6 +47,7 @@ void transaction_free(struct transaction **transaction)
 	*transaction = NULL;
 	if (!gone)
 		return;
+	inspector_cancel(&gone->inspector);
 	if (gone->intake)
 		intake_cancel(gone->intake);
 	message_unref(&gone->message);
@@ -110,6 +111,17 @@ void transaction_begin_body(struct transaction *transaction, struct custody *cus
 	envelope->expires_ms = envelope_release_ms(envelope) + custody->settings->retry.expire_ms;
 }
 
+static size_t count_own_fields(const struct header_scan *scan)
+{
+	size_t count = 1;
+
+	if (!(scan->fields & HEADER_DATE))
+		count++;
+	if (!(scan->fields & HEADER_MESSAGE_ID))
+		count++;
+	return count;
+}
+
 /* Our Received field, what is missing, and the header section as it came. */
 static enum body_flow emit_head(struct transaction *transaction, const char *hostname)
 {
@@ -133,6 +145,8 @@ static enum body_flow emit_head(struct transaction *transaction, const char *hos
 	transaction->is_head_done = true;
 	header_append_received(&prefix, &received);
 	header_append_missing(&prefix, &transaction->scan, &received);
+	transaction->own_fields = count_own_fields(&transaction->scan);
+	transaction->own_size = buf_len(&prefix);
 	buf_append(&prefix, buf_span(&transaction->head));
 	flow = body_append(message->body, buf_span(&prefix));
 	buf_fini(&prefix);

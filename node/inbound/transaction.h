@@ -6,6 +6,7 @@
 #define NODE_INBOUND_TRANSACTION_H
 
 #include "custody/custody.h"
+#include "inspect/inspector.h"
 #include "skein/proto/mail/header.h"
 #include "skein/proto/smtp/server.h"
 
@@ -15,9 +16,11 @@ struct transaction {
 	struct header_scan scan;
 	struct buf head; /* the header section until it is complete */
 	bool is_head_done;
-	enum smtp_reply_id refusal; /* decided inside the body, answered at its end */
-	struct intake *intake;      /* custody is being taken; else NULL */
-	uint64_t began_ms;          /* of the body, loop clock */
+	size_t own_fields, own_size; /* that we have put in front, and their octets */
+	enum smtp_reply_id refusal;  /* decided inside the body, answered at its end */
+	struct inspector *inspector; /* it is being inspected; else NULL */
+	struct intake *intake;       /* custody is being taken; else NULL */
+	uint64_t began_ms;           /* of the body, loop clock */
 };
 
 /* Who sends, for the envelope and the Received field. Everything is borrowed for the call. */

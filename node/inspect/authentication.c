@@ -114,7 +114,7 @@ static void collect(struct authentication *authentication, struct findings *find
 		.sender = envelope->sender,
 		.spf = authentication->spf ? spf_lookup_verdict(authentication->spf) : NULL,
 		.dkim_why = authentication->dkim_why,
-		.is_unread = !authentication->is_read,
+		.is_unread = authentication->reading && !authentication->is_read,
 	};
 	if (authentication->dkim)
 		findings->dkim_count = dkim_lookup_findings(authentication->dkim, &findings->dkim);
@@ -123,7 +123,7 @@ static void collect(struct authentication *authentication, struct findings *find
 
 static void finish(struct authentication *authentication)
 {
-	struct authentication_report report = { .forged_count = 0 };
+	struct authentication_report report = { .refusal = NULL };
 	struct smtp_reply reply;
 	struct findings findings;
 	struct buf field = { 0 };
@@ -132,8 +132,6 @@ static void finish(struct authentication *authentication)
 	collect(authentication, &findings);
 	findings_append_field(&findings, span_of_str(authentication->desk->settings->node.hostname), &field);
 	report.field = buf_span(&field);
-	if (authentication->is_read)
-		report.forged_count = reading_forged(authentication->reading, &report.forged);
 	if (findings_refuse(&findings, text, &reply))
 		report.refusal = &reply;
 	count(authentication->desk->meter, &findings);
@@ -161,7 +159,7 @@ static void on_deadline(void *arg)
 		dkim_lookup_give_up(authentication->dkim);
 	for (size_t i = 0; i < authentication->author_count; i++)
 		dmarc_lookup_give_up(authentication->authors[i]);
-	if (!authentication->is_read)
+	if (authentication->reading && !authentication->is_read)
 		authentication->dkim_why = "the message could not be read in time";
 	finish(authentication);
 }
@@ -217,14 +215,13 @@ static void on_read(void *arg)
 	part_is_through(authentication);
 }
 
-static void begin_reading(struct authentication *authentication)
+static void begin_reading(struct authentication *authentication, size_t own_size)
 {
 	const struct reading_request request = {
 		.loop = authentication->desk->loop,
 		.under_way = &authentication->desk->under_way,
 		.body = authentication->message->body,
-		.hostname = span_of_str(authentication->desk->settings->node.hostname),
-		.wants_body = has(authentication, INSPECTION_DKIM) || has(authentication, INSPECTION_DMARC),
+		.own_size = own_size,
 		.fn = on_read,
 		.arg = authentication,
 	};
@@ -252,13 +249,13 @@ static void begin_spf(struct authentication *authentication)
 }
 
 struct authentication *authentication_begin(struct authentication_desk *desk,
-	const struct inspection *inspection, struct message *message, authentication_fn *fn, void *arg)
+	const struct authentication_request *request, authentication_fn *fn, void *arg)
 {
 	struct authentication *authentication = mem_zalloc(sizeof(*authentication));
 
 	authentication->desk = desk;
-	authentication->inspection = inspection;
-	authentication->message = message_ref(message);
+	authentication->inspection = request->inspection;
+	authentication->message = message_ref(request->message);
 	authentication->fn = fn;
 	authentication->arg = arg;
 	authentication->began_ms = loop_now_ms(desk->loop);
@@ -266,7 +263,8 @@ struct authentication *authentication_begin(struct authentication_desk *desk,
 	loop_timer_set(desk->loop, &authentication->deadline, desk->settings->inspect.timeout_ms);
 	if (has(authentication, INSPECTION_SPF) || has(authentication, INSPECTION_DMARC))
 		begin_spf(authentication);
-	begin_reading(authentication);
+	if (has(authentication, INSPECTION_DKIM) || has(authentication, INSPECTION_DMARC))
+		begin_reading(authentication, request->own_size);
 	return authentication;
 }
 

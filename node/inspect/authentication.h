@@ -27,22 +27,23 @@ struct authentication_desk {
 
 /* Borrowed during the callback. */
 struct authentication_report {
-	struct span field;      /* the Authentication-Results field, whole */
-	const uint32_t *forged; /* which fields of that name, from 1, claim to be ours */
-	size_t forged_count;
+	struct span field;                /* the Authentication-Results field, whole */
 	const struct smtp_reply *refusal; /* NULL: it is taken */
 };
 
 typedef void authentication_fn(void *arg, const struct authentication_report *report);
 
+struct authentication_request {
+	const struct inspection *inspection; /* has a check that is not off; lives until the end */
+	struct message *message;             /* with its envelope and its sealed body */
+	size_t own_size;                     /* octets of the body that we have put in front */
+};
+
 struct authentication;
 
-/*
- * `fn` is called once, later, unless it is cancelled; the handle is dead when it begins. The message has its
- * envelope and its sealed body. `inspection` has a check that is not off, and lives until then.
- */
+/* `fn` is called once, later, unless it is cancelled; the handle is dead when it begins. */
 struct authentication *authentication_begin(struct authentication_desk *desk,
-	const struct inspection *inspection, struct message *message, authentication_fn *fn, void *arg);
+	const struct authentication_request *request, authentication_fn *fn, void *arg);
 /* Sets the pointer to NULL; NULL inside is fine. */
 void authentication_cancel(struct authentication **authentication);
 

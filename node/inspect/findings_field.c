@@ -7,23 +7,24 @@
 enum { RESULTS_MAX = DKIM_SIGNATURES_MAX + 2, PROPERTIES_MAX = 4 };
 
 struct field {
-	struct auth_result results[RESULTS_MAX];
+	struct auth_resinfo results[RESULTS_MAX];
 	struct auth_property properties[RESULTS_MAX][PROPERTIES_MAX];
 	size_t count;
 };
 
-static struct auth_result *add_result(struct field *field, const char *method, const char *result)
+static struct auth_resinfo *add_result(struct field *field, const char *method, const char *result)
 {
-	struct auth_result *made = &field->results[field->count];
+	struct auth_resinfo *made = &field->results[field->count];
 
-	*made = (struct auth_result){
+	*made = (struct auth_resinfo){
 		.method = method, .result = result, .properties = field->properties[field->count]
 	};
 	field->count++;
 	return made;
 }
 
-static void add_property(struct field *field, struct auth_result *result, const char *name, struct span value)
+static void add_property(
+	struct field *field, struct auth_resinfo *result, const char *name, struct span value)
 {
 	struct auth_property *properties = field->properties[result - field->results];
 
@@ -32,7 +33,7 @@ static void add_property(struct field *field, struct auth_result *result, const 
 
 static void add_spf(struct field *field, const struct findings *findings)
 {
-	struct auth_result *result = add_result(field, "spf", spf_result_name(findings->spf->result));
+	struct auth_resinfo *result = add_result(field, "spf", spf_result_name(findings->spf->result));
 
 	result->reason = findings->spf->problem;
 	if (findings->sender.len)
@@ -43,7 +44,7 @@ static void add_spf(struct field *field, const struct findings *findings)
 
 static void add_dkim(struct field *field, const struct dkim_finding *finding)
 {
-	struct auth_result *result = add_result(field, "dkim", dkim_result_name(finding->result));
+	struct auth_resinfo *result = add_result(field, "dkim", dkim_result_name(finding->result));
 
 	result->reason = span_of_str(finding->why);
 	add_property(field, result, "header.d", finding->domain);
@@ -66,7 +67,7 @@ static void add_all_dkim(struct field *field, const struct findings *findings)
 
 static void add_dmarc(struct field *field, const struct findings *findings, char comment[32])
 {
-	struct auth_result *result = add_result(field, "dmarc", dmarc_result_name(findings->dmarc_result));
+	struct auth_resinfo *result = add_result(field, "dmarc", dmarc_result_name(findings->dmarc_result));
 	const struct dmarc_verdict *verdict = findings->dmarc;
 
 	result->reason = span_of_str(findings->dmarc_why);

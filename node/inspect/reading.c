@@ -5,8 +5,6 @@
 #include "inspect/reading.h"
 
 #include "skein/proto/base/alloc.h"
-#include "skein/proto/base/arena.h"
-#include "skein/proto/wire/auth_results.h"
 
 enum { PIECE = 64 * 1024 };
 
@@ -17,44 +15,34 @@ struct reading {
 	bool is_working;
 	/* The pool's while it works. */
 	struct span piece;
-	bool is_last; /* no piece, the message is over */
-	bool has_header;
+	bool is_last;   /* no piece, the message is over */
+	size_t to_skip; /* of our own octets */
 	struct dkim_verifier *verifier;
 	const char *why;   /* there is nothing to verify */
 	const char *fault; /* of the stored message */
 	struct author_domains authors;
-	struct arena arena;
-	uint32_t *forged;
-	size_t forged_count;
 };
 
 /* --- in the pool -------------------------------------------------------------------------------- */
 
-static void note_forged(struct reading *reading, const struct dkim_header *header, uint32_t number)
-{
-	if (!reading->forged)
-		reading->forged = arena_alloc(&reading->arena, header->count * sizeof(*reading->forged));
-	reading->forged[reading->forged_count++] = number;
-}
-
-/* The header section is there, or as much of it as can be told from a body. */
-static void look_at_header(struct reading *reading)
+static void find_authors(struct reading *reading)
 {
 	const struct dkim_header *header = dkim_verifier_header(reading->verifier);
-	uint32_t results = 0;
 
-	reading->has_header = true;
 	for (size_t i = 0; i < header->count; i++) {
-		struct span name = dkim_header_name(header, i), field = dkim_header_field(header, i);
+		struct span field = dkim_header_field(header, i);
 
-		if (span_eq_nocase(name, SPAN_LIT("from")))
+		if (span_eq_nocase(dkim_header_name(header, i), SPAN_LIT("from")))
 			author_domains_add(&reading->authors, span_drop(field, span_find(field, ':') + 1));
-		if (!span_eq_nocase(name, SPAN_LIT("authentication-results")))
-			continue;
-		results++;
-		if (auth_results_is_of(field, reading->request.hostname))
-			note_forged(reading, header, results);
 	}
+}
+
+static void feed(struct reading *reading)
+{
+	size_t own = reading->to_skip < reading->piece.len ? reading->to_skip : reading->piece.len;
+
+	reading->to_skip -= own;
+	dkim_verifier_feed(reading->verifier, span_drop(reading->piece, own));
 }
 
 static void work_in_pool(uv_work_t *work)
@@ -63,13 +51,13 @@ static void work_in_pool(uv_work_t *work)
 
 	if (reading->fault)
 		return;
-	if (!reading->is_last)
-		dkim_verifier_feed(reading->verifier, reading->piece);
-	else if (dkim_verifier_end(reading->verifier, &reading->why))
+	if (!reading->is_last) {
+		feed(reading);
+		return;
+	}
+	if (dkim_verifier_end(reading->verifier, &reading->why))
 		CHECK(reading->why);
-	if (!reading->has_header &&
-		(reading->is_last || dkim_verifier_header(reading->verifier)->state != DKIM_HEADER_READING))
-		look_at_header(reading);
+	find_authors(reading);
 }
 
 /* --- on the loop -------------------------------------------------------------------------------- */
@@ -78,7 +66,6 @@ static void destroy(struct reading *reading)
 {
 	body_reader_free(&reading->reader);
 	dkim_verifier_free(&reading->verifier);
-	arena_fini(&reading->arena);
 	(*reading->request.under_way)--;
 	mem_free(reading);
 }
@@ -112,7 +99,7 @@ static void on_worked(uv_work_t *work, int status)
 	reading->is_working = false;
 	if (!reading->request.fn)
 		destroy(reading);
-	else if (reading->fault || reading->is_last || (reading->has_header && !reading->request.wants_body))
+	else if (reading->fault || reading->is_last)
 		reading->request.fn(reading->request.arg);
 	else
 		advance(reading);
@@ -129,6 +116,7 @@ struct reading *reading_start(const struct reading_request *request)
 
 	reading->work.data = reading;
 	reading->request = *request;
+	reading->to_skip = request->own_size;
 	reading->verifier = dkim_verifier_new(DKIM_HEADER_SIZE_MAX, DKIM_HEADER_FIELDS_MAX);
 	reading->reader = body_reader_new(request->body, PIECE, on_body_ready, reading);
 	(*request->under_way)++;
@@ -160,18 +148,12 @@ const struct author_domains *reading_authors(const struct reading *reading)
 	return &reading->authors;
 }
 
-size_t reading_forged(const struct reading *reading, const uint32_t **numbers_out)
-{
-	*numbers_out = reading->forged;
-	return reading->forged_count;
-}
-
 struct dkim_verifier *reading_take_verifier(struct reading *reading, const char **why_out)
 {
 	struct dkim_verifier *verifier = reading->verifier;
 
 	*why_out = reading->why;
-	if (!reading->is_last || reading->fault || reading->why)
+	if (reading->fault || reading->why)
 		return NULL;
 	reading->verifier = NULL;
 	return verifier;

@@ -1,7 +1,6 @@
 /*
- * reading: a sealed message read once, to be judged: its signatures' hashes, who speaks in From, and which
- * Authentication-Results fields are in our name though we have written none. Its arithmetic is done in the
- * pool of threads, one piece at a time, so that the loop is never held up.
+ * reading: a sealed message read once, to be judged: the hashes of its signatures, and who speaks in From.
+ * Its arithmetic is done in the pool of threads, one piece at a time, so that the loop is never held up.
  */
 #ifndef NODE_INSPECT_READING_H
 #define NODE_INSPECT_READING_H
@@ -15,10 +14,9 @@ struct reading;
 
 struct reading_request {
 	struct loop *loop;
-	unsigned *under_way;  /* counts readings that are not freed yet: the loop turns until it is 0 */
-	struct body *body;    /* sealed */
-	struct span hostname; /* ours: those fields are looked for. Borrowed until the end */
-	bool wants_body;      /* false: the header section is enough, and there are no signatures */
+	unsigned *under_way; /* counts readings that are not freed yet: the loop turns until it is 0 */
+	struct body *body;   /* sealed */
+	size_t own_size;     /* octets that we have put in front: nobody has signed them */
 	loop_fn *fn;
 	void *arg;
 };
@@ -33,9 +31,7 @@ void reading_free(struct reading **reading);
 /* NULL, or why the stored message could not be read: a phrase. Then nothing else is known. */
 const char *reading_fault(const struct reading *reading);
 const struct author_domains *reading_authors(const struct reading *reading);
-/* Which of the fields named Authentication-Results, from 1, are forged. Returns how many. */
-size_t reading_forged(const struct reading *reading, const uint32_t **numbers_out);
-/* Moves it out. NULL: no body was wanted, or `why_out` says why there is nothing to verify. */
+/* Moves it out. NULL: `why_out` says why there is nothing to verify. */
 struct dkim_verifier *reading_take_verifier(struct reading *reading, const char **why_out);
 
 #endif

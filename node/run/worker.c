@@ -539,6 +539,7 @@ static void fill_inbound(struct worker *worker)
 		.tls = worker->shared.server_tls,
 		.log = worker->log,
 		.meter = worker->meter,
+		.resolver = worker->shared.resolver,
 	};
 	inbound_init(&worker->inbound);
 }
@@ -636,7 +637,7 @@ static void turn_until(struct worker *worker, bool (*is_done)(const struct worke
 
 static bool are_connections_gone(const struct worker *worker)
 {
-	return outbound_is_idle(&worker->outbound) && worker->inbound.session_count == 0;
+	return outbound_is_idle(&worker->outbound) && inbound_is_idle(&worker->inbound);
 }
 
 static bool are_transfers_over(const struct worker *worker)

@@ -86,7 +86,7 @@ static void append_reason(struct buf *out, struct span reason)
 	append_quoted(out, reason);
 }
 
-static void append_result(struct buf *out, const struct auth_result *result)
+static void append_result(struct buf *out, const struct auth_resinfo *result)
 {
 	buf_append_byte(out, ';');
 	buf_append_byte(out, new_line);
@@ -145,7 +145,7 @@ static void append_folded(struct buf *out, struct span text)
 	buf_append(out, SPAN_LIT("\r\n"));
 }
 
-void auth_results_append(struct buf *out, struct span host, const struct auth_result *results, size_t count)
+void auth_results_append(struct buf *out, struct span host, const struct auth_resinfo *results, size_t count)
 {
 	struct buf text = { 0 };
 
@@ -235,16 +235,12 @@ static bool is_host_plain(struct span text, struct span host)
 	return !text.len || !is_token_char(text.ptr[0]);
 }
 
-bool auth_results_is_of(struct span field, struct span host)
+bool auth_results_is_of(struct span name, struct span value, struct span host)
 {
-	size_t colon = span_find(field, ':');
-	struct span text;
-
-	if (colon == field.len || !span_eq_nocase(span_trim(span_take(field, colon)), field_name))
+	if (!span_eq_nocase(span_trim(name), field_name))
 		return false;
-	text = span_drop(field, colon + 1);
-	skip_comments(&text);
-	if (text.len && text.ptr[0] == '"')
-		return is_host_quoted(span_drop(text, 1), host);
-	return is_host_plain(text, host);
+	skip_comments(&value);
+	if (value.len && value.ptr[0] == '"')
+		return is_host_quoted(span_drop(value, 1), host);
+	return is_host_plain(value, host);
 }

@@ -24,7 +24,7 @@ struct auth_property {
  * byte: they are quoted so that nothing in them ends the field or begins another result. Bytes that are no
  * printable ASCII are shown as '?'.
  */
-struct auth_result {
+struct auth_resinfo {
 	const char *method, *result;
 	struct span comment; /* empty: none */
 	struct span reason;  /* empty: none */
@@ -34,13 +34,13 @@ struct auth_result {
 
 /* Appends the whole field, folded, with its CRLF. `host` is our authserv-id. Without results it says "none".
  */
-void auth_results_append(struct buf *out, struct span host, const struct auth_result *results, size_t count);
+void auth_results_append(struct buf *out, struct span host, const struct auth_resinfo *results, size_t count);
 
 /*
- * Whether a header field, given with its name, folded or not, is such a field in the name of `host`. As wide
- * as readers differ: in any case, in quotes or not, behind comments, of any version, with a dot at its end,
- * however wrong the rest is.
+ * Whether a header field is such a field in the name of `host`; `value` is what stands behind its colon,
+ * folded or not. As wide as readers differ: in any case, in quotes or not, behind comments, of any version,
+ * with a dot at its end, however wrong the rest is.
  */
-bool auth_results_is_of(struct span field, struct span host);
+bool auth_results_is_of(struct span name, struct span value, struct span host);
 
 #endif
