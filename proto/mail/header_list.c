@@ -23,7 +23,9 @@ struct header_list {
 	size_t changed_size; /* of all names and values that came by changes */
 	struct item *items;
 	size_t count, cap, stored_count;
-	struct arena arena;
+	struct item *saved;
+	size_t saved_count, saved_changed_size;
+	struct arena arena; /* what came by changes */
 };
 
 struct header_list *header_list_new(size_t own_count, size_t size_max)
@@ -44,6 +46,7 @@ void header_list_free(struct header_list **list_ptr)
 		return;
 	buf_fini(&list->text);
 	mem_free(list->items);
+	mem_free(list->saved);
 	arena_fini(&list->arena);
 	mem_free(list);
 }
@@ -353,6 +356,22 @@ bool header_list_change(struct header_list *list, struct span name, size_t nth, 
 		return true;
 	}
 	return !value.len || header_list_append(list, name, value);
+}
+
+void header_list_save(struct header_list *list)
+{
+	mem_free(list->saved);
+	list->saved = mem_dup(list->items, list->count * sizeof(*list->items));
+	list->saved_count = list->count;
+	list->saved_changed_size = list->changed_size;
+}
+
+void header_list_restore(struct header_list *list)
+{
+	mem_free(list->items);
+	list->items = mem_dup(list->saved, list->saved_count * sizeof(*list->items));
+	list->count = list->cap = list->saved_count;
+	list->changed_size = list->saved_changed_size;
 }
 
 /* --- edits -------------------------------------------------------------------------------------- */

@@ -58,6 +58,11 @@ bool header_list_append(struct header_list *list, struct span name, struct span 
 bool header_list_change(
 	struct header_list *list, struct span name, size_t nth, struct span value) WARN_UNUSED;
 
+/* Notes how it is now, in place of what was noted before. */
+void header_list_save(struct header_list *list);
+/* As it was noted. */
+void header_list_restore(struct header_list *list);
+
 /*
  * Valid edits, in the arena. False: they are more than header_edits.h allows.
  */
