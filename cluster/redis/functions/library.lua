@@ -87,3 +87,9 @@ register('tls_count', tls.count, BRINGS)
 register('tls_claim', tls.claim, ALLOW_OOM)
 register('tls_told', tls.told, ALLOW_OOM)
 register('tls_done', tls.done, ALLOW_OOM)
+
+-- On a full Redis each node fetches for itself.
+register('shelf_read', shelf.read, READ)
+register('shelf_claim', shelf.claim, BRINGS)
+register('shelf_put', shelf.put, BRINGS)
+register('shelf_failed', shelf.failed, BRINGS)

@@ -6,6 +6,7 @@
 #include "skein/cluster/hop_store.h"
 #include "skein/cluster/limit_store.h"
 #include "skein/cluster/redis_functions.h"
+#include "skein/cluster/shelf_store.h"
 #include "skein/cluster/slot_store.h"
 #include "skein/proto/base/buf.h"
 
@@ -355,6 +356,35 @@ static void call_about_hops(struct queue_driver *q)
 	link_driver_settle(q->driver);
 }
 
+static void on_item(void *arg, const struct outcome *outcome, const struct shelf_item *item)
+{
+	(void)arg, (void)item;
+	check_ok(outcome);
+}
+
+static void on_serial(void *arg, const struct outcome *outcome, uint64_t serial)
+{
+	(void)arg, (void)serial;
+	check_ok(outcome);
+}
+
+/* What was fetched. One that has ended is removed by the next call. */
+static void call_about_shelves(struct queue_driver *q)
+{
+	const struct shelf_place place = { SHELF_STS, SPAN_LIT("acme.example") };
+	const struct shelf_put shorter = { { SHELF_STS, SPAN_LIT("short.example") }, SPAN_LIT("x"), 1 };
+	const struct shelf_claim claim = { place, 0, false, SPAN_LIT("a.0"), 1000 };
+	const struct shelf_failure failure = { place, SPAN_LIT("a.0"), 1000, SPAN_LIT("why") };
+
+	assert_true(shelf_store_put(q->link, &shorter, 0, on_serial, NULL));
+	assert_true(shelf_store_claim(q->link, &claim, 0, on_item, NULL));
+	assert_true(shelf_store_failed(q->link, &failure, 0));
+	assert_true(shelf_store_put(
+		q->link, &(struct shelf_put){ place, SPAN_LIT("x"), 60000 }, 0, on_serial, NULL));
+	assert_true(shelf_store_read(q->link, place, 0, 0, on_item, NULL));
+	link_driver_settle(q->driver);
+}
+
 /* Limits, wrong passwords, connections. */
 static void call_the_rest(struct queue_driver *q)
 {
@@ -412,6 +442,7 @@ static void finding_44_every_call_stays_in_one_slot(void **state)
 	call_everything(q);
 	call_the_rest(q);
 	call_about_hops(q);
+	call_about_shelves(q);
 	q->driver->record = NULL;
 	snprintf(bus_port, sizeof(bus_port), "%u", free_port());
 	redis_server_start(&server, args);
