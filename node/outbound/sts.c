@@ -9,11 +9,16 @@ enum {
 	KEEP_MS = STS_AGAIN_S * 1000,
 	KEEP_UNKNOWN_MS = 30000, /* the DNS did not say whether there is a policy */
 	FETCH_MS = 20000,
+	WAIT_MS = 300,       /* between two looks at what another fetches */
+	PATIENCE_MS = 20000, /* with others, over all */
 };
 
 /*
- * Ask for the record → there is a policy that counts: answer, and refresh it if its time has come. None
- * counts: without a record there is none; else fetch it, keep it, answer.
+ * Ask for the record → what this node knows → unless that is fresh, what the cluster knows → a policy that
+ * counts: answer, and refresh it if its time has come. None counts: without a record there is none; else
+ * fetch it, keep it, answer. Who fetches has claimed that; the others wait, or go on by the older one.
+ *
+ * A fresh one is answered with at once, and shown to the cluster where that has lost it.
  */
 struct sts_search {
 	struct sts_desk *desk;
@@ -22,8 +27,13 @@ struct sts_search {
 	sts_fn *fn;
 	void *arg;
 	struct dns_question *question;
+	struct sts_question *shared;
 	struct fetch *fetch;
-	struct span id; /* of the record; empty: none, or it is not known */
+	struct loop_timer timer; /* while another fetches */
+	uint64_t began_ms;
+	uint64_t serial; /* of what the cluster has; 0: nothing, or it is not known */
+	struct span id;  /* of the record; empty: none, or it is not known */
+	bool is_known;   /* what the DNS says */
 	struct sts_kept_policy kept;
 	bool has_kept;
 	struct arena arena;
@@ -38,7 +48,9 @@ static void search_free(struct sts_search *search)
 {
 	list_remove(&search->link);
 	dns_question_cancel(&search->question);
+	sts_question_cancel(&search->shared);
 	fetch_cancel(&search->fetch);
+	loop_timer_cancel(search->desk->loop, &search->timer);
 	arena_fini(&search->arena);
 	mem_free(search);
 }
@@ -72,7 +84,7 @@ static uint64_t at_most_its_age(const struct mta_sts_kept *kept, uint64_t keep_m
 	return left_ms < keep_ms ? left_ms : keep_ms;
 }
 
-/* By what is kept, if anything. The search goes on for as long as its owner wants it. */
+/* By what is kept, if anything. */
 static void answer(struct sts_search *search, uint64_t keep_ms)
 {
 	struct sts_answer result = { .keep_ms = keep_ms };
@@ -96,6 +108,13 @@ static void end(struct sts_search *search, uint64_t keep_ms)
 	search_free(search);
 }
 
+/* It goes on without anybody who waits. */
+static void answer_and_go_on(struct sts_search *search, uint64_t keep_ms)
+{
+	list_push_back(&search->desk->refreshes, &search->link);
+	answer(search, keep_ms);
+}
+
 /* --- fetching it ---------------------------------------------------------------------------------- */
 
 static void note_failure(struct sts_search *search, enum tls_result result, const char *why)
@@ -103,6 +122,7 @@ static void note_failure(struct sts_search *search, enum tls_result result, cons
 	struct sts_desk *desk = search->desk;
 
 	sts_store_tried(desk->store, span_of_str(search->domain), now_s());
+	sts_share_failed(&desk->share, span_of_str(search->domain), span_of_str(why));
 	meter_add_at(desk->meter, METRIC_TLS_RESULTS, result, 1);
 	log_event(desk->log, LOG_WARN, "sts-policy-not-fetched", LOG_STR("domain", search->domain),
 		LOG_STR("why", why), LOG_BOOL("older_one_counts", search->has_kept), LOG_END);
@@ -133,6 +153,7 @@ static void keep(struct sts_search *search, const struct fetch_result *result)
 	};
 	search->has_kept = true;
 	sts_store_put(search->desk->store, span_of_str(search->domain), &search->kept);
+	sts_share_put(&search->desk->share, span_of_str(search->domain), &search->kept, now_s());
 	log_event(search->desk->log, LOG_INFO, "sts-policy-fetched", LOG_STR("domain", search->domain),
 		LOG_STR("mode", mta_sts_mode_name(policy.mode)), LOG_U64("max_age_s", policy.max_age_s),
 		LOG_END);
@@ -174,6 +195,135 @@ static void begin_fetch(struct sts_search *search)
 	buf_fini(&url);
 }
 
+/* --- with the cluster ------------------------------------------------------------------------------ */
+
+static bool is_fresh(const struct sts_search *search)
+{
+	return search->has_kept &&
+	       mta_sts_freshness(&search->kept.kept, search->id, now_s()) == MTA_STS_FRESH;
+}
+
+/* What another node has fetched counts here too, when it is newer than what we have. */
+static void adopt(struct sts_search *search, const struct sts_shared *shared)
+{
+	uint64_t age_s = shared->age_ms / 1000, max_age_s = (shared->age_ms + shared->left_ms) / 1000;
+	struct sts_kept_policy theirs = { .text = shared->text };
+	struct mta_sts_policy policy;
+	struct mta_sts_problem problem;
+
+	search->serial = shared->serial;
+	if (!shared->text.len || !mta_sts_policy_parse(shared->text, &search->arena, &policy, &problem))
+		return;
+	theirs.kept = (struct mta_sts_kept){ now_s() - age_s,
+		policy.max_age_s < max_age_s ? policy.max_age_s : (uint32_t)max_age_s, shared->id };
+	/* Within a second they are the same. */
+	if (search->has_kept && theirs.kept.fetched_at_s <= search->kept.kept.fetched_at_s + 1)
+		return;
+	search->kept.text = arena_dup(&search->arena, theirs.text);
+	search->kept.kept = theirs.kept;
+	search->kept.kept.id = arena_dup(&search->arena, theirs.kept.id);
+	search->has_kept = true;
+	sts_store_put(search->desk->store, span_of_str(search->domain), &search->kept);
+	log_event(search->desk->log, LOG_INFO, "sts-policy-heard", LOG_STR("domain", search->domain),
+		LOG_STR("mode", mta_sts_mode_name(policy.mode)), LOG_U64("age_s", age_s), LOG_END);
+}
+
+static void claim(void *arg);
+
+/* Whoever fetches it, something is known of it soon. */
+static void wait(struct sts_search *search, uint64_t wait_ms)
+{
+	if (search->fn)
+		loop_timer_set(search->desk->loop, &search->timer, wait_ms < WAIT_MS ? wait_ms : WAIT_MS);
+	else
+		end(search, 0);
+}
+
+static void on_claimed(void *arg, const struct sts_shared *shared)
+{
+	struct sts_search *search = arg;
+	bool is_late = loop_now_ms(search->desk->loop) - search->began_ms >= PATIENCE_MS;
+
+	search->shared = NULL;
+	if (shared->is_answer)
+		adopt(search, shared);
+	if (!shared->is_answer || shared->is_granted || is_late) {
+		begin_fetch(search);
+	} else if (is_fresh(search)) {
+		end(search, KEEP_MS);
+	} else if (shared->has_failed) {
+		sts_store_tried(search->desk->store, span_of_str(search->domain), now_s());
+		end(search, KEEP_MS);
+	} else if (shared->wait_ms) {
+		wait(search, shared->wait_ms);
+	} else {
+		claim(search);
+	}
+}
+
+static void claim(void *arg)
+{
+	struct sts_search *search = arg;
+
+	search->shared = sts_share_claim(
+		&search->desk->share, span_of_str(search->domain), search->serial, on_claimed, search);
+	if (!search->shared)
+		begin_fetch(search);
+}
+
+/* What there is, here and in the cluster, is known. */
+static void decide(struct sts_search *search)
+{
+	struct sts_store *store = search->desk->store;
+	struct span domain = span_of_str(search->domain);
+
+	if (is_fresh(search) || (!search->has_kept && !search->id.len) ||
+		!sts_store_may_fetch(store, domain, now_s())) {
+		end(search, is_fresh(search) || (search->is_known && !search->id.len) ? KEEP_MS
+										      : KEEP_UNKNOWN_MS);
+		return;
+	}
+	/* An older one counts meanwhile. */
+	if (search->has_kept) {
+		sts_store_tried(store, domain, now_s());
+		answer_and_go_on(search, KEEP_UNKNOWN_MS);
+	}
+	claim(search);
+}
+
+static void on_read(void *arg, const struct sts_shared *shared)
+{
+	struct sts_search *search = arg;
+
+	search->shared = NULL;
+	if (shared->is_answer)
+		adopt(search, shared);
+	decide(search);
+}
+
+static void on_compared(void *arg, const struct sts_shared *shared)
+{
+	struct sts_search *search = arg;
+
+	search->shared = NULL;
+	if (shared->is_answer && !shared->serial)
+		sts_share_put(&search->desk->share, span_of_str(search->domain), &search->kept, now_s());
+	else if (shared->is_answer)
+		adopt(search, shared);
+	end(search, 0);
+}
+
+/* A fresh one is good enough; the cluster may have lost it, or have a newer one. */
+static void compare(struct sts_search *search)
+{
+	search->shared =
+		sts_share_read(&search->desk->share, span_of_str(search->domain), on_compared, search);
+	if (search->shared)
+		answer_and_go_on(search, KEEP_MS);
+	else
+		end(search, KEEP_MS);
+}
+
 /* --- the record ------------------------------------------------------------------------------------ */
 
 /* RFC 8461 3.1: exactly one that begins as such; else there is none. */
@@ -198,27 +348,18 @@ static void on_record(void *arg, struct dns_answer *found)
 	struct sts_search *search = arg;
 	struct sts_desk *desk = search->desk;
 	struct span domain = span_of_str(search->domain);
-	uint64_t now = now_s();
-	bool is_known = found->status != DNS_SERVFAIL && found->status != DNS_TIMEOUT;
 
 	search->question = NULL;
+	search->is_known = found->status != DNS_SERVFAIL && found->status != DNS_TIMEOUT;
 	take_record(search, found);
-	search->has_kept = sts_store_get(desk->store, domain, now, &search->arena, &search->kept);
-	if (search->has_kept && mta_sts_freshness(&search->kept.kept, search->id, now) == MTA_STS_FRESH) {
-		end(search, KEEP_MS);
+	search->has_kept = sts_store_get(desk->store, domain, now_s(), &search->arena, &search->kept);
+	if (is_fresh(search)) {
+		compare(search);
 		return;
 	}
-	if ((!search->has_kept && !search->id.len) || !sts_store_may_fetch(desk->store, domain, now)) {
-		end(search, is_known && !search->id.len ? KEEP_MS : KEEP_UNKNOWN_MS);
-		return;
-	}
-	/* An older one counts meanwhile. */
-	if (search->has_kept) {
-		sts_store_tried(desk->store, domain, now);
-		list_push_back(&desk->refreshes, &search->link);
-		answer(search, KEEP_UNKNOWN_MS);
-	}
-	begin_fetch(search);
+	search->shared = sts_share_read(&desk->share, domain, on_read, search);
+	if (!search->shared)
+		decide(search);
 }
 
 struct sts_search *sts_start(
@@ -230,7 +371,9 @@ struct sts_search *sts_start(
 	char *small;
 
 	search->desk = desk;
+	search->began_ms = loop_now_ms(desk->loop);
 	list_init(&search->link);
+	loop_timer_init(&search->timer, claim, search);
 	small = arena_strdup(&search->arena, span_of_str(domain));
 	for (char *it = small; *it; it++)
 		*it = ascii_lower(*it);

@@ -1,12 +1,13 @@
 /*
  * sts: what a domain's MTA-STS policy says of one of its hosts (RFC 8461). The policy is fetched when there
- * is none, and again in the background while an older one counts. A domain whose policy cannot be had, and
- * never was, has none.
+ * is none, and again in the background while an older one counts: by one node for all (sts_share). A domain
+ * whose policy cannot be had, and never was, has none.
  */
 #ifndef NODE_OUTBOUND_STS_H
 #define NODE_OUTBOUND_STS_H
 
 #include "http/fetch.h"
+#include "outbound/sts_share.h"
 #include "outbound/sts_store.h"
 #include "track/log.h"
 #include "track/metrics.h"
@@ -17,6 +18,7 @@ struct sts_desk {
 	struct resolver *resolver;
 	struct fetcher *fetcher;
 	struct sts_store *store;
+	struct sts_share share; /* with the cluster */
 	struct log *log;
 	struct meter *meter;
 	struct list refreshes; /* searches that nobody waits for */

@@ -490,6 +490,7 @@ static void fill_outbound(struct worker *worker)
 			.resolver = worker->shared.resolver,
 			.fetcher = worker->fetcher,
 			.store = worker->shared.sts,
+			.share = { worker->link, worker->outbound.holder },
 			.log = worker->log,
 			.meter = worker->meter,
 		},

@@ -48,3 +48,11 @@ def apply(cluster, text, comment="test"):
     for node in cluster.nodes.values():
         until(lambda node=node: admin.health(node.admin)["policy"]["version"] == version, 20,
               f"{node.name} runs version {version}")
+
+
+def add_node(cluster):
+    """One more node, which goes by the policy when this returns."""
+    node = cluster.add_node()
+    version = admin.health(cluster.nodes[1].admin)["policy"]["version"]
+    until(lambda: admin.health(node.admin)["policy"]["version"] == version, 20, f"{node.name} runs version {version}")
+    return node
