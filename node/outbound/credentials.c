@@ -48,6 +48,11 @@ struct credentials *credentials_new(struct secrets *secrets, struct tokens *toke
 	return credentials;
 }
 
+void credentials_set_mark_key(struct credentials *credentials, const unsigned char key[CREDENTIALS_MARK_LEN])
+{
+	memcpy(credentials->mark_key, key, sizeof(credentials->mark_key));
+}
+
 static void free_attempt(struct attempt *attempt)
 {
 	mem_free((void *)(uintptr_t)attempt->key.ptr);

@@ -26,6 +26,8 @@ struct tokens;
 
 /* Borrowed. */
 struct credentials *credentials_new(struct secrets *secrets, struct tokens *tokens);
+/* Before the first login. So that all nodes that have the same key make the same marks. */
+void credentials_set_mark_key(struct credentials *credentials, const unsigned char key[CREDENTIALS_MARK_LEN]);
 /* Sets the pointer to NULL; NULL inside is fine. */
 void credentials_free(struct credentials **credentials);
 

@@ -13,6 +13,7 @@ enum {
 	PAUSE_FIRST_MS = 1000,
 	PAUSE_MAX_MS = 5 * 60 * 1000,
 	LOOK_MS = 60 * 1000, /* however little there is to do */
+	SHARED_LOOK_MS = 2000,
 };
 
 struct token {
@@ -23,13 +24,16 @@ struct token {
 	const struct secret_value *secret;
 	struct buf text; /* empty: none */
 	uint64_t number; /* of the text */
+	uint64_t known;  /* the cluster's serial of the text that is here, was, or was of no use; 0: none */
+	uint64_t looked_ms;
 	uint64_t renew_at_ms, ends_at_ms;
 	uint64_t used_ms;
 	uint64_t retry_at_ms;
 	unsigned failures; /* in a row */
 	char why[CREDENTIALS_WHY_MAX];
 	bool is_fetching;
-	bool is_second; /* fetched because the one before was refused, and not accepted yet */
+	bool is_bad;    /* `known` was refused, and the cluster does not know yet */
+	bool is_second; /* comes because the one before was refused, and was not accepted yet */
 };
 
 struct tokens {
@@ -231,6 +235,7 @@ bool tokens_refused(struct tokens *tokens, const struct login_mark *mark, uint64
 	} else if (token && !token->is_second) {
 		drop_text(token);
 		token->is_second = true;
+		token->is_bad = token->known != 0;
 		will_fetch = true;
 	}
 	pthread_mutex_unlock(&tokens->lock);
@@ -264,6 +269,9 @@ bool tokens_next(struct tokens *tokens, uint64_t now_ms, struct token_request *r
 		token->id = ++tokens->last_id;
 		token->is_fetching = true;
 		request_out->id = token->id;
+		request_out->mark = token->mark;
+		request_out->known = token->known;
+		request_out->is_bad = token->is_bad;
 		request_out->name = token->name;
 		request_out->url = token->url;
 		token_request_write(
@@ -310,19 +318,23 @@ static void note_failure(struct token *token, uint64_t now_ms, uint32_t random, 
 	snprintf(token->why, sizeof(token->why), "no token for credentials \"%s\": %s", token->name, why);
 }
 
-/* Moves the answer's text. */
-static void note_token(
-	struct tokens *tokens, struct token *token, uint64_t now_ms, struct token_answer *answer)
+/* Before its end, so that there is time to fail. */
+static uint64_t margin_ms(uint64_t lifetime_ms)
 {
-	uint64_t margin_ms = answer->lifetime_ms / 10;
+	return lifetime_ms / 10 < MARGIN_MAX_MS ? lifetime_ms / 10 : MARGIN_MAX_MS;
+}
 
+/* Moves the text. */
+static void note_token(struct tokens *tokens, struct token *token, struct buf *text, uint64_t ends_at_ms,
+	uint64_t lifetime_ms)
+{
 	drop_text(token);
-	token->text = answer->token;
-	answer->token = (struct buf){ 0 };
+	token->text = *text;
+	*text = (struct buf){ 0 };
 	token->number = ++tokens->last_number;
-	token->ends_at_ms = now_ms + answer->lifetime_ms;
-	token->renew_at_ms = token->ends_at_ms - (margin_ms < MARGIN_MAX_MS ? margin_ms : MARGIN_MAX_MS);
-	token->is_fetching = false;
+	token->ends_at_ms = ends_at_ms;
+	token->renew_at_ms = ends_at_ms - margin_ms(lifetime_ms);
+	token->is_bad = false;
 	token->failures = 0;
 	token->retry_at_ms = 0;
 }
@@ -332,6 +344,19 @@ void tokens_failed(struct tokens *tokens, uint64_t id, uint64_t now_ms, uint32_t
 	pthread_mutex_lock(&tokens->lock);
 	note_failure(find_fetching(tokens, id), now_ms, random, why);
 	pthread_mutex_unlock(&tokens->lock);
+}
+
+uint64_t tokens_pause_ms(struct tokens *tokens, const struct login_mark *mark, uint64_t now_ms)
+{
+	uint64_t pause_ms = PAUSE_FIRST_MS;
+	const struct token *token;
+
+	pthread_mutex_lock(&tokens->lock);
+	token = find(tokens, mark);
+	if (token && token->retry_at_ms > now_ms)
+		pause_ms = token->retry_at_ms - now_ms;
+	pthread_mutex_unlock(&tokens->lock);
+	return pause_ms;
 }
 
 bool tokens_answered(struct tokens *tokens, uint64_t id, uint64_t now_ms, uint32_t random, unsigned status,
@@ -345,12 +370,145 @@ bool tokens_answered(struct tokens *tokens, uint64_t id, uint64_t now_ms, uint32
 	token = find_fetching(tokens, id);
 	token_answer_read(status, body, secret_value_text(token->secret), &answer);
 	has_token = buf_len(&answer.token) > 0;
-	if (has_token)
-		note_token(tokens, token, now_ms, &answer);
-	else
+	if (has_token) {
+		note_token(tokens, token, &answer.token, now_ms + answer.lifetime_ms, answer.lifetime_ms);
+		token->is_fetching = false;
+		token->known = 0;
+	} else {
 		note_failure(token, now_ms, random, answer.why);
+	}
 	pthread_mutex_unlock(&tokens->lock);
 	snprintf(why_out, TOKEN_WHY_MAX, "%s", answer.why);
 	token_answer_wipe(&answer);
 	return has_token;
+}
+
+/* --- with other nodes ------------------------------------------------------------------------------ */
+
+static uint64_t lifetime_of(const struct token_offer *offer)
+{
+	return offer->age_ms + offer->left_ms;
+}
+
+static bool is_useful(const struct token *token, uint64_t now_ms, const struct token_offer *offer)
+{
+	if (!offer->text.len || offer->text.len > TOKEN_TEXT_MAX ||
+		offer->left_ms <= margin_ms(lifetime_of(offer)))
+		return false;
+	return !is_good(token, now_ms) || now_ms + offer->left_ms > token->ends_at_ms;
+}
+
+static void take_offer(
+	struct tokens *tokens, struct token *token, uint64_t now_ms, const struct token_offer *offer)
+{
+	struct buf text = { 0 };
+
+	buf_append(&text, offer->text);
+	note_token(tokens, token, &text, now_ms + offer->left_ms, lifetime_of(offer));
+	token->known = offer->serial;
+}
+
+bool tokens_offered(struct tokens *tokens, uint64_t id, uint64_t now_ms, const struct token_offer *offer)
+{
+	struct token *token;
+	bool will_do;
+
+	pthread_mutex_lock(&tokens->lock);
+	token = find_fetching(tokens, id);
+	token->is_fetching = false;
+	will_do = is_useful(token, now_ms, offer);
+	if (will_do) {
+		take_offer(tokens, token, now_ms, offer);
+	} else {
+		token->known = offer->serial;
+		token->is_bad = false;
+	}
+	pthread_mutex_unlock(&tokens->lock);
+	return will_do;
+}
+
+void tokens_put_off(struct tokens *tokens, uint64_t id, uint64_t now_ms, uint64_t wait_ms)
+{
+	struct token *token;
+
+	pthread_mutex_lock(&tokens->lock);
+	token = find_fetching(tokens, id);
+	token->is_fetching = false;
+	token->retry_at_ms = now_ms + wait_ms;
+	pthread_mutex_unlock(&tokens->lock);
+}
+
+bool tokens_next_look(
+	struct tokens *tokens, uint64_t now_ms, struct login_mark *mark_out, uint64_t *known_out)
+{
+	struct token *token = NULL;
+
+	pthread_mutex_lock(&tokens->lock);
+	LIST_EACH(it, &tokens->all)
+	{
+		struct token *next = LIST_ENTRY(it, struct token, link);
+
+		if (is_good(next, now_ms) && !next->is_fetching && now_ms <= next->used_ms + UNUSED_MS &&
+			now_ms >= next->looked_ms + SHARED_LOOK_MS)
+			token = next;
+	}
+	if (token) {
+		token->looked_ms = now_ms;
+		*mark_out = token->mark;
+		*known_out = token->known;
+	}
+	pthread_mutex_unlock(&tokens->lock);
+	return token != NULL;
+}
+
+bool tokens_looked(struct tokens *tokens, const struct login_mark *mark, uint64_t now_ms, uint64_t gone,
+	const struct token_offer *offer)
+{
+	struct token *token;
+	bool is_news = false;
+
+	pthread_mutex_lock(&tokens->lock);
+	token = find(tokens, mark);
+	if (token && gone && gone == token->known && buf_len(&token->text)) {
+		drop_text(token);
+		token->is_second = true;
+		is_news = true;
+	}
+	if (token && offer && !token->is_fetching && span_eq(offer->text, buf_span(&token->text))) {
+		token->known = offer->serial;
+	} else if (token && offer && !token->is_fetching && is_useful(token, now_ms, offer)) {
+		take_offer(tokens, token, now_ms, offer);
+		is_news = true;
+	}
+	pthread_mutex_unlock(&tokens->lock);
+	return is_news;
+}
+
+bool tokens_show(struct tokens *tokens, const struct login_mark *mark, uint64_t now_ms, struct buf *text_out,
+	uint64_t *number_out, uint64_t *left_ms_out)
+{
+	const struct token *token;
+	bool has_one;
+
+	pthread_mutex_lock(&tokens->lock);
+	token = find(tokens, mark);
+	has_one = token && is_good(token, now_ms);
+	if (has_one) {
+		buf_append(text_out, buf_span(&token->text));
+		*number_out = token->number;
+		*left_ms_out = token->ends_at_ms - now_ms;
+	}
+	pthread_mutex_unlock(&tokens->lock);
+	return has_one;
+}
+
+void tokens_are_shared(struct tokens *tokens, const struct login_mark *mark, uint64_t number, uint64_t serial)
+{
+	struct token *token;
+
+	pthread_mutex_lock(&tokens->lock);
+	token = find(tokens, mark);
+	if (token && token->number == number && !token->is_fetching)
+		token->known = serial;
+	pthread_mutex_unlock(&tokens->lock);
 }

@@ -2,8 +2,9 @@
  * tokens: the OAuth 2.0 access tokens of this process, by what they are asked for with. Any thread takes one;
  * one thread fetches them (token_fetch). Each is fetched when it is first wanted, and renewed in the
  * background before it ends for as long as it is used: five minutes before, or a tenth of its life. Of each
- * one request at most is under way; one that fails is tried again after pauses that double. Pure: the time
- * and the jitter are handed in. Texts are wiped.
+ * one request at most is under way; one that fails is tried again after pauses that double. What another node
+ * has fetched is taken, and what another has found to be refused is dropped (token_share). Pure: the time and
+ * the jitter are handed in. Texts are wiped.
  */
 #ifndef NODE_OUTBOUND_TOKENS_H
 #define NODE_OUTBOUND_TOKENS_H
@@ -44,8 +45,11 @@ bool tokens_refused(struct tokens *tokens, const struct login_mark *mark, uint64
 
 struct token_request {
 	uint64_t id;
+	struct login_mark mark;
 	const char *name, *url; /* borrowed until it is answered */
 	struct buf body;        /* a secret, of the caller's: wiped by token_request_wipe() */
+	uint64_t known;         /* the cluster's serial of a token that is of no use here; 0: none */
+	bool is_bad;            /* a host has refused that one */
 };
 
 /* The next token to fetch now. False: none is. */
@@ -55,8 +59,42 @@ void token_request_wipe(struct token_request *request);
 uint64_t tokens_wait_ms(struct tokens *tokens, uint64_t now_ms);
 /* What a request failed by before it was answered. */
 void tokens_failed(struct tokens *tokens, uint64_t id, uint64_t now_ms, uint32_t random, const char *why);
+/* How long a failure holds the next request back. */
+uint64_t tokens_pause_ms(struct tokens *tokens, const struct login_mark *mark, uint64_t now_ms);
 /* It was answered. False: without a token, and `why_out` says why. */
 bool tokens_answered(struct tokens *tokens, uint64_t id, uint64_t now_ms, uint32_t random, unsigned status,
 	struct span body, char why_out[TOKEN_WHY_MAX]);
+
+/* --- with other nodes ------------------------------------------------------------------------------ */
+
+/* What another node has fetched. */
+struct token_offer {
+	struct span text;
+	uint64_t serial;          /* the cluster's */
+	uint64_t age_ms, left_ms; /* of its life */
+};
+
+/* Instead of an answer. False: the offer is of no use; a request that says so is due at once. */
+bool tokens_offered(struct tokens *tokens, uint64_t id, uint64_t now_ms, const struct token_offer *offer);
+/* Another node fetches it: it is due again after `wait_ms`, and nothing has failed. */
+void tokens_put_off(struct tokens *tokens, uint64_t id, uint64_t now_ms, uint64_t wait_ms);
+
+/* The next token in use that was not looked at in the cluster for a while. False: none is. */
+bool tokens_next_look(
+	struct tokens *tokens, uint64_t now_ms, struct login_mark *mark_out, uint64_t *known_out);
+/*
+ * What the cluster says of it: `offer`, unless that is the known one or there is none (NULL), and the serial
+ * of one that was refused somewhere. True: what this node has was changed.
+ */
+bool tokens_looked(struct tokens *tokens, const struct login_mark *mark, uint64_t now_ms, uint64_t gone,
+	const struct token_offer *offer);
+/*
+ * The text that is good now, for the cluster. False: there is none. tokens_are_shared() says which serial it
+ * got there.
+ */
+bool tokens_show(struct tokens *tokens, const struct login_mark *mark, uint64_t now_ms, struct buf *text_out,
+	uint64_t *number_out, uint64_t *left_ms_out);
+void tokens_are_shared(
+	struct tokens *tokens, const struct login_mark *mark, uint64_t number, uint64_t serial);
 
 #endif

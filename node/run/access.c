@@ -8,7 +8,23 @@
 
 #include <openssl/hmac.h>
 
-enum { SALT_KEY_LEN = 32 };
+enum { DERIVED_KEY_LEN = 32 };
+
+/* --- keys for this and that, from the cluster's, or from a text of this node's own ---------------- */
+
+static void derive_key(struct span from, const char *label, unsigned char key_out[DERIVED_KEY_LEN])
+{
+	unsigned len = 0;
+
+	CHECK(HMAC(EVP_sha256(), from.ptr, (int)from.len, (const unsigned char *)label, strlen(label),
+		key_out, &len));
+	CHECK(len == DERIVED_KEY_LEN);
+}
+
+static struct span cluster_key(const struct access *access)
+{
+	return span_of((const char *)access->cluster_keys->current.bytes, SECRET_KEY_LEN);
+}
 
 /* --- the policy --------------------------------------------------------------------------------- */
 
@@ -89,6 +105,16 @@ static void fetch_tokens(struct access *access)
 	access->token_fetch = token_fetch_new(&options);
 }
 
+static void share_marks(struct access *access)
+{
+	unsigned char key[CREDENTIALS_MARK_LEN];
+
+	_Static_assert(sizeof(key) == DERIVED_KEY_LEN, "a mark's key is a derived one");
+	derive_key(cluster_key(access), "skein login mark", key);
+	credentials_set_mark_key(access->credentials, key);
+	mem_wipe(key, sizeof(key));
+}
+
 static enum err open_secrets(struct access *access, struct buf *why_out)
 {
 	const struct settings *settings = access->options.settings;
@@ -103,9 +129,23 @@ static enum err open_secrets(struct access *access, struct buf *why_out)
 	access->signing = signing_slot_new(access->options.log);
 	access->tokens = tokens_new();
 	access->credentials = credentials_new(access->secrets, access->tokens);
+	if (access->cluster_keys)
+		share_marks(access);
 	secrets_on_change(access->secrets, on_secrets_changed, access);
 	fetch_tokens(access);
 	return err;
+}
+
+static void share_tokens(struct access *access, struct redis_link *link)
+{
+	const struct token_share share = {
+		.link = link,
+		.keys = access->cluster_keys,
+		.holder = spool_uuid(access->options.spool),
+	};
+
+	if (access->cluster_keys)
+		token_fetch_join(access->token_fetch, &share);
 }
 
 static void watch_secrets(struct access *access, struct redis_link *link)
@@ -128,16 +168,12 @@ static void watch_secrets(struct access *access, struct redis_link *link)
  * SCRAM's false salts must be the same on all nodes: they are made from the cluster's key, or on a node that
  * has none from the spool's identity, which no client is told.
  */
-static void derive_salt_key(const struct access *access, unsigned char key_out[SALT_KEY_LEN])
+static void derive_salt_key(const struct access *access, unsigned char key_out[DERIVED_KEY_LEN])
 {
-	static const unsigned char label[] = "skein scram salt";
-	struct span from = access->cluster_keys ? span_of((const char *)access->cluster_keys->current.bytes,
-							  SECRET_KEY_LEN)
-						: span_of_str(spool_uuid(access->options.spool));
-	unsigned len = 0;
+	struct span from =
+		access->cluster_keys ? cluster_key(access) : span_of_str(spool_uuid(access->options.spool));
 
-	CHECK(HMAC(EVP_sha256(), from.ptr, (int)from.len, label, sizeof(label) - 1, key_out, &len));
-	CHECK(len == SALT_KEY_LEN);
+	derive_key(from, "skein scram salt", key_out);
 }
 
 static void on_lockout(void *arg, const struct directory_lockout *lockout)
@@ -151,7 +187,7 @@ static enum err make_authenticator(struct access *access, struct buf *why_out)
 {
 	const struct settings *settings = access->options.settings;
 	const char *path = settings->auth.ldap.password_file;
-	unsigned char salt_key[SALT_KEY_LEN];
+	unsigned char salt_key[DERIVED_KEY_LEN];
 	char *password = NULL;
 	struct authenticator_options options = {
 		.settings = settings,
@@ -248,6 +284,7 @@ void access_start(struct access *access, struct redis_link *link)
 		return;
 	policy_watch_follow(access->policy_watch, link);
 	watch_secrets(access, link);
+	share_tokens(access, link);
 }
 
 void access_reload(struct access *access, const struct settings *settings, struct policy *policy)
@@ -261,6 +298,8 @@ void access_stop(struct access *access)
 {
 	throttle_stop(&access->throttle);
 	hop_news_stop(&access->hop_news);
+	if (access->token_fetch)
+		token_fetch_stop(access->token_fetch);
 }
 
 bool access_fini(struct access *access)

@@ -210,23 +210,26 @@ routes: [ {{ name: all, to: [{target(sink.address, tls="verify", tls_name="other
 
 
 class TokenServer:
-    """Gives tokens "token-1", "token-2", ... that the sink then takes; `reply` says what instead."""
+    """Gives tokens "token-1", "token-2", ... that the sink then takes; `reply` says what instead. `at`: when each was given."""
 
     def __init__(self, certificate, sink):
         self.sink, self.certificate = sink, certificate
-        self.asked, self.given = [], []
-        self.expires_in, self.reply, self.is_bad = 3600, None, False
+        self.asked, self.given, self.at = [], [], []
+        self.expires_in, self.reply, self.is_bad, self.hangs = 3600, None, False, False
         self.server = HttpsServer(certificate, self.answer)
 
     def answer(self, method, path, headers, body):
         asked = {name: values[0] for name, values in urllib.parse.parse_qs(body.decode()).items()}
         self.asked.append((method, path, headers["Content-Type"], asked))
+        if self.hangs:
+            return None
         if self.reply:
             status, content = self.reply
             return status, {"Content-Type": "application/json"}, json.dumps(content).encode()
         if asked["client_secret"] != PASSWORD:
             return 401, {}, json.dumps({"error": "invalid_client", "error_description": f"no: {asked['client_secret']}"}).encode()
         self.given.append(f"token-{len(self.given) + 1}-" + "x" * 1500)
+        self.at.append(time.monotonic())
         if not self.is_bad:
             self.sink.control.ask(accounts={USER: self.given})
         return 200, {}, json.dumps({"access_token": self.given[-1], "token_type": "Bearer", "expires_in": self.expires_in}).encode()

@@ -278,6 +278,157 @@ static void lifetimes_are_taken_as_servers_write_them(void **state)
 	}
 }
 
+/* --- with other nodes --- */
+
+static struct token_request due(uint64_t now_ms)
+{
+	struct token_request request;
+
+	assert_true(tokens_next(world.tokens, now_ms, &request));
+	token_request_wipe(&request);
+	assert_memory_equal(&request.mark, &world.mark, sizeof(world.mark));
+	return request;
+}
+
+static struct token_offer offer(const char *text, uint64_t serial, uint64_t age_ms, uint64_t left_ms)
+{
+	return (struct token_offer){ span_of_str(text), serial, age_ms, left_ms };
+}
+
+/* Taken from another node, with half an hour to go. */
+static void hear(uint64_t now_ms, const char *text, uint64_t serial)
+{
+	const struct token_offer half = offer(text, serial, 1800 * 1000, 1800 * 1000);
+
+	assert_int_equal(take(now_ms), LOGIN_AWAITED);
+	assert_true(tokens_offered(world.tokens, due(now_ms).id, now_ms, &half));
+	assert_int_equal(take(now_ms), LOGIN_POSSIBLE);
+	assert_span_equal(buf_span(&world.text), text);
+}
+
+static void what_another_has_fetched_is_taken_and_renewed_in_time(void **state)
+{
+	const uint64_t minute = 60 * 1000;
+	struct token_request request;
+
+	(void)state;
+	hear(0, "theirs", 50);
+	assert_int_equal(next(25 * minute - 1), 0);
+	request = due(25 * minute);
+	assert_int_equal(request.known, 50);
+	assert_false(request.is_bad);
+}
+
+static void an_offer_that_ends_soon_is_of_no_use(void **state)
+{
+	const struct token_offer old = offer("old", 50, 3300 * 1000, 300 * 1000);
+
+	(void)state;
+	assert_int_equal(take(0), LOGIN_AWAITED);
+	assert_false(tokens_offered(world.tokens, due(0).id, 0, &old));
+	assert_int_equal(take(0), LOGIN_AWAITED);
+	assert_int_equal(due(0).known, 50);
+}
+
+static void while_another_fetches_it_is_awaited(void **state)
+{
+	(void)state;
+	assert_int_equal(take(0), LOGIN_AWAITED);
+	tokens_put_off(world.tokens, due(0).id, 0, 500);
+	assert_int_equal(take(0), LOGIN_AWAITED);
+	assert_int_equal(tokens_wait_ms(world.tokens, 0), 500);
+	assert_int_equal(next(499), 0);
+	assert_int_equal(due(500).known, 0);
+}
+
+static void of_a_refused_one_the_cluster_is_told(void **state)
+{
+	struct token_request request;
+
+	(void)state;
+	hear(0, "theirs", 50);
+	assert_true(tokens_refused(world.tokens, &world.mark, world.number));
+	request = due(1);
+	assert_int_equal(request.known, 50);
+	assert_true(request.is_bad);
+	tokens_put_off(world.tokens, request.id, 1, 500);
+	/* Until it knows. */
+	assert_true(due(501).is_bad);
+}
+
+static void what_was_refused_elsewhere_is_dropped_here(void **state)
+{
+	struct token_offer newer = offer("newer", 51, 0, 3600 * 1000);
+	struct login_mark mark;
+	uint64_t known;
+
+	(void)state;
+	hear(10000, "theirs", 50);
+	assert_true(tokens_next_look(world.tokens, 10000, &mark, &known));
+	assert_memory_equal(&mark, &world.mark, sizeof(mark));
+	assert_int_equal(known, 50);
+	assert_false(tokens_next_look(world.tokens, 11999, &mark, &known));
+	assert_true(tokens_next_look(world.tokens, 12000, &mark, &known));
+	assert_false(tokens_looked(world.tokens, &mark, 12000, 49, NULL));
+	assert_int_equal(take(12000), LOGIN_POSSIBLE);
+	assert_true(tokens_looked(world.tokens, &mark, 12000, 50, NULL));
+	assert_int_equal(take(12000), LOGIN_AWAITED);
+	assert_false(tokens_next_look(world.tokens, 20000, &mark, &known));
+	assert_true(tokens_looked(world.tokens, &mark, 20000, 50, &newer));
+	assert_int_equal(take(20000), LOGIN_POSSIBLE);
+	assert_span_equal(buf_span(&world.text), "newer");
+	/* It has followed one that was refused: a third would not help. */
+	assert_false(tokens_refused(world.tokens, &world.mark, world.number));
+}
+
+static void what_another_has_renewed_is_taken_when_it_lasts_longer(void **state)
+{
+	const struct token_offer shorter = offer("shorter", 51, 0, 600 * 1000);
+	const struct token_offer longer = offer("longer", 52, 0, 3600 * 1000);
+	const struct token_offer same = offer("longer", 53, 0, 3600 * 1000 + 5);
+	uint64_t number;
+
+	(void)state;
+	hear(0, "theirs", 50);
+	assert_false(tokens_looked(world.tokens, &world.mark, 1, 0, &shorter));
+	assert_true(tokens_looked(world.tokens, &world.mark, 1, 0, &longer));
+	assert_int_equal(take(1), LOGIN_POSSIBLE);
+	assert_span_equal(buf_span(&world.text), "longer");
+	number = world.number;
+	/* Another node has put the same there again. */
+	assert_false(tokens_looked(world.tokens, &world.mark, 2, 0, &same));
+	assert_true(tokens_refused(world.tokens, &world.mark, number));
+	assert_int_equal(due(3).known, 53);
+}
+
+static void what_was_fetched_here_is_shown_and_known_by_its_serial(void **state)
+{
+	struct buf text = { 0 };
+	uint64_t number, left_ms;
+
+	(void)state;
+	assert_false(tokens_show(world.tokens, &world.mark, 0, &text, &number, &left_ms));
+	assert_int_equal(take(0), LOGIN_AWAITED);
+	fetch(0, HOUR_TOKEN);
+	assert_true(tokens_show(world.tokens, &world.mark, 1000, &text, &number, &left_ms));
+	assert_span_equal(buf_span(&text), "abc.def");
+	assert_int_equal(left_ms, 3599 * 1000);
+	tokens_are_shared(world.tokens, &world.mark, number + 1, 49);
+	tokens_are_shared(world.tokens, &world.mark, number, 50);
+	assert_true(tokens_refused(world.tokens, &world.mark, number));
+	assert_int_equal(due(1000).known, 50);
+	buf_fini(&text);
+}
+
+static void the_pause_after_a_failure_is_told(void **state)
+{
+	(void)state;
+	assert_int_equal(take(0), LOGIN_AWAITED);
+	tokens_failed(world.tokens, due(0).id, 0, 0, "connection refused");
+	tokens_failed(world.tokens, due(1000).id, 1000, 0, "connection refused");
+	assert_int_equal(tokens_pause_ms(world.tokens, &world.mark, 1500), 1500);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -292,6 +443,14 @@ int main(void)
 		TEST(so_many_are_kept_and_no_more),
 		TEST(answers_without_a_token_say_why_and_nothing_secret),
 		TEST(lifetimes_are_taken_as_servers_write_them),
+		TEST(what_another_has_fetched_is_taken_and_renewed_in_time),
+		TEST(an_offer_that_ends_soon_is_of_no_use),
+		TEST(while_another_fetches_it_is_awaited),
+		TEST(of_a_refused_one_the_cluster_is_told),
+		TEST(what_was_refused_elsewhere_is_dropped_here),
+		TEST(what_another_has_renewed_is_taken_when_it_lasts_longer),
+		TEST(what_was_fetched_here_is_shown_and_known_by_its_serial),
+		TEST(the_pause_after_a_failure_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
