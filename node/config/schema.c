@@ -365,6 +365,10 @@ static const struct setting_row rows[] = {
 	{ "smtp.requiretls", "true", BOOL, AT(smtp.requiretls), RELOADABLE,
 		.help = "Offer REQUIRETLS once TLS is on: such mail goes on by TLS all the way, or comes "
 			"back." },
+	{ "smtp.mt_priority", "true", BOOL, AT(smtp.mt_priority), RELOADABLE,
+		.help = "Offer MT-PRIORITY: what has a higher priority goes before the rest." },
+	{ "smtp.priority_from", "", NETWORKS, AT(smtp.priority_from), RELOADABLE,
+		.help = "Networks whose hosts may ask for more than 0 without authentication." },
 
 	{ "auth.backends", "", STRINGS(4), AT(auth.backends),
 		.help = "Who knows users: ldap, file, winbind, kerberos. Passwords are asked about in this "

@@ -214,6 +214,8 @@ struct settings {
 		bool utf8;
 		bool chunking;
 		bool requiretls;
+		bool mt_priority;
+		struct cidr_list priority_from; /* who may raise it without having said who he is */
 	} smtp;
 
 	struct {

@@ -7,7 +7,7 @@
 /* A next try that is closer than this is not worth the way over Redis. */
 enum { WAIT_HERE_MS = 1000, FINISH_RESERVE_MS = 1000 };
 
-/* What is left of a hold is sat out here: the cluster gives a message back up to two seconds early. */
+/* The last of a hold is sat out here: to the moment, and without a way over Redis. */
 enum { HOLD_HERE_MS = 5000 };
 
 uint64_t custody_now_ms(void)

@@ -111,6 +111,7 @@ static void fill_envelope(struct message *dsn, const struct message *original, s
 	envelope->smtputf8 = needs.needs_smtputf8;
 	/* RFC 8689 5: its header is in there. */
 	envelope->requiretls = original->envelope.requiretls;
+	envelope->priority = original->envelope.priority;
 	envelope->has_8bit = needs.needs_8bit;
 	envelope->size = size;
 	envelope->origin_id = span_of_str(arena_strdup(&dsn->arena, span_of_str(id.text)));

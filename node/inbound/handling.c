@@ -6,6 +6,8 @@ unsigned handling_extensions(const struct settings *settings, const struct liste
 
 	if (settings->smtp.requiretls)
 		extensions |= SMTP_EXT_REQUIRETLS;
+	if (settings->smtp.mt_priority)
+		extensions |= SMTP_EXT_MT_PRIORITY;
 	if (listener->hold_max_ms)
 		extensions |= SMTP_EXT_FUTURERELEASE;
 	return extensions;
@@ -29,8 +31,13 @@ static uint64_t hold_until_ms(const struct smtp_mail_params *params, uint64_t no
 	return until_ms > now_ms ? until_ms : 0;
 }
 
-void handling_take(const struct smtp_mail_params *params, uint64_t now_ms, struct envelope *envelope)
+bool handling_take(const struct smtp_mail_params *params, int8_t priority_max, uint64_t now_ms,
+	struct envelope *envelope)
 {
+	bool is_too_high = params->priority > priority_max;
+
 	envelope->requiretls = params->requiretls;
+	envelope->priority = is_too_high ? priority_max : params->priority;
 	envelope->hold_until_ms = hold_until_ms(params, now_ms);
+	return !is_too_high;
 }

@@ -12,7 +12,8 @@
 unsigned handling_extensions(const struct settings *settings, const struct listener_settings *listener);
 /* Before EHLO is answered: how long mail is held at most. `now_ms` is unix time, here and below. */
 void handling_offer(struct smtp_server *server, const struct listener_settings *listener, uint64_t now_ms);
-/* What a message keeps of its MAIL. */
-void handling_take(const struct smtp_mail_params *params, uint64_t now_ms, struct envelope *envelope);
+/* What a message keeps of its MAIL. False: the priority that it asks for is lowered to `priority_max`. */
+bool handling_take(const struct smtp_mail_params *params, int8_t priority_max, uint64_t now_ms,
+	struct envelope *envelope);
 
 #endif

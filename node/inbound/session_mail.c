@@ -84,6 +84,32 @@ enum smtp_reply_id session_unready_reply(const struct session *session)
 	return budget_level(session->inbound->budget) == BUDGET_FULL ? SMTP_REPLY_NO_MEMORY : SMTP_REPLY_NONE;
 }
 
+/* RFC 6710 4.1: whom we do not know may step back, but not jump the queue. */
+static int8_t priority_max(const struct session *session)
+{
+	const struct visitor *visitor = &session->visitor;
+	bool is_trusted =
+		visitor->user || visitor->cert_subject ||
+		cidr_list_contains(&session->inbound->settings->smtp.priority_from, &session->client.sa);
+
+	return is_trusted ? ENVELOPE_PRIORITY_MAX : 0;
+}
+
+static void note_lowered(struct session *session, int8_t asked)
+{
+	char ip[ADDRESS_TEXT_SIZE];
+
+	log_event(session->inbound->log, LOG_INFO, "priority-lowered", LOG_U64("session", session->number),
+		LOG_STR("client", session_client_ip(session, ip)), LOG_U64("asked", (uint64_t)asked),
+		LOG_STR("why", "neither authenticated nor in smtp.priority_from"), LOG_END);
+}
+
+/* To MAIL, when it is taken. */
+static const struct smtp_reply *taken_reply(const struct session *session)
+{
+	return session->transaction->is_priority_lowered ? smtp_reply_get(SMTP_REPLY_PRIORITY_LOWERED) : NULL;
+}
+
 static void begin_transaction(struct session *session, const struct smtp_event_data *data)
 {
 	char ip[ADDRESS_TEXT_SIZE];
@@ -94,10 +120,13 @@ static void begin_transaction(struct session *session, const struct smtp_event_d
 		.rule = span_of_str(visitor_rule(&session->visitor)),
 		.protocol = session->protocol,
 		.hostname = session->inbound->settings->node.hostname,
+		.priority_max = priority_max(session),
 	};
 
 	session_drop_transaction(session);
 	session->transaction = transaction_new(session->inbound->custody, data, &origin);
+	if (session->transaction->is_priority_lowered)
+		note_lowered(session, data->mail.params.priority);
 }
 
 /*
@@ -147,7 +176,7 @@ void session_on_mail(struct session *session, const struct smtp_event_data *data
 	}
 	begin_transaction(session, data);
 	if (budget_level(session->inbound->budget) < BUDGET_HIGH) {
-		session_decide(session, NULL);
+		session_decide(session, taken_reply(session));
 		return;
 	}
 	session->stalled_at_ms = loop_now_ms(session->inbound->loop);
@@ -166,7 +195,7 @@ bool session_unstall(struct session *session, bool give_up)
 	list_remove(&session->stall);
 	if (!is_easy)
 		session_drop_transaction(session);
-	session_decide_later(session, is_easy ? NULL : smtp_reply_get(SMTP_REPLY_NO_MEMORY));
+	session_decide_later(session, is_easy ? taken_reply(session) : smtp_reply_get(SMTP_REPLY_NO_MEMORY));
 	return true;
 }
 

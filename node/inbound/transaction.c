@@ -26,7 +26,8 @@ struct transaction *transaction_new(
 	envelope->ret = (enum dsn_ret)mail->mail.params.ret;
 	envelope->envid = arena_dup(&message->arena, mail->mail.params.envid);
 	envelope->size_declared = mail->mail.params.size;
-	handling_take(&mail->mail.params, wall_clock_ms(), envelope);
+	transaction->is_priority_lowered =
+		!handling_take(&mail->mail.params, origin->priority_max, wall_clock_ms(), envelope);
 	envelope->client_ip = dup_str(message, origin->client_ip);
 	envelope->helo = arena_dup(&message->arena,
 		span_take(origin->helo,

@@ -16,6 +16,7 @@ struct transaction {
 	struct header_scan scan;
 	struct buf head; /* the header section until it is complete */
 	bool is_head_done;
+	bool is_priority_lowered;
 	size_t own_fields, own_size; /* that we have put in front, and their octets */
 	enum smtp_reply_id refusal;  /* decided inside the body, answered at its end */
 	struct inspector *inspector; /* it is being inspected; else NULL */
@@ -31,6 +32,7 @@ struct transaction_origin {
 	struct span rule; /* of the policy; empty: none */
 	uint8_t protocol; /* set of enum envelope_protocol */
 	const char *hostname;
+	int8_t priority_max; /* that it may ask for */
 };
 
 struct transaction *transaction_new(

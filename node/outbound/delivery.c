@@ -43,6 +43,7 @@ void delivery_open(
 		.needs_8bit = envelope->has_8bit,
 		.needs_smtputf8 = envelope->smtputf8,
 		.needs_requiretls = envelope->requiretls,
+		.priority = envelope->priority,
 		.ret = envelope->ret,
 		.envid = envelope->envid,
 	};

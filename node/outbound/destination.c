@@ -212,21 +212,35 @@ bool destination_takes(
 
 /* --- the queue ----------------------------------------------------------------------------------- */
 
+/* The priority of the route, and of the first message on top of it. */
+static unsigned rank_of(const struct destination *destination)
+{
+	int ready = fair_queue_priority(&destination->ready);
+	int elsewhere = fair_queue_priority(&destination->elsewhere);
+	int rank = (int)destination->route->priority + (ready > elsewhere ? ready : elsewhere);
+
+	return rank < 0 ? 0 : rank >= OUTBOUND_PRIORITIES ? OUTBOUND_PRIORITIES - 1 : (unsigned)rank;
+}
+
 void destination_kick(struct destination *destination)
 {
 	struct outbound *outbound = destination->outbound;
+	unsigned rank = rank_of(destination);
 
 	if (destination_is_empty(destination) || outbound->is_stopping)
 		return;
-	if (!list_is_linked(&destination->kick_link))
-		list_push_back(&outbound->kicked[destination->route->priority], &destination->kick_link);
+	if (!list_is_linked(&destination->kick_link) || rank > destination->kick_rank) {
+		list_remove(&destination->kick_link);
+		list_push_back(&outbound->kicked[rank], &destination->kick_link);
+		destination->kick_rank = rank;
+	}
 	loop_defer(outbound->loop, &outbound->dispatch);
 }
 
 void destination_add(struct destination *destination, struct message *message)
 {
 	message->tried = 0;
-	fair_queue_push(&destination->ready, message, message->envelope.sender);
+	fair_queue_push(&destination->ready, message, message->envelope.sender, message->envelope.priority);
 	destination->outbound->ready_count++;
 	destination->used_ms = loop_now_ms(destination->outbound->loop);
 	destination_kick(destination);
@@ -437,7 +451,7 @@ bool destination_fail_over(struct destination *destination, struct hop *hop, str
 		!untried_hop(destination, message->tried))
 		return false;
 	message_enter(message, MESSAGE_READY);
-	fair_queue_push(&destination->elsewhere, message, key_of_tried(message));
+	fair_queue_push(&destination->elsewhere, message, key_of_tried(message), message->envelope.priority);
 	destination->outbound->ready_count++;
 	destination_kick(destination);
 	return true;

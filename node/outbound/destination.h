@@ -38,9 +38,10 @@ struct destination {
 	struct list leaving;       /* hop.leaving_link: no longer among them, until they are idle */
 	struct delivery_part part; /* the recipients that go there */
 	size_t trying;
-	uint64_t used_ms;        /* when it last had something to do */
-	struct list all_link;    /* outbound->all */
-	struct list kick_link;   /* outbound->kicked[priority], while it is to be looked at */
+	uint64_t used_ms;      /* when it last had something to do */
+	struct list all_link;  /* outbound->all */
+	struct list kick_link; /* outbound->kicked[rank], while it is to be looked at */
+	unsigned kick_rank;
 	struct list cap_link;    /* outbound->capped, while it waits for a connection of the worker's */
 	struct loop_timer timer; /* looks again */
 	bool is_leaving;         /* of an older routing: ends when its connections have */

@@ -438,14 +438,16 @@ void outbound_attempted(struct outbound *outbound, struct message *message, enum
 
 /* --- how much ----------------------------------------------------------------------------------- */
 
-static bool is_full(
-	const struct outbound *outbound, const struct destination *destination, struct span sender)
+/* What has priority is not sent away for what has none. */
+static bool is_full(const struct outbound *outbound, const struct destination *destination,
+	const struct envelope *envelope)
 {
 	size_t waiting = destination_waiting(destination);
 
 	if (outbound->ready_count >= TOTAL_MAX || waiting >= (size_t)2 * READY_MAX)
 		return true;
-	return waiting >= READY_MAX && fair_queue_share(&destination->ready, sender) >= SENDER_MIN;
+	return waiting >= READY_MAX && envelope->priority <= 0 &&
+	       fair_queue_share(&destination->ready, envelope->sender) >= SENDER_MIN;
 }
 
 /* Where it does not flow now, coming back at once would only keep everybody busy. */
@@ -470,7 +472,7 @@ bool outbound_has_room(struct outbound *outbound, const struct message *message,
 	destination = table_get(&outbound->destinations, place.key);
 	if (!destination && outbound->destinations.count < DESTINATIONS_MAX)
 		return outbound->ready_count < TOTAL_MAX;
-	if (destination && !is_full(outbound, destination, message->envelope.sender))
+	if (destination && !is_full(outbound, destination, &message->envelope))
 		return true;
 	if (!destination || !destination_is_flowing(destination))
 		*away_ms_out = away_ms(outbound, destination);

@@ -59,7 +59,7 @@ struct outbound {
 	struct routing *routing;
 	struct table destinations;               /* of this routing, by route and domain */
 	struct list all;                         /* destination.all_link, leaving ones too */
-	struct list kicked[OUTBOUND_PRIORITIES]; /* destination.kick_link */
+	struct list kicked[OUTBOUND_PRIORITIES]; /* destination.kick_link, by rank */
 	struct list capped;                      /* destination.cap_link */
 	size_t ready_count;                      /* messages in all queues */
 	size_t trying;                           /* messages that a courier has */

@@ -20,7 +20,7 @@ enum envelope_extra { EXTRA_RULE = 1, EXTRA_BINDING = 128, EXTRA_HANDLING = 128,
 
 enum handling_flag { HANDLING_REQUIRETLS = 1, HANDLING_TRACE = 2, HANDLING_ALL = 3 };
 
-enum { PRIORITY_MAX = 9, HANDLING_SIZE = 1 + 1 + 1 + 8 + 8 };
+enum { HANDLING_SIZE = 1 + 1 + 1 + 8 + 8 };
 
 enum { EDITS_SIZE = 4 + 4 + 4, CHANGE_SIZE = 4 + 4 + 4 + 1 }; /* without the bytes of names, values, fields */
 
@@ -77,7 +77,7 @@ static void put_handling(struct buf *out, const struct envelope *envelope)
 	put_u32(out, HANDLING_SIZE);
 	put_u8(out, (uint8_t)((envelope->requiretls ? HANDLING_REQUIRETLS : 0) |
 			      (envelope->deliver_by_trace ? HANDLING_TRACE : 0)));
-	put_u8(out, (uint8_t)(envelope->priority + PRIORITY_MAX));
+	put_u8(out, (uint8_t)(envelope->priority + ENVELOPE_PRIORITY_MAX));
 	put_u8(out, (uint8_t)envelope->deliver_by);
 	put_u64(out, envelope->deliver_by_ms);
 	put_u64(out, envelope->hold_until_ms);
@@ -291,11 +291,11 @@ static enum err get_handling(struct span value, struct envelope *envelope)
 
 	envelope->requiretls = flags & HANDLING_REQUIRETLS;
 	envelope->deliver_by_trace = flags & HANDLING_TRACE;
-	envelope->priority = (int8_t)(priority - PRIORITY_MAX);
+	envelope->priority = (int8_t)(priority - ENVELOPE_PRIORITY_MAX);
 	envelope->deliver_by = (enum deliver_by_mode)mode;
 	envelope->deliver_by_ms = get_u64(&reader);
 	envelope->hold_until_ms = get_u64(&reader);
-	if (reader.bad || reader.rest.len || flags & ~HANDLING_ALL || priority > 2 * PRIORITY_MAX)
+	if (reader.bad || reader.rest.len || flags & ~HANDLING_ALL || priority > 2 * ENVELOPE_PRIORITY_MAX)
 		return ERR_CORRUPT;
 	if (mode == DELIVER_BY_NONE)
 		return envelope->deliver_by_trace || envelope->deliver_by_ms ? ERR_CORRUPT : ERR_OK;

@@ -10,6 +10,9 @@
 
 static const struct smtp_reply replies[SMTP_REPLY_COUNT] = {
 	[SMTP_REPLY_SENDER_OK] = REPLY(250, "2.1.0", "Sender ok"),
+	/* RFC 6710 4.1: the text begins with the priority that it has now. */
+	[SMTP_REPLY_PRIORITY_LOWERED] =
+		REPLY(250, "2.3.6", "0 is its priority: more is for clients that are trusted"),
 	[SMTP_REPLY_RECIPIENT_OK] = REPLY(250, "2.1.5", "Recipient ok"),
 	[SMTP_REPLY_START_MAIL] = REPLY(354, "", "Start mail input; end with <CRLF>.<CRLF>"),
 	[SMTP_REPLY_ACCEPTED] = REPLY(250, "2.0.0", "Message accepted"),

@@ -230,3 +230,44 @@ def test_requiretls_is_offered_over_tls_only(relay):
     with smtplib.SMTP(host, int(port), timeout=20) as client:
         client.ehlo()
         assert client.mail(SENDER, ["REQUIRETLS"])[0] == 555
+
+
+# --- MT-PRIORITY ----------------------------------------------------------------------------------------------------------
+
+def one_by_one(new_cluster, **smtp):
+    """A node that sends one message at a time, over a slow hop with MT-PRIORITY."""
+    lab = new_cluster(nodes=1, redis=False, balancer=False, settings={
+        "node": {"workers": 1}, "smtp": smtp, "route": {"connections": 1}})
+    lab.sink.ask(keywords=[*KEYWORDS, "MT-PRIORITY"])
+    return lab
+
+
+@pytest.mark.sanitize
+def test_what_has_priority_goes_first(new_cluster):
+    lab = one_by_one(new_cluster, priority_from=["127.0.0.0/8"])
+    # The first holds up the rest for long enough that all are there.
+    lab.sink.rules({"stage": "dot", "do": "delay 3", "times": 1})
+    first, _ = submit(lab.nodes[1].smtp)
+    until(lambda: lab.sink.counts()["taken"] == 1, 20, "the first is under way")
+    tags = {priority: submit(lab.nodes[1].smtp, [f"MT-PRIORITY={priority}"])[0] for priority in (0, -9, 3, 9, -1)}
+    for tag in tags.values():
+        until_arrived(lab, tag)
+    order = [record["tag"] for record in lab.sink.records()]
+    # One may have been chained behind the first before the others came.
+    chained = order[1]
+    rest = [tags[priority] for priority in (9, 3, 0, -1, -9) if tags[priority] != chained]
+    assert order == [first, chained, *rest]
+    options = {record["tag"]: record["options"] for record in lab.sink.records()}
+    assert options[tags[9]].endswith("MT-PRIORITY=9") and options[tags[-9]].endswith("MT-PRIORITY=-9")
+    assert "MT-PRIORITY" not in options[tags[0]]
+
+
+def test_a_stranger_cannot_raise_the_priority(new_cluster):
+    lab = one_by_one(new_cluster)
+    raised, answer = submit(lab.nodes[1].smtp, ["MT-PRIORITY=4"])
+    assert answer.startswith("2.3.6 0 ")
+    lowered, answer = submit(lab.nodes[1].smtp, ["MT-PRIORITY=-4"])
+    assert answer.startswith("2.1.0 ")
+    assert "MT-PRIORITY" not in until_arrived(lab, raised)["options"]
+    assert until_arrived(lab, lowered)["options"].endswith("MT-PRIORITY=-4")
+    assert "priority-lowered" in lab.nodes[1].log.read_text()

@@ -19,6 +19,7 @@ enum {
 	ENVELOPE_RECIPIENTS_MAX = 10000,
 	ENVELOPE_ADDR_MAX = 320, /* the SMTP server takes no longer one */
 	ENVELOPE_DIAGNOSTIC_MAX = 512,
+	ENVELOPE_PRIORITY_MAX = 9,
 	ENVELOPE_NAME_MAX = 255, /* HELO, user, remote host, queue id, IP text */
 };
 

@@ -22,6 +22,7 @@ enum smtp_reply_id {
 
 	/* Positive. */
 	SMTP_REPLY_SENDER_OK,
+	SMTP_REPLY_PRIORITY_LOWERED,
 	SMTP_REPLY_RECIPIENT_OK,
 	SMTP_REPLY_START_MAIL,
 	SMTP_REPLY_ACCEPTED,
@@ -43,7 +44,7 @@ enum smtp_reply_id {
 	SMTP_REPLY_TOO_MANY_FAILURES, /* of authentication */
 
 	/* Commands. */
-	SMTP_REPLY_AUTH_STALE,        /* who authenticated long ago has to do so again */
+	SMTP_REPLY_AUTH_STALE, /* who authenticated long ago has to do so again */
 	SMTP_REPLY_UNKNOWN_COMMAND,
 	SMTP_REPLY_NOT_IMPLEMENTED,
 	SMTP_REPLY_LINE_TOO_LONG,

@@ -23,7 +23,7 @@ static void a_hold_is_kept_unless_it_is_over(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct envelope envelope = { .arrival_ms = NOW_MS };
 
-		handling_take(&rows[i].params, NOW_MS, &envelope);
+		(void)handling_take(&rows[i].params, 0, NOW_MS, &envelope);
 		assert_int_equal(envelope.hold_until_ms, rows[i].wanted_ms);
 	}
 }
@@ -32,12 +32,14 @@ static void what_is_offered_is_what_settings_and_listener_say(void **state)
 {
 	const struct listener_settings plain = { .hold_max_ms = 0 }, patient = { .hold_max_ms = 60000 };
 	const struct settings nothing = { .smtp = { .utf8 = true } },
-			      tls = { .smtp = { .requiretls = true } };
+			      tls = { .smtp = { .requiretls = true } },
+			      priority = { .smtp = { .mt_priority = true } };
 
 	(void)state;
 	assert_int_equal(handling_extensions(&nothing, &plain), 0);
 	assert_int_equal(handling_extensions(&nothing, &patient), SMTP_EXT_FUTURERELEASE);
 	assert_int_equal(handling_extensions(&tls, &plain), SMTP_EXT_REQUIRETLS);
+	assert_int_equal(handling_extensions(&priority, &plain), SMTP_EXT_MT_PRIORITY);
 	assert_int_equal(handling_extensions(&tls, &patient), SMTP_EXT_REQUIRETLS | SMTP_EXT_FUTURERELEASE);
 }
 
@@ -46,10 +48,27 @@ static void requiretls_is_kept(void **state)
 	struct envelope envelope = { .arrival_ms = NOW_MS };
 
 	(void)state;
-	handling_take(&(struct smtp_mail_params){ .size = 1 }, NOW_MS, &envelope);
+	(void)handling_take(&(struct smtp_mail_params){ .size = 1 }, 0, NOW_MS, &envelope);
 	assert_false(envelope.requiretls);
-	handling_take(&(struct smtp_mail_params){ .requiretls = true }, NOW_MS, &envelope);
+	(void)handling_take(&(struct smtp_mail_params){ .requiretls = true }, 0, NOW_MS, &envelope);
 	assert_true(envelope.requiretls);
+}
+
+static void a_priority_is_raised_by_who_may_and_lowered_by_all(void **state)
+{
+	static const struct {
+		int8_t asked, max, wanted;
+	} rows[] = { { 9, 9, 9 }, { 9, 0, 0 }, { 1, 0, 0 }, { 0, 0, 0 }, { -1, 0, -1 }, { -9, 9, -9 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct envelope envelope = { .arrival_ms = NOW_MS };
+		bool is_as_asked = handling_take(&(struct smtp_mail_params){ .priority = rows[i].asked },
+			rows[i].max, NOW_MS, &envelope);
+
+		assert_int_equal(envelope.priority, rows[i].wanted);
+		assert_int_equal(is_as_asked, rows[i].asked == rows[i].wanted);
+	}
 }
 
 int main(void)
@@ -58,6 +77,7 @@ int main(void)
 		cmocka_unit_test(a_hold_is_kept_unless_it_is_over),
 		cmocka_unit_test(what_is_offered_is_what_settings_and_listener_say),
 		cmocka_unit_test(requiretls_is_kept),
+		cmocka_unit_test(a_priority_is_raised_by_who_may_and_lowered_by_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

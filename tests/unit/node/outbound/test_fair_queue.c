@@ -37,13 +37,18 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void push(struct fixture *fixture, const char *key)
+static void push_at(struct fixture *fixture, const char *key, int priority)
 {
 	const struct msg_id id = msg_id_make(1000, 0, fixture->count);
 	struct message *message = message_new(&id);
 
 	fixture->messages[fixture->count++] = message;
-	fair_queue_push(&fixture->queue, message, span_of_str(key));
+	fair_queue_push(&fixture->queue, message, span_of_str(key), priority);
+}
+
+static void push(struct fixture *fixture, const char *key)
+{
+	push_at(fixture, key, 0);
 }
 
 /* The number of the next message, which leaves the queue. */
@@ -132,9 +137,55 @@ static void flows_can_be_walked(void **state)
 	assert_null(fair_queue_each(&fixture->queue, flow));
 }
 
+static void a_higher_priority_goes_before_all_of_a_lower_one(void **state)
+{
+	static const struct {
+		const char *key;
+		int priority;
+	} rows[] = { { "a", 0 }, { "b", -9 }, { "a", 9 }, { "c", 9 }, { "a", 9 }, { "b", 0 }, { "a", 3 } };
+	static const size_t wanted[] = { 2, 3, 4, 6, 0, 5, 1 };
+	static const int top[] = { 9, 9, 9, 3, 0, 0, -9 };
+	struct fixture *fixture = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		push_at(fixture, rows[i].key, rows[i].priority);
+	assert_int_equal(fair_queue_flows(&fixture->queue), 6);
+	assert_int_equal(fair_queue_share(&fixture->queue, SPAN_LIT("a")), 4);
+	for (size_t i = 0; i < ARRAY_LEN(wanted); i++) {
+		assert_int_equal(fair_queue_priority(&fixture->queue), top[i]);
+		assert_int_equal(pop(fixture), wanted[i]);
+	}
+	assert_int_equal(fair_queue_priority(&fixture->queue), 0);
+}
+
+static void flows_are_walked_from_the_highest_priority_down(void **state)
+{
+	struct fixture *fixture = *state;
+	struct fair_flow *flow = NULL;
+	size_t seen[4], count = 0;
+
+	assert_null(fair_queue_each(&fixture->queue, NULL));
+	push_at(fixture, "a", -1);
+	push_at(fixture, "a", 5);
+	push_at(fixture, "b", 5);
+	push_at(fixture, "b", 0);
+	while ((flow = fair_queue_each(&fixture->queue, flow))) {
+		for (size_t i = 0; i < fixture->count; i++) {
+			if (fair_flow_first(flow) == fixture->messages[i])
+				seen[count++] = i;
+		}
+	}
+	assert_int_equal(count, 4);
+	assert_memory_equal(seen, ((const size_t[]){ 1, 2, 3, 0 }), sizeof(seen));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			a_higher_priority_goes_before_all_of_a_lower_one, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			flows_are_walked_from_the_highest_priority_down, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(one_flow_keeps_its_order, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_newcomer_waits_for_one_turn_only, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(flows_take_turns, set_up, tear_down),
