@@ -1,5 +1,7 @@
 #include "track/metric_table.h"
 
+#include "skein/proto/milter/dialog.h"
+
 #include "inspect/dkim_lookup.h"
 #include "skein/proto/dmarc/dmarc.h"
 #include "skein/proto/spf/spf.h"
@@ -85,6 +87,13 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		LABEL("result", [DMARC_NONE] = "none", [DMARC_PASS] = "pass", [DMARC_FAIL] = "fail",
 			[DMARC_TEMPERROR] = "temperror", [DMARC_PERMERROR] = "permerror"),
 		.help = "Such messages, by the result of DMARC." },
+	[METRIC_FILTER_RESULTS] = { "skein_filter_results_total", COUNTER,
+		LABEL("result", [MILTER_ACCEPTED] = "accepted", [MILTER_REFUSED] = "refused",
+			[MILTER_DISCARDED] = "discarded", [MILTER_FAILED] = "failed"),
+		.help = "Visits of filters (milters), by what came of them; failed: the filter could not "
+			"say." },
+	[METRIC_FILTER_TIME] = { "skein_filter_seconds", SECONDS(step_us),
+		.help = "From the beginning to the end of one visit of a filter." },
 	[METRIC_MESSAGES_DELIVERED] = { "skein_messages_delivered_total", COUNTER,
 		.help = "Messages that a next hop took for all recipients that were left." },
 	[METRIC_MESSAGES_DEFERRED] = { "skein_messages_deferred_total", COUNTER,

@@ -33,9 +33,11 @@ enum metric {
 	METRIC_ACCEPTED_DEGRADED,
 	METRIC_CUT_THROUGH,
 	METRIC_CUT_THROUGH_FELL_BACK,
-	METRIC_SPF_RESULTS,   /* by enum spf_result */
-	METRIC_DKIM_RESULTS,  /* by enum dkim_result, of inspect/dkim_lookup.h */
-	METRIC_DMARC_RESULTS, /* by enum dmarc_result */
+	METRIC_FILTER_RESULTS, /* by enum milter_outcome */
+	METRIC_FILTER_TIME,    /* histogram, µs: one visit */
+	METRIC_SPF_RESULTS,    /* by enum spf_result */
+	METRIC_DKIM_RESULTS,   /* by enum dkim_result, of inspect/dkim_lookup.h */
+	METRIC_DMARC_RESULTS,  /* by enum dmarc_result */
 	/* SMTP out */
 	METRIC_MESSAGES_DELIVERED,
 	METRIC_MESSAGES_DEFERRED,

@@ -616,7 +616,7 @@ static void on_answer(struct milter_dialog *dialog, const struct milter_answer *
 /* False: there is no whole one yet. */
 static bool take_answer(struct milter_dialog *dialog, struct span *in, bool *is_progress_out)
 {
-	struct milter_answer answer;
+	struct milter_answer answer = { .number = 0 };
 	size_t consumed = 0;
 	enum parse_result parsed;
 
@@ -625,10 +625,11 @@ static bool take_answer(struct milter_dialog *dialog, struct span *in, bool *is_
 	parsed = milter_answer_parse(buf_span(&dialog->in), &answer, &consumed);
 	if (parsed == PARSE_MORE)
 		return false;
-	*is_progress_out = parsed == PARSE_DONE && answer.kind == MILTER_ANSWER_PROGRESS;
+	*is_progress_out =
+		parsed == PARSE_DONE && (answer.kind == MILTER_ANSWER_PROGRESS || action_of(answer.kind));
 	if (parsed == PARSE_BAD)
 		fail(dialog, "its answer is malformed");
-	else if (!*is_progress_out)
+	else if (answer.kind != MILTER_ANSWER_PROGRESS)
 		on_answer(dialog, &answer);
 	buf_consume(&dialog->in, consumed);
 	return true;

@@ -28,7 +28,7 @@ struct milter_facts {
 enum milter_event {
 	MILTER_WANTS_INPUT,
 	MILTER_WANTS_BODY,
-	MILTER_PROGRESSES, /* it is at work: wait longer */
+	MILTER_PROGRESSES, /* it is at work, or changes something: wait longer */
 	MILTER_ENDED,      /* see milter_dialog_result() */
 };
 
