@@ -7,6 +7,12 @@
 /* A web server that takes longer is asked by one more worker after each of these. */
 enum { CLAIM_MS = 10000 };
 
+/* What is longer than a name can be is nobody's: each goes on alone. */
+static bool is_name(struct span domain)
+{
+	return domain.len > 0 && domain.len <= SHELF_NAME_MAX;
+}
+
 /* Lives until Redis has answered. */
 struct sts_question {
 	sts_shared_fn *fn; /* NULL: nobody wants to know any more */
@@ -67,9 +73,12 @@ static struct sts_question *sent_or_freed(struct sts_question *question, bool is
 struct sts_question *sts_share_read(
 	const struct sts_share *share, struct span domain, sts_shared_fn *fn, void *arg)
 {
-	struct sts_question *question = question_new(fn, arg);
 	const struct shelf_place place = { SHELF_STS, domain };
+	struct sts_question *question;
 
+	if (!is_name(domain))
+		return NULL;
+	question = question_new(fn, arg);
 	return sent_or_freed(
 		question, shelf_store_read(share->link, place, 0, loop_boottime_ms(), on_item, question));
 }
@@ -77,7 +86,7 @@ struct sts_question *sts_share_read(
 struct sts_question *sts_share_claim(
 	const struct sts_share *share, struct span domain, uint64_t known, sts_shared_fn *fn, void *arg)
 {
-	struct sts_question *question = question_new(fn, arg);
+	struct sts_question *question;
 	const struct shelf_claim claim = {
 		.place = { SHELF_STS, domain },
 		.known = known,
@@ -85,6 +94,9 @@ struct sts_question *sts_share_claim(
 		.claim_ms = CLAIM_MS,
 	};
 
+	if (!is_name(domain))
+		return NULL;
+	question = question_new(fn, arg);
 	return sent_or_freed(
 		question, shelf_store_claim(share->link, &claim, loop_boottime_ms(), on_item, question));
 }
@@ -109,7 +121,7 @@ void sts_share_put(const struct sts_share *share, struct span domain, const stru
 	struct buf text = { 0 };
 
 	/* A clock that was set back makes nothing last longer. */
-	if (end_s <= now_s || now_s < policy->kept.fetched_at_s)
+	if (end_s <= now_s || now_s < policy->kept.fetched_at_s || !is_name(domain))
 		return;
 	buf_append(&text, policy->kept.id);
 	buf_append_byte(&text, '\n');
@@ -130,5 +142,6 @@ void sts_share_failed(const struct sts_share *share, struct span domain, struct 
 			       : SPAN_LIT("it failed"),
 	};
 
-	(void)shelf_store_failed(share->link, &failure, loop_boottime_ms());
+	if (is_name(domain))
+		(void)shelf_store_failed(share->link, &failure, loop_boottime_ms());
 }

@@ -120,6 +120,22 @@ static void what_is_no_policy_there_is_none(void **state)
 	assert_string_equal(world.text, "");
 }
 
+static void a_name_that_is_too_long_is_nobodys(void **state)
+{
+	static char text[300];
+	const struct span names[] = { { text, sizeof(text) }, { text, 0 } };
+	const struct sts_kept_policy policy = { SPAN_LIT("x"), { NOW_S, 100, SPAN_LIT("1") } };
+
+	(void)state;
+	memset(text, 'a', sizeof(text));
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		assert_null(sts_share_read(&world.a, names[i], on_shared, NULL));
+		assert_null(sts_share_claim(&world.a, names[i], 0, on_shared, NULL));
+		sts_share_put(&world.a, names[i], &policy, NOW_S);
+		sts_share_failed(&world.a, names[i], SPAN_LIT("why"));
+	}
+}
+
 static void who_is_gone_is_not_called(void **state)
 {
 	struct queue_driver *q = *state;
@@ -154,6 +170,7 @@ int main(void)
 		ROW(what_has_ended_or_comes_from_the_future_is_not_put),
 		ROW(one_fetches_and_a_failure_holds_all_back),
 		ROW(what_is_no_policy_there_is_none),
+		ROW(a_name_that_is_too_long_is_nobodys),
 		ROW(who_is_gone_is_not_called),
 		ROW(an_answer_that_is_lost_is_told),
 	};
