@@ -25,7 +25,8 @@ struct errand {
 	struct list link;
 	struct token_fetch *owner;
 	struct fetch *fetch;
-	struct token_request request; /* its body is wiped when it was sent */
+	struct token_request request; /* its body is wiped when it was sent; name and url are below */
+	char *name, *url;
 	bool is_claimed;
 };
 
@@ -74,6 +75,8 @@ static void end(struct errand *errand)
 	struct token_fetch *self = errand->owner;
 
 	token_request_wipe(&errand->request);
+	mem_free(errand->name);
+	mem_free(errand->url);
 	list_remove(&errand->link);
 	self->count--;
 	mem_free(errand);
@@ -285,6 +288,9 @@ static void start(struct token_fetch *self, const struct token_request *request)
 
 	errand->owner = self;
 	errand->request = *request;
+	/* Once it is answered the tokens may forget it. */
+	errand->request.name = errand->name = mem_strdup(request->name);
+	errand->request.url = errand->url = mem_strdup(request->url);
 	list_push_back(&self->errands, &errand->link);
 	self->count++;
 	if (self->share.link && token_share_claim(&self->share, &errand->request, on_claimed, errand))
