@@ -5,7 +5,8 @@
  *
  *	intake.c    a new message: journal and Redis in parallel, then the verdict for the client
  *	relay.c     cut-through: the next hop takes it while the client waits, or it becomes an intake
- *	custody.c   what the cluster says about messages we know, and what that does to their stage
+ *	custody.c   whose turn a message is, and what stage that means
+ *	owner.c     what the cluster says about messages we know, and what that does to them
  *	result.c    what came of an attempt: settled, put off, or reported to the sender
  *	report.c    the DSNs
  *	transfer.c  bodies to and from Redis

@@ -20,8 +20,18 @@ void custody_wait(struct custody *custody, struct message *message, uint64_t del
 /* The envelope changed: an UPDATE, if the journal has the message. */
 void custody_update_journal(struct custody *custody, struct message *message);
 void custody_away(struct custody *custody, struct message *message);
+/* Until the lease is good again (custody_thaw), or the cluster says whose it is. */
+void custody_freeze(struct custody *custody, struct message *message);
 /* The encoded envelope, borrowed until the next call. */
 struct span custody_encode(struct custody *custody, const struct message *message);
+/* An event that needs no more than the message's id. */
+void custody_log(
+	struct custody *custody, enum log_level level, const char *event, const struct message *message);
+
+/* --- owner.c */
+
+/* The body, from Redis; the message is scheduled when it is there. */
+void custody_fetch(struct custody *custody, struct message *message);
 
 /* --- intake.c */
 
