@@ -369,6 +369,9 @@ static const struct setting_row rows[] = {
 		.help = "Offer MT-PRIORITY: what has a higher priority goes before the rest." },
 	{ "smtp.priority_from", "", NETWORKS, AT(smtp.priority_from), RELOADABLE,
 		.help = "Networks whose hosts may ask for more than 0 without authentication." },
+	{ "smtp.deliverby", "true", BOOL, AT(smtp.deliverby), RELOADABLE,
+		.help = "Offer DELIVERBY: mail that is not delivered in the time that it gives comes back, "
+			"or is reported." },
 
 	{ "auth.backends", "", STRINGS(4), AT(auth.backends),
 		.help = "Who knows users: ldap, file, winbind, kerberos. Passwords are asked about in this "

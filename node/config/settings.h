@@ -214,7 +214,7 @@ struct settings {
 		bool utf8;
 		bool chunking;
 		bool requiretls;
-		bool mt_priority;
+		bool mt_priority, deliverby;
 		struct cidr_list priority_from; /* who may raise it without having said who he is */
 	} smtp;
 

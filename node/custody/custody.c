@@ -281,6 +281,10 @@ bool custody_may_start(struct custody *custody, struct message *message)
 		custody_wait(custody, message, 0);
 		return false;
 	}
+	if (may_deliver(custody, message) && envelope_is_overdue(&message->envelope, wall_clock_ms())) {
+		result_overdue(custody, message);
+		return false;
+	}
 	if (may_deliver(custody, message))
 		return true;
 	if (message->holding.state == HOLDING_KEPT)

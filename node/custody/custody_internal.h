@@ -102,6 +102,8 @@ void transfer_get(
 /* One more attempt: logged and counted. */
 void result_tell(struct custody *custody, struct message *message);
 
+/* It is ours, READY, and its time to be delivered by is over: it goes back to its sender. */
+void result_overdue(struct custody *custody, struct message *message);
 void result_bounced(
 	struct custody *custody, struct message *message, struct message *dsn, enum bounce_end end);
 /* A REPORTING message whose ownership, or the link, changed: goes on with its report, or drops it. */

@@ -109,6 +109,16 @@ static bool has_pending(const struct message *message)
 
 static void warn_of_delay(struct custody *custody, struct message *message);
 
+/* Until the next try; sooner where the time to deliver by is over before: it is looked at then. */
+static uint64_t wait_ms(const struct message *message)
+{
+	const struct envelope *envelope = &message->envelope;
+	uint64_t now_ms = wall_clock_ms();
+	uint64_t left_ms = envelope->deliver_by_ms > now_ms ? envelope->deliver_by_ms - now_ms : UINT64_MAX;
+
+	return message->delay_ms < left_ms ? message->delay_ms : left_ms;
+}
+
 /* All facts are told and all reports made. */
 static void conclude(struct custody *custody, struct message *message)
 {
@@ -125,7 +135,7 @@ static void conclude(struct custody *custody, struct message *message)
 		custody_finish(custody, message);
 	} else {
 		warn_of_delay(custody, message);
-		custody_wait(custody, message, message->delay_ms);
+		custody_wait(custody, message, wait_ms(message));
 		custody_update_journal(custody, message);
 	}
 }
@@ -274,13 +284,22 @@ static void on_warning_made(struct custody *custody, struct message *message, st
 	message_unref(&dsn);
 }
 
+/* By the node's rule, or by the sender's own. */
+static bool is_delay_to_be_told(const struct custody *custody, const struct message *message)
+{
+	uint64_t warn_ms = custody->settings->retry.warn_ms;
+
+	return (warn_ms && age_ms(message) >= warn_ms) ||
+	       envelope_is_late(&message->envelope, wall_clock_ms());
+}
+
 static void warn_of_delay(struct custody *custody, struct message *message)
 {
 	struct envelope *envelope = &message->envelope;
 	size_t *idx = arena_alloc(&message->arena, envelope->recipient_count * sizeof(*idx));
 	size_t count = 0;
 
-	if (!custody->settings->retry.warn_ms || age_ms(message) < custody->settings->retry.warn_ms)
+	if (!is_delay_to_be_told(custody, message))
 		return;
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
 		if (envelope->recipients[i].state == RECIPIENT_PENDING &&
@@ -337,19 +356,40 @@ static void tell_facts(struct custody *custody, struct message *message)
 			custody->ownership, &message->holding, span_of(text, all.len), custody_now_ms());
 }
 
+/* RFC 2852 4.1: it goes back, with what the last attempt came to. */
+static void return_overdue(
+	struct custody *custody, struct message *message, struct envelope_recipient *recipient)
+{
+	struct buf text = { 0 };
+
+	buf_append_str(&text, "the time that was given for delivery is over (DELIVERBY)");
+	if (recipient->diagnostic.len)
+		buf_printf(&text, "; before that: %.*s", SPAN_ARGS(recipient->diagnostic));
+	recipient->state = RECIPIENT_FAILED;
+	recipient->status = (struct mail_status){ .enhanced = { 5, 4, 7 } };
+	recipient->diagnostic = arena_dup(&message->arena, buf_span(&text));
+	recipient->remote = span_of(NULL, 0);
+	log_recipient(custody, message, recipient);
+	buf_fini(&text);
+}
+
 static void expire(struct custody *custody, struct message *message)
 {
 	const struct retry_schedule schedule = schedule_of(custody, message);
+	bool is_overdue = envelope_is_overdue(&message->envelope, wall_clock_ms());
 	bool expired = false;
 
-	if (!retry_is_expired(&schedule, age_ms(message)))
+	if (!is_overdue && !retry_is_expired(&schedule, age_ms(message)))
 		return;
 	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
 		struct envelope_recipient *recipient = &message->envelope.recipients[i];
 
 		if (recipient->state != RECIPIENT_PENDING)
 			continue;
-		recipient->state = RECIPIENT_EXPIRED;
+		if (is_overdue)
+			return_overdue(custody, message, recipient);
+		else
+			recipient->state = RECIPIENT_EXPIRED;
 		expired = true;
 	}
 	if (expired)
@@ -405,7 +445,7 @@ static bool report_success(struct custody *custody, struct message *message, str
 		const struct envelope_recipient *recipient = &envelope->recipients[i];
 
 		if (before.ptr[i] == SETTLED_PENDING && recipient->state == RECIPIENT_DELIVERED &&
-			recipient->is_unreported && dsn_is_wanted(envelope, recipient, DSN_RELAYED))
+			dsn_is_wanted(envelope, recipient, DSN_RELAYED))
 			idx[count++] = i;
 	}
 	if (!count)
@@ -506,4 +546,12 @@ void custody_put_off(struct custody *custody, struct message *message, uint64_t 
 	arena_reset(&custody->scratch_arena);
 	before = message_settled(message, &custody->scratch_arena);
 	record(custody, message, before);
+}
+
+void result_overdue(struct custody *custody, struct message *message)
+{
+	message_enter(message, MESSAGE_REPORTING);
+	message->delay_ms = 0;
+	arena_reset(&custody->scratch_arena);
+	record(custody, message, message_settled(message, &custody->scratch_arena));
 }

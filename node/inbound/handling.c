@@ -8,6 +8,8 @@ unsigned handling_extensions(const struct settings *settings, const struct liste
 		extensions |= SMTP_EXT_REQUIRETLS;
 	if (settings->smtp.mt_priority)
 		extensions |= SMTP_EXT_MT_PRIORITY;
+	if (settings->smtp.deliverby)
+		extensions |= SMTP_EXT_DELIVERBY;
 	if (listener->hold_max_ms)
 		extensions |= SMTP_EXT_FUTURERELEASE;
 	return extensions;
@@ -31,6 +33,18 @@ static uint64_t hold_until_ms(const struct smtp_mail_params *params, uint64_t no
 	return until_ms > now_ms ? until_ms : 0;
 }
 
+/* From its release: what holds it back until then is the sender's own wish. */
+static void take_deliver_by(const struct deliver_by *by, uint64_t now_ms, struct envelope *envelope)
+{
+	uint64_t from_ms = envelope->hold_until_ms ? envelope->hold_until_ms : now_ms;
+
+	if (by->mode == DELIVER_BY_NONE)
+		return;
+	envelope->deliver_by = by->mode;
+	envelope->deliver_by_trace = by->trace;
+	envelope->deliver_by_ms = (uint64_t)((int64_t)from_ms + (int64_t)by->seconds * 1000);
+}
+
 bool handling_take(const struct smtp_mail_params *params, int8_t priority_max, uint64_t now_ms,
 	struct envelope *envelope)
 {
@@ -39,5 +53,6 @@ bool handling_take(const struct smtp_mail_params *params, int8_t priority_max, u
 	envelope->requiretls = params->requiretls;
 	envelope->priority = is_too_high ? priority_max : params->priority;
 	envelope->hold_until_ms = hold_until_ms(params, now_ms);
+	take_deliver_by(&params->deliver_by, now_ms, envelope);
 	return !is_too_high;
 }

@@ -179,6 +179,7 @@ static void start_ready(struct hop_conn *conn)
 		return;
 	delivery->phase = DELIVERY_STARTED;
 	delivery->hop_reports = smtp_client_caps(conn->client)->flags & SMTP_CAP_DSN;
+	delivery->hop_keeps_time = smtp_client_caps(conn->client)->flags & SMTP_CAP_DELIVERBY;
 	smtp_client_start(conn->client, &delivery->transaction, &conn->hop->outbound->scratch);
 	hop_conn_proceed(conn);
 }

@@ -44,6 +44,7 @@ void delivery_open(
 		.needs_smtputf8 = envelope->smtputf8,
 		.needs_requiretls = envelope->requiretls,
 		.priority = envelope->priority,
+		.deliver_by = envelope_deliver_by(envelope, wall_clock_ms()),
 		.ret = envelope->ret,
 		.envid = envelope->envid,
 	};
@@ -98,6 +99,14 @@ static bool is_pushback(const struct smtp_client_event_data *data)
 		       data->stage == SMTP_STAGE_DOT);
 }
 
+/* RFC 2852 4.2: to a hop that does not know of it, or with the trace that was asked for. */
+static bool passes_time_on(const struct delivery *delivery)
+{
+	const struct deliver_by *by = &delivery->transaction.deliver_by;
+
+	return by->mode != DELIVER_BY_NONE && (by->trace || !delivery->hop_keeps_time);
+}
+
 bool delivery_result(struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote)
 {
 	struct envelope_recipient *recipient =
@@ -114,6 +123,7 @@ bool delivery_result(struct delivery *delivery, const struct smtp_client_event_d
 	note_attempt(delivery->message, delivery->rcpt_idx[data->rcpt_idx], data->status, said, remote);
 	settle(recipient);
 	recipient->is_unreported = recipient->state == RECIPIENT_DELIVERED && !delivery->hop_reports;
+	recipient->is_untimed = recipient->state == RECIPIENT_DELIVERED && passes_time_on(delivery);
 	if (recipient->state == RECIPIENT_PENDING)
 		delivery->is_troubled = data->stage == SMTP_STAGE_MAIL || data->stage == SMTP_STAGE_DATA ||
 					data->status.code == MAIL_CODE_CLOSING;

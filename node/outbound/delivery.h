@@ -39,6 +39,7 @@ struct delivery {
 	struct outgoing *outgoing;
 	bool is_reading;     /* the reader will say when it has more */
 	bool hop_reports;    /* what is asked for by NOTIFY (RFC 3461) it sees to */
+	bool hop_keeps_time; /* and to the time to deliver by (RFC 2852) */
 	bool is_pushed_back; /* the hop said that this is too much for it now */
 	bool is_troubled;    /* lost before its final dot, or put off before the hop saw a recipient or as it
 				closes */

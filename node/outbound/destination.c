@@ -241,6 +241,7 @@ void destination_add(struct destination *destination, struct message *message)
 {
 	message->tried = 0;
 	fair_queue_push(&destination->ready, message, message->envelope.sender, message->envelope.priority);
+	outbound_watch_time(destination->outbound, message);
 	destination->outbound->ready_count++;
 	destination->used_ms = loop_now_ms(destination->outbound->loop);
 	destination_kick(destination);
@@ -259,6 +260,7 @@ void destination_remove(struct message *message)
 	struct destination *destination = fair_queue_of(message)->owner;
 
 	destination->outbound->ready_count--;
+	heap_remove(&destination->outbound->deadlines, &message->due);
 	fair_queue_remove(message);
 	if (destination->gate && destination_is_empty(destination))
 		on_empty(destination);
@@ -452,6 +454,7 @@ bool destination_fail_over(struct destination *destination, struct hop *hop, str
 		return false;
 	message_enter(message, MESSAGE_READY);
 	fair_queue_push(&destination->elsewhere, message, key_of_tried(message), message->envelope.priority);
+	outbound_watch_time(destination->outbound, message);
 	destination->outbound->ready_count++;
 	destination_kick(destination);
 	return true;

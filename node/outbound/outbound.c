@@ -135,6 +135,7 @@ void outbound_fini(struct outbound *outbound)
 	sts_desk_fini(&outbound->sts);
 	table_fini(&outbound->destinations);
 	heap_fini(&outbound->waiting);
+	heap_fini(&outbound->deadlines);
 	buf_fini(&outbound->scratch);
 	routing_unref(&outbound->routing);
 	policy_snapshot_unref(&outbound->policy_seen);
@@ -331,9 +332,12 @@ struct retry_schedule outbound_retry(const struct outbound *outbound, const stru
 
 static void arm_due_timer(struct outbound *outbound)
 {
-	struct heap_node *first = heap_peek(&outbound->waiting);
+	const struct heap_node *first = heap_peek(&outbound->waiting);
+	const struct heap_node *deadline = heap_peek(&outbound->deadlines);
 	uint64_t now_ms = wall_clock_ms(), wait_ms;
 
+	if (!first || (deadline && deadline->due < first->due))
+		first = deadline;
 	if (!first)
 		return;
 	wait_ms = first->due > now_ms ? first->due - now_ms : 0;
@@ -355,6 +359,14 @@ void outbound_add_later(struct outbound *outbound, struct message *message, uint
 	arm_due_timer(outbound);
 }
 
+void outbound_watch_time(struct outbound *outbound, struct message *message)
+{
+	if (message->envelope.deliver_by != DELIVER_BY_RETURN)
+		return;
+	heap_set(&outbound->deadlines, &message->due, message->envelope.deliver_by_ms);
+	arm_due_timer(outbound);
+}
+
 void outbound_remove(struct outbound *outbound, struct message *message)
 {
 	if (message->flow) {
@@ -366,11 +378,29 @@ void outbound_remove(struct outbound *outbound, struct message *message)
 	message_unref(&message);
 }
 
+/* Their time is over while they wait for their turn: they need none any more. */
+static void return_overdue(struct outbound *outbound, uint64_t now_ms)
+{
+	struct heap_node *node;
+
+	for (int i = 0; i < DUE_PER_TURN && (node = heap_peek(&outbound->deadlines)) && node->due <= now_ms;
+		i++) {
+		struct message *message = message_ref(CONTAINER_OF(node, struct message, due));
+
+		outbound_remove(outbound, message);
+		if (custody_may_start(outbound->custody, message))
+			outbound_add(outbound, message); /* the clock was set back */
+		message_unref(&message);
+	}
+}
+
 static void on_due(void *arg)
 {
 	struct outbound *outbound = arg;
 	uint64_t now_ms = wall_clock_ms();
 	struct heap_node *node;
+
+	return_overdue(outbound, now_ms);
 
 	for (int i = 0; i < DUE_PER_TURN && (node = heap_peek(&outbound->waiting)) && node->due <= now_ms;
 		i++) {
@@ -482,7 +512,7 @@ bool outbound_has_room(struct outbound *outbound, const struct message *message,
 /* A report may be due of it, which is made of a message in custody; or something is to be kept. */
 static bool needs_custody(const struct envelope *envelope)
 {
-	if (envelope->hold_until_ms || envelope->requiretls)
+	if (envelope->hold_until_ms || envelope->requiretls || envelope->deliver_by != DELIVER_BY_NONE)
 		return true;
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
 		if (envelope->recipients[i].notify & DSN_NOTIFY_SUCCESS)

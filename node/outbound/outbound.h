@@ -69,7 +69,8 @@ struct outbound {
 	struct credentials *credentials;
 	uint64_t credentials_seen; /* credentials_changes() */
 	struct sts_desk sts;
-	struct heap waiting; /* message.due, unix ms */
+	struct heap waiting;   /* message.due of those that wait here for their next try, unix ms */
+	struct heap deadlines; /* the same of READY ones that are to come back by then */
 	struct loop_timer due_timer, tidy_timer, news_timer;
 	struct loop_task dispatch;
 	int64_t rate_waiting; /* what the metrics know */
@@ -101,6 +102,10 @@ void outbound_add_later(struct outbound *outbound, struct message *message, uint
 /* Takes a READY or WAITING message out again; its stage is the caller's to set. */
 void outbound_remove(struct outbound *outbound, struct message *message);
 
+/* A READY message waits in a destination's queue now: one that is to come back in time does, from there too.
+ */
+void outbound_watch_time(struct outbound *outbound, struct message *message);
+
 /* Something changed that may let messages move. */
 void outbound_kick(struct outbound *outbound);
 /*
@@ -110,7 +115,7 @@ void outbound_kick(struct outbound *outbound);
 bool outbound_has_room(struct outbound *outbound, const struct message *message, uint64_t *away_ms_out);
 /*
  * May a message be passed on while its client waits? Where its only route says so, the hop works, little
- * waits for it, and nothing was asked that only custody can keep (a report of success, a hold, TLS all the
+ * waits for it, and nothing was asked that only custody can keep (a report of success, a time, TLS all the
  * way).
  */
 bool outbound_takes_at_once(struct outbound *outbound, const struct envelope *envelope);

@@ -27,6 +27,14 @@ static const struct {
 		"The system that has it now sends no reports, so you may hear nothing more.", 2 },
 };
 
+/* A time to deliver by was given; whether it is kept is out of our hands. */
+static const struct {
+	const char *what_happened, *what_next;
+} timed_relay = {
+	"You gave a time to deliver by. Your message was passed on, without an error, for:",
+	"What becomes of it, and whether you hear of that, is up to the system that has it now.",
+};
+
 struct builder {
 	const struct envelope *envelope;
 	const struct dsn_options *options;
@@ -50,7 +58,9 @@ bool dsn_is_wanted(
 	case DSN_DELAYED:
 		return !recipient->delay_told && (!notify || notify & DSN_NOTIFY_DELAY);
 	case DSN_RELAYED:
-		return notify & DSN_NOTIFY_SUCCESS;
+		/* RFC 2852 4.2: who gave a time is told that it is no longer kept. */
+		return (recipient->is_unreported && notify & DSN_NOTIFY_SUCCESS) ||
+		       (recipient->is_untimed && notify != DSN_NOTIFY_NEVER);
 	}
 	return false;
 }
@@ -198,11 +208,16 @@ static void append_reason(const struct builder *builder, const struct envelope_r
 	buf_fini(&line);
 }
 
+static bool is_timed_relay(const struct builder *builder)
+{
+	return builder->options->kind == DSN_RELAYED && builder->envelope->deliver_by != DELIVER_BY_NONE;
+}
+
 static void append_what_next(const struct builder *builder)
 {
 	enum dsn_kind kind = builder->options->kind;
 
-	buf_append_str(builder->out, kinds[kind].what_next);
+	buf_append_str(builder->out, is_timed_relay(builder) ? timed_relay.what_next : kinds[kind].what_next);
 	if (kind == DSN_DELAYED) {
 		mail_date_append(builder->out, (int64_t)(builder->envelope->expires_ms / 1000),
 			builder->options->offset_min);
@@ -221,7 +236,7 @@ static void append_text_part(const struct builder *builder)
 		builder, "Notification", "text/plain; charset=us-ascii", "text/plain; charset=utf-8");
 	append_encoding(builder, builder->envelope->smtputf8);
 	buf_printf(out, "\r\nThis is the mail system at %s.\r\n\r\n%s\r\n", options->reporting_mta,
-		kinds[options->kind].what_happened);
+		is_timed_relay(builder) ? timed_relay.what_happened : kinds[options->kind].what_happened);
 	for (size_t i = 0; i < options->rcpt_count; i++) {
 		const struct envelope_recipient *recipient = recipient_at(builder, i);
 
@@ -279,6 +294,9 @@ static void append_message_fields(const struct builder *builder)
 	if (envelope->origin_id.len)
 		append_field(builder, "X-Skein-Queue-ID", NULL, envelope->origin_id);
 	append_date_field(builder, "Arrival-Date", (int64_t)(envelope->arrival_ms / 1000));
+	/* RFC 2852 5 */
+	if (envelope->deliver_by != DELIVER_BY_NONE)
+		append_date_field(builder, "Deliver-By-Date", (int64_t)(envelope->deliver_by_ms / 1000));
 }
 
 /* The status that this kind of news can have: RFC 3464 2.3.4 wants its class to agree with the action. */

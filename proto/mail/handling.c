@@ -25,6 +25,16 @@ struct deliver_by envelope_deliver_by(const struct envelope *envelope, uint64_t 
 	};
 }
 
+bool envelope_is_overdue(const struct envelope *envelope, uint64_t now_ms)
+{
+	return envelope->deliver_by == DELIVER_BY_RETURN && now_ms >= envelope->deliver_by_ms;
+}
+
+bool envelope_is_late(const struct envelope *envelope, uint64_t now_ms)
+{
+	return envelope->deliver_by == DELIVER_BY_NOTIFY && now_ms >= envelope->deliver_by_ms;
+}
+
 static void append_word(struct buf *out, size_t start, const char *word)
 {
 	if (buf_len(out) > start)

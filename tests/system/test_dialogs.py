@@ -22,7 +22,8 @@ def is_for_a_server(script):
 
 
 def settings_of(script):
-    settings = {"tls": None, "listeners": None, "limits": {"command_line": 2048}, "smtp": {"requiretls": False, "mt_priority": False}}
+    settings = {"tls": None, "listeners": None, "limits": {"command_line": 2048},
+                "smtp": {"requiretls": False, "mt_priority": False, "deliverby": False}}
     for name, value in script.directives.items():
         if name in SETTINGS:
             section, key, _ = SETTINGS[name]

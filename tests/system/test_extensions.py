@@ -271,3 +271,95 @@ def test_a_stranger_cannot_raise_the_priority(new_cluster):
     assert "MT-PRIORITY" not in until_arrived(lab, raised)["options"]
     assert until_arrived(lab, lowered)["options"].endswith("MT-PRIORITY=-4")
     assert "priority-lowered" in lab.nodes[1].log.read_text()
+
+
+# --- DELIVERBY ------------------------------------------------------------------------------------------------------------
+
+BUSY = {"stage": "rcpt", "match": "busy@", "do": "reply 450 4.2.1 Busy"}
+BUSY_ONE = ["busy@sink.skein.test"]
+
+
+@pytest.fixture(params=[True, False], ids=["cluster", "alone"])
+def timed(request, new_cluster):
+    """Its retries are rare: what comes back in time does so of itself."""
+    lab = new_cluster(nodes=1, redis=request.param, balancer=False, settings={"retry": {"first": "1m", "max": "1h"}})
+    lab.sink.ask(keywords=[*KEYWORDS, "DELIVERBY", "DSN"])
+    lab.sink.rules(BUSY)
+    return lab
+
+
+def report_of(lab, word):
+    return until(lambda: next(((record, content) for record, content in reports(lab) if word.encode() in content), None),
+                 30, f"a report with {word}")
+
+
+@pytest.mark.sanitize
+def test_what_is_not_delivered_in_its_time_comes_back(timed):
+    began = time.time()
+    submit(timed.nodes[1].smtp, ["BY=3;R"], recipients=BUSY_ONE)
+    record, content = report_of(timed, "Action: failed")
+    assert 2.5 <= record["at"] - began < 10
+    assert b"Status: 5.4.7" in content and b"Deliver-By-Date: " in content and b"4.2.1 Busy" in content
+
+
+def test_time_runs_out_while_mail_waits_for_its_turn(new_cluster):
+    lab = new_cluster(nodes=1, redis=False, balancer=False, settings={"node": {"workers": 1}, "route": {"connections": 1}})
+    lab.sink.ask(keywords=[*KEYWORDS, "DELIVERBY"])
+    lab.sink.rules({"stage": "dot", "match": "slow@", "do": "delay 8"})
+    for _ in range(2):
+        submit(lab.nodes[1].smtp, recipients=["slow@sink.skein.test"])
+    began = time.time()
+    tag, _ = submit(lab.nodes[1].smtp, ["BY=2;R"])
+    until(lambda: "recipient-failed" in lab.nodes[1].log.read_text(), 20, "it is given up")
+    assert time.time() - began < 6
+    _, content = report_of(lab, "Action: failed")
+    assert b"Status: 5.4.7" in content
+    assert tag not in {record["tag"] for record in lab.sink.records()}
+
+
+def test_a_delay_is_told_when_the_time_is_over(timed):
+    began = time.time()
+    submit(timed.nodes[1].smtp, ["BY=2;N"], recipients=BUSY_ONE)
+    record, content = report_of(timed, "Action: delayed")
+    assert 1.5 <= record["at"] - began < 10
+    assert b"Deliver-By-Date: " in content and b"Status: 4.2.1" in content
+
+
+def test_what_is_late_is_delivered_all_the_same_and_reported_once(new_cluster):
+    lab = new_cluster(nodes=1, redis=False, balancer=False, settings={"retry": {"first": "200ms", "max": "500ms"}})
+    lab.sink.ask(keywords=[*KEYWORDS, "DELIVERBY", "DSN"])
+    lab.sink.rules(BUSY)
+    tag, _ = submit(lab.nodes[1].smtp, ["BY=1;N"], recipients=BUSY_ONE)
+    report_of(lab, "Action: delayed")
+    deferred = lab.nodes[1].metric("skein_messages_deferred_total")
+    until(lambda: lab.nodes[1].metric("skein_messages_deferred_total") >= deferred + 3, 20, "it is tried further")
+    lab.sink.rules()
+    assert until_arrived(lab, tag)["options"].split()[-1].startswith("BY=-")
+    assert len(reports(lab)) == 1
+
+
+def test_the_time_that_is_left_is_passed_on(timed):
+    timed.sink.rules({"stage": "rcpt", "match": "busy@", "do": "reply 450 4.2.1 Busy", "times": 1})
+    quick, _ = submit(timed.nodes[1].smtp, ["BY=120;RT"])
+    assert until_arrived(timed, quick)["options"].split()[-1] in ("BY=120;RT", "BY=119;RT")
+    # The trace that was asked for: this relay has passed it on.
+    _, content = report_of(timed, "Action: relayed")
+    assert quick.encode() in content and b"You gave a time to deliver by" in content
+
+
+def test_a_hop_that_knows_no_time_gets_only_what_may_be_late(timed):
+    timed.sink.ask(keywords=KEYWORDS, drop=True)
+    submit(timed.nodes[1].smtp, ["BY=100;R"])
+    _, content = report_of(timed, "Action: failed")
+    assert b"Status: 5.3.3" in content
+    tag, _ = submit(timed.nodes[1].smtp, ["BY=100;N"])
+    assert "BY=" not in until_arrived(timed, tag)["options"]
+    _, content = report_of(timed, "Action: relayed")
+    assert tag.encode() in content
+
+
+def test_a_time_that_is_over_at_once_is_refused(timed):
+    host, port = timed.nodes[1].smtp.split(":")
+    with smtplib.SMTP(host, int(port), timeout=20) as client:
+        client.ehlo()
+        assert client.mail(SENDER, ["BY=0;R"])[0] == 501

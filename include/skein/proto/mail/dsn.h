@@ -10,7 +10,9 @@
 enum dsn_kind {
 	DSN_FAILED,
 	DSN_DELAYED,
-	DSN_RELAYED, /* success was asked for and the next hop does not report (RFC 3461 5.2.2) */
+	/* Success was asked for and the next hop does not report (RFC 3461 5.2.2); or a time to deliver by,
+	 * and that is now the next hop's affair (RFC 2852). */
+	DSN_RELAYED,
 };
 
 /*

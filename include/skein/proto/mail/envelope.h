@@ -37,10 +37,11 @@ struct envelope_recipient {
 	struct span orcpt; /* "rfc822;user+40host", as received; empty: not given */
 	uint8_t notify;    /* set of enum dsn_notify */
 	enum recipient_state state;
-	bool delay_told;    /* the one "delayed" DSN was sent */
-	bool is_unreported; /* delivered to a hop that sends no reports; known of this attempt only, not kept
-			     */
-	uint32_t attempts;  /* that reached a verdict about this recipient */
+	bool delay_told; /* the one "delayed" DSN was sent */
+	/* Of this attempt only, not kept: delivered to a hop that sends no reports; that keeps no time to
+	 * deliver by, or whose sender wants to hear of each. */
+	bool is_unreported, is_untimed;
+	uint32_t attempts;         /* that reached a verdict about this recipient */
 	uint64_t last_attempt_ms;  /* unix time; 0: never */
 	struct mail_status status; /* of the last attempt */
 	struct span
@@ -103,6 +104,10 @@ WARN_UNUSED enum err envelope_decode(struct span bytes, struct arena *arena, str
 uint64_t envelope_release_ms(const struct envelope *envelope);
 /* What is left of the time to deliver by, in whole seconds; mode NONE when none was given. */
 struct deliver_by envelope_deliver_by(const struct envelope *envelope, uint64_t now_ms);
+/* It is to come back now, undelivered. */
+bool envelope_is_overdue(const struct envelope *envelope, uint64_t now_ms);
+/* Its sender is to be told now that it is late, while it is tried further. */
+bool envelope_is_late(const struct envelope *envelope, uint64_t now_ms);
 /*
  * What is asked for beyond delivery, as the parameters of MAIL that would ask for it now: "REQUIRETLS
  * MT-PRIORITY=3 BY=110;R HOLDFOR=3600". Nothing when that is nothing.

@@ -325,8 +325,9 @@ static void a_report_is_wanted_by_the_rules_of_notify(void **state)
 	(void)state;
 	null_sender.sender = span_of(NULL, 0);
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct envelope_recipient recipient = { .notify = rows[i].notify,
-			.delay_told = rows[i].delay_told };
+		struct envelope_recipient recipient = {
+			.notify = rows[i].notify, .delay_told = rows[i].delay_told, .is_unreported = true
+		};
 
 		assert_int_equal(dsn_is_wanted(&envelope, &recipient, DSN_FAILED), rows[i].failed);
 		assert_int_equal(dsn_is_wanted(&envelope, &recipient, DSN_DELAYED), rows[i].delayed);
@@ -334,6 +335,44 @@ static void a_report_is_wanted_by_the_rules_of_notify(void **state)
 		for (enum dsn_kind kind = DSN_FAILED; kind <= DSN_RELAYED; kind++)
 			assert_false(dsn_is_wanted(&null_sender, &recipient, kind));
 	}
+}
+
+/* RFC 2852 4.2 */
+static void who_gave_a_time_hears_that_it_is_out_of_our_hands(void **state)
+{
+	enum { N = DSN_NOTIFY_NEVER, S = DSN_NOTIFY_SUCCESS, F = DSN_NOTIFY_FAILURE };
+	static const struct {
+		uint8_t notify;
+		bool is_unreported, is_untimed, wanted;
+	} rows[] = {
+		{ 0, true, false, false },
+		{ 0, true, true, true },
+		{ 0, false, true, true },
+		{ N, false, true, false },
+		{ F, false, true, true },
+		{ S, false, false, false },
+		{ S, true, false, true },
+	};
+	struct envelope envelope = sample();
+	struct dsn_options options = options_for(DSN_RELAYED);
+	struct buf seen = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct envelope_recipient recipient = { .notify = rows[i].notify,
+			.is_unreported = rows[i].is_unreported,
+			.is_untimed = rows[i].is_untimed };
+
+		assert_int_equal(dsn_is_wanted(&envelope, &recipient, DSN_RELAYED), rows[i].wanted);
+	}
+	options.rcpt_idx = only_third;
+	options.rcpt_count = 1;
+	envelope.deliver_by = DELIVER_BY_NOTIFY;
+	envelope.deliver_by_ms = 1590048120000;
+	(void)dsn_build(&envelope, &options, &seen);
+	assert_true(contains(buf_span(&seen), "You gave a time to deliver by."));
+	assert_true(contains(buf_span(&seen), "\r\nDeliver-By-Date: Thu, 21 May 2020 "));
+	buf_fini(&seen);
 }
 
 int main(void)
@@ -348,6 +387,7 @@ int main(void)
 		cmocka_unit_test(a_message_that_is_gone_is_reported_without_it),
 		cmocka_unit_test(hostile_texts_keep_the_report_well_formed),
 		cmocka_unit_test(a_report_is_wanted_by_the_rules_of_notify),
+		cmocka_unit_test(who_gave_a_time_hears_that_it_is_out_of_our_hands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -405,6 +405,30 @@ static void the_time_to_deliver_by_runs_out(void **state)
 	assert_int_equal(envelope_deliver_by(&sample, 1).seconds, 0);
 }
 
+static void when_the_time_is_over_it_comes_back_or_is_late(void **state)
+{
+	static const struct {
+		enum deliver_by_mode mode;
+		uint64_t by_ms;
+		bool is_overdue, is_late;
+	} rows[] = {
+		{ DELIVER_BY_NONE, 0, false, false },
+		{ DELIVER_BY_RETURN, 1001, false, false },
+		{ DELIVER_BY_RETURN, 1000, true, false },
+		{ DELIVER_BY_NOTIFY, 1001, false, false },
+		{ DELIVER_BY_NOTIFY, 1000, false, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct envelope envelope = { .deliver_by = rows[i].mode,
+			.deliver_by_ms = rows[i].by_ms };
+
+		assert_int_equal(envelope_is_overdue(&envelope, 1000), rows[i].is_overdue);
+		assert_int_equal(envelope_is_late(&envelope, 1000), rows[i].is_late);
+	}
+}
+
 static void a_hold_puts_off_the_release(void **state)
 {
 	(void)state;
@@ -628,6 +652,7 @@ int main(void)
 		cmocka_unit_test(edits_come_back),
 		cmocka_unit_test(mutated_edits_are_refused_or_valid),
 		cmocka_unit_test(the_time_to_deliver_by_runs_out),
+		cmocka_unit_test(when_the_time_is_over_it_comes_back_or_is_late),
 		cmocka_unit_test(a_hold_puts_off_the_release),
 		cmocka_unit_test(what_is_asked_for_is_told_as_parameters),
 		cmocka_unit_test(a_mutated_one_is_refused_or_harmless),
