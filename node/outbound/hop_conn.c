@@ -172,8 +172,14 @@ static void finish(struct hop_conn *conn, bool is_failure)
 
 static void count_tls(const struct hop_conn *conn, enum tls_result result)
 {
-	if (transport_is_counted(&conn->hop->transport))
-		meter_add_at(conn->hop->outbound->meter, METRIC_TLS_RESULTS, result, 1);
+	char sending[ADDRESS_TEXT_SIZE] = "", receiving[ADDRESS_TEXT_SIZE] = "";
+	struct address address;
+
+	if (conn->stream && !stream_local(conn->stream, &address))
+		address_format_ip(&address, sending);
+	if (conn->stream && !stream_peer(conn->stream, &address))
+		address_format_ip(&address, receiving);
+	transport_tell(&conn->hop->transport, result, sending, receiving);
 }
 
 static enum tls_result result_of(const struct stream *stream, enum tls_result faultless)

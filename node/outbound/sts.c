@@ -95,6 +95,7 @@ static void answer(struct sts_search *search, uint64_t keep_ms)
 	search->fn = NULL;
 	if (search->has_kept && mta_sts_policy_parse(search->kept.text, &search->arena, &policy, &problem)) {
 		result.mode = policy.mode;
+		result.text = policy.mode == MTA_STS_NONE ? span_of("", 0) : search->kept.text;
 		result.is_allowed = mta_sts_policy_has(&policy, span_of_str(search->host));
 		result.keep_ms = at_most_its_age(&search->kept.kept, keep_ms);
 	}
@@ -120,7 +121,17 @@ static void answer_and_go_on(struct sts_search *search, uint64_t keep_ms)
 static void note_failure(struct sts_search *search, enum tls_result result, const char *why)
 {
 	struct sts_desk *desk = search->desk;
+	const struct tls_session session = {
+		.domain = search->domain,
+		.kind = TLS_POLICY_STS,
+		.policy = span_of("", 0),
+		.host = "",
+		.sending_ip = "",
+		.receiving_ip = "",
+		.result = result,
+	};
 
+	tls_ledger_note(desk->ledger, &session);
 	sts_store_tried(desk->store, span_of_str(search->domain), now_s());
 	sts_share_failed(&desk->share, span_of_str(search->domain), span_of_str(why));
 	meter_add_at(desk->meter, METRIC_TLS_RESULTS, result, 1);

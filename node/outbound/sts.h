@@ -9,6 +9,7 @@
 #include "http/fetch.h"
 #include "outbound/sts_share.h"
 #include "outbound/sts_store.h"
+#include "outbound/tls_ledger.h"
 #include "track/log.h"
 #include "track/metrics.h"
 
@@ -21,7 +22,8 @@ struct sts_desk {
 	struct sts_share share; /* with the cluster */
 	struct log *log;
 	struct meter *meter;
-	struct list refreshes; /* searches that nobody waits for */
+	struct tls_ledger *ledger; /* NULL: nothing is reported */
+	struct list refreshes;     /* searches that nobody waits for */
 };
 
 void sts_desk_init(struct sts_desk *desk);
@@ -31,6 +33,7 @@ void sts_desk_fini(struct sts_desk *desk);
 struct sts_answer {
 	enum mta_sts_mode mode; /* NONE also where there is no policy */
 	bool is_allowed;        /* a pattern of the policy fits the host */
+	struct span text;       /* the policy, borrowed during the call; "" with NONE */
 	uint64_t keep_ms;       /* for how long the answer holds */
 };
 

@@ -80,6 +80,7 @@ void transport_fini(struct transport *transport)
 {
 	transport_cancel(transport);
 	tlsa_set_free(&transport->set);
+	buf_fini(&transport->policy);
 	arena_fini(&transport->arena);
 }
 
@@ -139,12 +140,73 @@ static void conclude(struct transport *transport, enum transport_level level, ui
 	loop_defer(transport->loop, &transport->done);
 }
 
+/* What the policy is, from now on. */
+static void set_policy(struct transport *transport, enum tls_policy_kind kind, struct span lines)
+{
+	transport->kind = kind;
+	buf_clear(&transport->policy);
+	buf_append(&transport->policy, lines);
+}
+
+/* RFC 6698 2.2 */
+static void set_tlsa_policy(struct transport *transport, const struct tlsa_set *set)
+{
+	set_policy(transport, TLS_POLICY_TLSA, span_of("", 0));
+	for (size_t i = 0; i < set->count; i++) {
+		const struct dns_tlsa *record = &set->records[i];
+
+		buf_printf(
+			&transport->policy, "%u %u %u ", record->usage, record->selector, record->matching);
+		for (size_t k = 0; k < record->association.len; k++)
+			buf_printf(&transport->policy, "%02x", (unsigned char)record->association.ptr[k]);
+		buf_append_byte(&transport->policy, '\n');
+	}
+}
+
+/* Whether a policy of the domain was looked for. */
+static bool is_reported(const struct transport *transport)
+{
+	switch (transport->target->tls) {
+	case ROUTE_TLS_DANE:
+	case ROUTE_TLS_DANE_ONLY:
+	case ROUTE_TLS_MTA_STS:
+	case ROUTE_TLS_AUTO:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static void report(const struct transport *transport, enum tls_result result, const char *sending_ip,
+	const char *receiving_ip)
+{
+	const struct tls_session session = {
+		.domain = transport->domain,
+		.kind = transport->kind,
+		.policy = buf_span(&transport->policy),
+		.host = transport->host,
+		.sending_ip = sending_ip,
+		.receiving_ip = receiving_ip,
+		.result = result,
+	};
+
+	if (is_reported(transport))
+		tls_ledger_note(transport->sts->ledger, &session);
+}
+
+/* What was found out before there was a connection. */
+static void count(const struct transport *transport, enum tls_result result)
+{
+	meter_add_at(transport->sts->meter, METRIC_TLS_RESULTS, result, 1);
+	report(transport, result, "", "");
+}
+
 __attribute__((format(printf, 4, 5))) static void bar(
 	struct transport *transport, enum tls_result result, uint64_t keep_ms, const char *format, ...)
 {
 	va_list args;
 
-	meter_add_at(transport->sts->meter, METRIC_TLS_RESULTS, result, 1);
+	count(transport, result);
 	va_start(args, format);
 	vsnprintf(transport->why, sizeof(transport->why), format, args);
 	va_end(args);
@@ -181,6 +243,7 @@ static void on_policy(void *arg, const struct sts_answer *answer)
 	struct transport *transport = arg;
 
 	transport->sts_search = NULL;
+	set_policy(transport, answer->mode == MTA_STS_NONE ? TLS_POLICY_NONE : TLS_POLICY_STS, answer->text);
 	if (answer->mode == MTA_STS_ENFORCE && !answer->is_allowed) {
 		bar(transport, TLS_RESULT_VALIDATION_FAILURE, answer->keep_ms,
 			"the MTA-STS policy of %s does not name %s", transport->domain, transport->host);
@@ -196,7 +259,7 @@ static void on_policy(void *arg, const struct sts_answer *answer)
 		return;
 	transport->is_tested = true;
 	if (!answer->is_allowed)
-		meter_add_at(transport->sts->meter, METRIC_TLS_RESULTS, TLS_RESULT_VALIDATION_FAILURE, 1);
+		count(transport, TLS_RESULT_VALIDATION_FAILURE);
 }
 
 static bool wants_policy(const struct transport *transport)
@@ -211,6 +274,7 @@ static void go_without_dane(struct transport *transport, uint64_t keep_ms)
 {
 	enum route_tls tls = transport->target->tls;
 
+	set_policy(transport, TLS_POLICY_NONE, span_of("", 0));
 	if (wants_policy(transport))
 		transport->sts_search =
 			sts_start(transport->sts, transport->domain, transport->host, on_policy, transport);
@@ -231,6 +295,7 @@ static void on_tlsa(void *arg, struct tlsa_set *set)
 	transport->search = NULL;
 	tlsa_set_free(&transport->set);
 	transport->set = set;
+	set_tlsa_policy(transport, set);
 	switch (set->outcome) {
 	case TLSA_NONE:
 		go_without_dane(transport, set->keep_ms);
@@ -239,7 +304,7 @@ static void on_tlsa(void *arg, struct tlsa_set *set)
 		conclude(transport, TRANSPORT_DANE, set->keep_ms);
 		break;
 	case TLSA_UNUSABLE:
-		meter_add_at(transport->sts->meter, METRIC_TLS_RESULTS, TLS_RESULT_TLSA_INVALID, 1);
+		count(transport, TLS_RESULT_TLSA_INVALID);
 		if (transport->requiretls)
 			go_without_dane(transport, set->keep_ms);
 		else
@@ -334,7 +399,16 @@ bool transport_broke(struct transport *transport)
 	return true;
 }
 
-bool transport_is_counted(const struct transport *transport)
+void transport_tell(const struct transport *transport, enum tls_result result, const char *sending_ip,
+	const char *receiving_ip)
 {
-	return transport->level >= TRANSPORT_NAMED || transport->is_tested;
+	bool is_asked_for = transport->level >= TRANSPORT_NAMED || transport->is_tested;
+	/* Then its handshake failed a while ago, which was told. */
+	bool is_by_choice = result == TLS_RESULT_STARTTLS_NOT_SUPPORTED &&
+			    transport_starttls(transport) == SMTP_CLIENT_TLS_NONE;
+
+	if (is_asked_for)
+		meter_add_at(transport->sts->meter, METRIC_TLS_RESULTS, result, 1);
+	if (!is_by_choice)
+		report(transport, result, sending_ip, receiving_ip);
 }

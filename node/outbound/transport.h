@@ -44,6 +44,8 @@ struct transport {
 	struct tlsa_search *search;
 	struct tlsa_set *set; /* of TRANSPORT_DANE */
 	struct sts_search *sts_search;
+	enum tls_policy_kind kind; /* of what was found; */
+	struct buf policy;         /* its lines */
 	struct loop_task done;
 	bool is_asking;
 	char why[TRANSPORT_WHY_MAX]; /* it is barred */
@@ -94,8 +96,12 @@ struct tls_peer_rules transport_rules(const struct transport *transport);
  */
 bool transport_broke(struct transport *transport);
 
-/* Somebody asks for verified TLS: what becomes of it is counted. */
-bool transport_is_counted(const struct transport *transport);
+/*
+ * What became of TLS with the hop, over a connection between these addresses ("": not known). Counted where
+ * somebody asks for verified TLS, and for reports where the domain may have a policy.
+ */
+void transport_tell(const struct transport *transport, enum tls_result result, const char *sending_ip,
+	const char *receiving_ip);
 
 /*
  * RFC 3463 3.8: what the policy asks for is not offered; it is, but the handshake fails. Such mail waits, but
