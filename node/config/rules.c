@@ -7,6 +7,7 @@
 #include "skein/cluster/schema/value.h"
 #include "skein/proto/dns/name.h"
 #include "skein/proto/dns/rdata.h"
+#include "skein/proto/smtp/address.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,6 +172,26 @@ static void check_dns_watch(const struct settings *settings, struct report *repo
 			report_error_at(report, "dns_watch.egress", "%s is not an address such as 192.0.2.1",
 				report_quote(text).text);
 	}
+}
+
+static void check_mailbox(struct report *report, const char *text, const char *path)
+{
+	struct span rest = span_of_str(text);
+	struct smtp_address address;
+
+	if (*text && (!smtp_path_take(&rest, &address) || rest.len || address.has_utf8 ||
+			     address.kind != SMTP_ADDRESS_MAILBOX || address.text.len != strlen(text) ||
+			     address.domain_kind != SMTP_DOMAIN_NAME))
+		report_error_at(report, path, "%s is not an address such as tls-reports@example.com",
+			report_quote(span_of_str(text)).text);
+}
+
+static void check_tls_reports(const struct settings *settings, struct report *report)
+{
+	check_mailbox(report, settings->tls_reports.from, "tls_reports.from");
+	check_mailbox(report, settings->tls_reports.contact, "tls_reports.contact");
+	if (*settings->tls_reports.from && !*settings->redis.address.host)
+		report_error_at(report, "tls_reports.from", "needs redis.address: a day is summed up there");
 }
 
 static void check_durations(const struct settings *settings, struct report *report)
@@ -377,6 +398,7 @@ void settings_check_rules(const struct settings *settings, struct report *report
 	check_relay(settings, report);
 	check_dns(settings, report);
 	check_dns_watch(settings, report);
+	check_tls_reports(settings, report);
 	check_durations(settings, report);
 	check_sizes(settings, report);
 	check_redis(settings, report);

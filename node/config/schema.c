@@ -448,6 +448,16 @@ static const struct setting_row rows[] = {
 		.help = "Addresses that the cluster sends from. Not set: SPF and reverse DNS are not "
 			"judged." },
 
+	{ "tls_reports.from", "", STRING(320), AT(tls_reports.from),
+		.help = "Address that reports come from, and bounces of them go to. Its domain should be one "
+			"that the policy signs for. Not set: no reports." },
+	{ "tls_reports.organization", "", TEXT(128), AT(tls_reports.organization),
+		.help = "Who reports. Not set: the domain of tls_reports.from." },
+	{ "tls_reports.contact", "", STRING(320), AT(tls_reports.contact),
+		.help = "Address for questions about a report. Not set: tls_reports.from." },
+	{ "tls_reports.delay", "4h", DURATION(0, 12 * HOURS), AT(tls_reports.delay_ms),
+		.help = "Reports leave at a random time up to so long after the end of the day (UTC)." },
+
 	{ "drain.timeout", "30s", DURATION(0, 1 * HOURS), AT(drain.timeout_ms), RELOADABLE,
 		.help = "How long SIGTERM waits for sessions to end before it closes them." },
 };
@@ -465,6 +475,9 @@ static const struct setting_group groups[] = {
 	{ "dns_watch",
 		"What the domains publish that the cluster sends for; see docs/dns.md. The same on all "
 		"nodes: whichever leads goes by its own." },
+	{ "tls_reports",
+		"Daily reports to domains that ask for them (RFC 8460); see docs/delivery.md. The same "
+		"on all nodes." },
 	{ "route.next_hops", "For mail that no route of the policy takes. May be left out where a policy has "
 			     "routes for all mail." },
 	{ "route.timeout", "How long to wait for a next hop (RFC 5321, section 4.5.3.2)." },

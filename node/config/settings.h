@@ -267,6 +267,12 @@ struct settings {
 	} dns_watch;
 
 	struct {
+		const char *from; /* "": no reports */
+		const char *organization, *contact;
+		uint64_t delay_ms;
+	} tls_reports;
+
+	struct {
 		uint64_t timeout_ms;
 	} drain;
 

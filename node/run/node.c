@@ -151,6 +151,7 @@ static void on_leave_timer(void *arg)
 void node_begin_drain(struct node *node)
 {
 	health_set_phase(node->health, HEALTH_DRAINING);
+	daily_drain(&node->daily);
 	node->drained = 0;
 	loop_timer_set(&node->loop, &node->leave_timer, node->admin ? BALANCER_MS : 0);
 }
@@ -314,6 +315,8 @@ static enum err open_dns(struct node *node, struct buf *why)
 
 	CHECK(getrandom(seed, sizeof(seed), 0) == (ssize_t)sizeof(seed));
 	node->sts = sts_store_new(seed);
+	if (*node->settings->tls_reports.from)
+		node->tls_ledger = tls_ledger_new(seed);
 	node->self = dns_self_new(node->settings);
 	node->resolver = resolver_new(node->settings, why);
 	if (node->resolver)
@@ -349,6 +352,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.secrets = node->access.secrets,
 		.resolver = node->resolver,
 		.sts = node->sts,
+		.tls_ledger = node->tls_ledger,
 		.self = node->self,
 		.authenticator = node->access.authenticator,
 		.throttle = &node->access.throttle,
@@ -487,7 +491,7 @@ static void keep_ticket_keys(struct node *node)
 
 static void begin_daily(struct node *node)
 {
-	const struct dns_watch_options options = {
+	const struct daily_options options = {
 		.loop = &node->loop,
 		.log = node->log,
 		.meter = node->meter,
@@ -497,6 +501,8 @@ static void begin_daily(struct node *node)
 		.resolver = node->resolver,
 		.policy = &node->access.policy,
 		.signing = node->access.signing,
+		.tls_ledger = node->tls_ledger,
+		.worker = node->workers[0],
 	};
 
 	if (node->redis)
@@ -560,6 +566,7 @@ static void tear_down(struct node *node)
 	if (node->spool)
 		spool_close(&node->spool);
 	sts_store_free(&node->sts);
+	tls_ledger_free(&node->tls_ledger);
 	resolver_free(&node->resolver);
 	if (node->self)
 		dns_self_free(&node->self);

@@ -42,6 +42,7 @@ struct node {
 	struct tls_context *hop_tls;
 	struct resolver *resolver;
 	struct sts_store *sts;
+	struct tls_ledger *tls_ledger; /* NULL: TLS is not reported */
 	struct dns_self *self;
 	char *redis_password;
 	struct worker *workers[WORKERS_MAX];

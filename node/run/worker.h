@@ -15,6 +15,7 @@
 #include "auth/authenticator.h"
 #include "config/settings.h"
 #include "custody/budget.h"
+#include "custody/own_mail.h"
 #include "custody/spool.h"
 #include "io/loop.h"
 #include "io/tls.h"
@@ -28,6 +29,7 @@ struct resolver;
 struct secrets;
 struct signing_slot;
 struct sts_store;
+struct tls_ledger;
 struct worker;
 
 /* What a worker tells the node; called on the worker's thread. */
@@ -60,6 +62,7 @@ struct worker_shared {
 	struct credentials *credentials;
 	struct secrets *secrets;
 	struct sts_store *sts;
+	struct tls_ledger *tls_ledger;       /* NULL: nothing is reported */
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *server_tls;         /* one per listener */
 	struct tls_slot *redis_tls;
@@ -91,6 +94,11 @@ void worker_reload(struct worker *worker, const struct settings *settings);
  * not done after `timeout_ms` is cut off. Listeners go on answering 421 until worker_stop().
  */
 void worker_drain(struct worker *worker, uint64_t timeout_ms);
+/*
+ * Takes a message of the node's own into custody. The text is copied. `fn` is told once, on the worker's
+ * thread, unless the worker ends before.
+ */
+void worker_send_mail(struct worker *worker, const struct own_mail *mail, custody_fn *fn, void *arg);
 /* Ends the loop. */
 void worker_stop(struct worker *worker);
 const struct loop *worker_loop(const struct worker *worker);

@@ -176,6 +176,10 @@ static const struct metric_row rows[METRIC_COUNT] = {
 			[DNS_DOMAIN_WARN] = "warn", [DNS_DOMAIN_FAIL] = "fail"),
 		.help = "Domains of dns_watch by the worst of their checks, on the node that leads; "
 			"`skeinctl dns status` says more." },
+	[METRIC_TLS_REPORTS] = { "skein_tls_reports_total", COUNTER,
+		LABEL("end", [TLS_REPORT_SENT] = "sent", [TLS_REPORT_PUT_OFF] = "put_off",
+			[TLS_REPORT_DROPPED] = "dropped"),
+		.help = "Reports about TLS (RFC 8460) by what became of an attempt." },
 	[METRIC_JOURNAL_COMMIT_TIME] = { "skein_journal_commit_seconds", SECONDS(step_us),
 		.help = "Write and fsync of one batch. Its count is the number of commits." },
 	[METRIC_JOURNAL_COMMIT_RECORDS] = { "skein_journal_commit_records", .type = METRIC_HISTOGRAM,

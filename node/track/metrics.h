@@ -67,6 +67,7 @@ enum metric {
 	METRIC_LEADER,          /* gauge, 0 or 1 */
 	METRIC_NODES,           /* gauge */
 	METRIC_DNS_DOMAINS,     /* gauge by enum dns_domain_state */
+	METRIC_TLS_REPORTS,     /* by enum tls_report_end */
 	/* journal, Redis, process */
 	METRIC_JOURNAL_COMMIT_TIME,    /* histogram, µs; its count is the number of commits */
 	METRIC_JOURNAL_COMMIT_RECORDS, /* histogram, records in one commit */
@@ -114,6 +115,7 @@ enum reject_class { REJECT_TEMPORARY, REJECT_PERMANENT };
 enum hop_trouble { HOP_TROUBLE_SLOW, HOP_TROUBLE_DOWN };
 enum slot_use { SLOT_USE_HELD, SLOT_USE_WANTED };
 enum dns_domain_state { DNS_DOMAIN_OK, DNS_DOMAIN_UNKNOWN, DNS_DOMAIN_WARN, DNS_DOMAIN_FAIL };
+enum tls_report_end { TLS_REPORT_SENT, TLS_REPORT_PUT_OFF, TLS_REPORT_DROPPED };
 enum queue_state {
 	QUEUE_ACTIVE, /* owned by this node and being delivered, or next in line */
 	QUEUE_KEPT,   /* a copy in our journal; it waits in the cluster, or another delivers it */

@@ -294,6 +294,10 @@ static void what_authentication_needs_is_told(void **state)
 			"node.yaml:3:25: $.dns.insecure_domains: \"a b\" is not a domain\n"
 			"node.yaml:3:25: $.dns.insecure_domains: warning: has no effect: without "
 			"dns.trust_anchor nothing is validated\n" },
+		{ BASE "tls_reports: {from: tls@example.org, contact: '<tls@example.org>'}\n",
+			"node.yaml:3:47: $.tls_reports.contact: \"<tls@example.org>\" is not an address such as "
+			"tls-reports@example.com\n"
+			"node.yaml:3:21: $.tls_reports.from: needs redis.address: a day is summed up there\n" },
 		{ BASE "dns_watch: {egress: [192.0.2.1, 192.0.2.256], domains: [example.org, 'a b']}\n",
 			"node.yaml:3:56: $.dns_watch.domains: \"a b\" is not a domain; one in other letters is "
 			"wanted as xn--...\n"

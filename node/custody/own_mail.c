@@ -1,0 +1,76 @@
+#include "custody/own_mail.h"
+
+#include "io/wall_clock.h"
+#include "skein/proto/base/alloc.h"
+
+struct job {
+	struct custody *custody;
+	struct message *message;
+	custody_fn *fn;
+	void *arg;
+};
+
+static void fill_envelope(struct custody *custody, struct message *message, const struct own_mail *mail)
+{
+	struct envelope *envelope = &message->envelope;
+	struct msg_id_text id = msg_id_format(&message->holding.id);
+
+	envelope->sender = arena_dup(&message->arena, mail->sender);
+	envelope->recipients = arena_zalloc(&message->arena, sizeof(struct envelope_recipient));
+	envelope->recipient_count = 1;
+	envelope->recipients[0].addr = arena_dup(&message->arena, mail->recipient);
+	envelope->size = mail->content.len;
+	envelope->origin_id = span_of_str(arena_strdup(&message->arena, span_of_str(id.text)));
+	envelope->arrival_ms = wall_clock_ms();
+	envelope->expires_ms = envelope->arrival_ms + custody->settings->retry.expire_ms;
+	log_event(custody->log, LOG_INFO, "own-mail", LOG_STR("id", id.text),
+		LOG_SPAN("sender", mail->sender), LOG_SPAN("recipient", mail->recipient),
+		LOG_U64("size", envelope->size), LOG_END);
+}
+
+static void take(struct job *job)
+{
+	(void)custody_take(job->custody, job->message, job->fn, job->arg);
+	mem_free(job);
+}
+
+/* Its file is there, or is not. */
+static void on_sealed(void *arg, enum err err)
+{
+	struct job *job = arg;
+
+	job->custody->transfers--;
+	if (!err) {
+		take(job);
+		return;
+	}
+	message_unref(&job->message);
+	job->fn(job->arg, CUSTODY_FULL);
+	mem_free(job);
+}
+
+bool own_mail_send(struct custody *custody, const struct own_mail *mail, custody_fn *fn, void *arg)
+{
+	struct job *job;
+	struct msg_id id;
+
+	if (!custody_can_take(custody))
+		return false;
+	id = custody_new_id(custody);
+	job = mem_zalloc(sizeof(*job));
+	*job = (struct job){ custody, message_new(&id), fn, arg };
+	job->message->body = body_new(custody->bodies, &id, mail->content.len);
+	(void)body_append(job->message->body, mail->content);
+	fill_envelope(custody, job->message, mail);
+	if (!body_seal(job->message->body, on_sealed, job)) {
+		custody->transfers++;
+		return true;
+	}
+	if (!body_error(job->message->body)) {
+		take(job);
+		return true;
+	}
+	message_unref(&job->message);
+	mem_free(job);
+	return false;
+}

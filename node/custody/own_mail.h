@@ -1,0 +1,23 @@
+/*
+ * own_mail: a message of the node's own making, with a sender of its own, into custody as one that a client
+ * brings. (Delivery reports are made with the message that they are about: report.c.)
+ */
+#ifndef NODE_CUSTODY_OWN_MAIL_H
+#define NODE_CUSTODY_OWN_MAIL_H
+
+#include "custody/custody.h"
+
+/* All borrowed. */
+struct own_mail {
+	struct span sender, recipient;
+	struct span content; /* header and body, lines end with CRLF; 7-bit */
+};
+
+/*
+ * False: not now, and nothing is kept. Otherwise `fn` runs once, later, unless the loop ends before. On the
+ * custody's loop.
+ */
+WARN_UNUSED bool own_mail_send(
+	struct custody *custody, const struct own_mail *mail, custody_fn *fn, void *arg);
+
+#endif
