@@ -449,8 +449,8 @@ static const struct setting_row rows[] = {
 			"judged." },
 
 	{ "tls_reports.from", "", STRING(320), AT(tls_reports.from),
-		.help = "Address that reports come from, and bounces of them go to. Its domain should be one "
-			"that the policy signs for. Not set: no reports." },
+		.help = "Address that reports come from, of a domain that the policy signs for. Not set: no "
+			"reports." },
 	{ "tls_reports.organization", "", TEXT(128), AT(tls_reports.organization),
 		.help = "Who reports. Not set: the domain of tls_reports.from." },
 	{ "tls_reports.contact", "", STRING(320), AT(tls_reports.contact),

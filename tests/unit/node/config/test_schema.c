@@ -160,10 +160,11 @@ static const char *other_value(const struct setting_row *row, char out[40])
 	case SETTING_ENDPOINT:
 		return "127.0.0.1:4711";
 	case SETTING_STRINGS:
-		return strcmp(row->path, "dns.servers") == 0       ? "['192.0.2.1']"
-		       : strcmp(row->path, "auth.backends") == 0   ? "['file']"
-		       : strcmp(row->path, "auth.mechanisms") == 0 ? "['PLAIN']"
-								   : "['other']";
+		return strcmp(row->path, "dns.servers") == 0        ? "['192.0.2.1']"
+		       : strcmp(row->path, "dns_watch.egress") == 0 ? "['192.0.2.1']"
+		       : strcmp(row->path, "auth.backends") == 0    ? "['file']"
+		       : strcmp(row->path, "auth.mechanisms") == 0  ? "['PLAIN']"
+								    : "['other']";
 	case SETTING_NETWORKS:
 		return "['10.1.0.0/16', '2001:db8::/32']";
 	case SETTING_DOMAIN:
@@ -179,7 +180,9 @@ static const char *other_value(const struct setting_row *row, char out[40])
 		arena_fini(&arena);
 		return out;
 	default:
-		return "other";
+		return strncmp(row->path, "tls_reports.", 12) == 0 && row->type == SETTING_STRING
+			       ? "other@example.com"
+			       : "other";
 	}
 }
 
@@ -219,6 +222,7 @@ static const struct companion *companions_of(const char *path)
 		{ "redis.tls.key", { { "redis.tls.certificate", "/c" } } },
 		{ "redis.user", { { "redis.password_file", "/p" } } },
 		{ "redis.wait_replicas", { { "redis.address", "127.0.0.1:6379" } } },
+		{ "tls_reports.from", { { "redis.address", "127.0.0.1:6379" } } },
 		{ "redundancy", { { "redis.address", "127.0.0.1:6379" } } },
 		{ "auth.backends", { { "auth.file.path", "/u" } } },
 		{ "auth.mechanisms", { { "auth.backends", "[file]" }, { "auth.file.path", "/u" } } },
