@@ -113,6 +113,7 @@ void inbound_init(struct inbound *inbound)
 	list_init(&inbound->sessions);
 	list_init(&inbound->stalled);
 	loop_timer_init(&inbound->stall_timer, on_stall_timer, inbound);
+	inbound->inspector.budget = inbound->budget;
 	inbound->inspector.authentication = (struct authentication_desk){
 		.loop = inbound->loop,
 		.resolver = inbound->resolver,

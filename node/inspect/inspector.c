@@ -15,6 +15,7 @@ struct inspector {
 	void *arg;
 	struct header_reading *reading;
 	struct header_list *list;
+	size_t charged; /* of the budget */
 	struct authentication *authentication;
 };
 
@@ -26,6 +27,7 @@ static void destroy(struct inspector *inspector)
 	header_reading_cancel(&inspector->reading);
 	authentication_cancel(&inspector->authentication);
 	header_list_free(&inspector->list);
+	budget_give(inspector->desk->budget, inspector->charged);
 	message_unref(&inspector->request.message);
 	mem_free(inspector);
 }
@@ -107,6 +109,13 @@ static void remove_forged(struct header_list *list, struct span hostname)
 			header_list_remove(list, place - 1);
 }
 
+/* The list, and what verifies signatures, have a copy each. */
+static void charge(struct inspector *inspector)
+{
+	inspector->charged = 2 * header_list_size(inspector->list);
+	budget_force(inspector->desk->budget, inspector->charged);
+}
+
 static void tell_unread(const struct inspector *inspector, enum err err)
 {
 	log_event(inspector->desk->authentication.log, LOG_WARN, "not-inspected",
@@ -126,6 +135,7 @@ static void on_header(void *arg, enum err err, struct header_list *list)
 			smtp_reply_get(err == ERR_FULL ? SMTP_REPLY_BAD_HEADER : SMTP_REPLY_NO_CUSTODY));
 		return;
 	}
+	charge(inspector);
 	remove_forged(list, span_of_str(inspector->desk->authentication.settings->node.hostname));
 	if (has_checks(inspector->request.inspection))
 		authenticate(inspector);

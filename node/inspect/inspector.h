@@ -6,11 +6,13 @@
 #ifndef NODE_INSPECT_INSPECTOR_H
 #define NODE_INSPECT_INSPECTOR_H
 
+#include "custody/budget.h"
 #include "inspect/authentication.h"
 
 /* What the messages of one worker have in common. */
 struct inspector_desk {
 	struct authentication_desk authentication;
+	struct budget *budget; /* header sections that are looked at count, too */
 };
 
 struct inspector_request {

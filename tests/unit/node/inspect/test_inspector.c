@@ -31,6 +31,7 @@ static int set_up(void **state)
 	random_seed(&world.random);
 	world.settings = settings_new();
 	world.settings->node.hostname = "mx.test";
+	world.desk.budget = &world.lab.budget;
 	world.desk.authentication = (struct authentication_desk){
 		.loop = &world.lab.loop, .settings = world.settings, .random = &world.random
 	};
