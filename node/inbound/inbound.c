@@ -122,6 +122,12 @@ void inbound_init(struct inbound *inbound)
 		.log = inbound->log,
 		.meter = inbound->meter,
 	};
+	inbound->inspector.filters = (struct milter_desk){
+		.loop = inbound->loop,
+		.hostname = inbound->settings->node.hostname,
+		.log = inbound->log,
+		.meter = inbound->meter,
+	};
 	inbound->guard_desk = (struct login_guard_desk){ inbound->loop, inbound->random,
 		inbound->throttle->guard, inbound->link };
 }
@@ -140,6 +146,7 @@ enum err inbound_listen(struct inbound *inbound, struct buf *why_out)
 void inbound_reload(struct inbound *inbound, const struct settings *settings)
 {
 	inbound->settings = inbound->inspector.authentication.settings = settings;
+	inbound->inspector.filters.hostname = settings->node.hostname;
 	for (size_t i = 0; i < inbound->listener_count; i++)
 		make_options(inbound, &inbound->listeners[i]);
 }
@@ -161,7 +168,8 @@ void inbound_stop_listening(struct inbound *inbound)
 
 bool inbound_is_idle(const struct inbound *inbound)
 {
-	return inbound->session_count == 0 && inbound->inspector.authentication.under_way == 0;
+	return inbound->session_count == 0 && inbound->inspector.authentication.under_way == 0 &&
+	       inbound->inspector.filters.under_way == 0;
 }
 
 void inbound_abort(struct inbound *inbound)

@@ -73,6 +73,12 @@ bool session_auth_may_come(const struct session *session)
 				       authenticator_mechanisms(authenticator) != 0;
 }
 
+struct span session_auth_mechanism(const struct session *session)
+{
+	return session->visitor.user && session->auth ? sasl_mechanism_name(session->auth->mechanism)
+						      : span_of(NULL, 0);
+}
+
 /* --- how it ends -------------------------------------------------------------------------------- */
 
 static void log_end(struct session *session, const struct login_event *event)

@@ -18,6 +18,8 @@ void session_auth_offer(struct session *session);
 bool session_auth_may_come(const struct session *session);
 
 /* Events of the machine; each is decided, now or later. */
+/* By which mechanism the user has authenticated; empty: nobody has. */
+struct span session_auth_mechanism(const struct session *session);
 void session_on_auth(struct session *session, const struct smtp_event_data *data);
 void session_on_auth_response(struct session *session, const struct smtp_event_data *data);
 /* Another event came: the client has given the exchange up. */

@@ -421,25 +421,65 @@ static void take_custody(struct session *session)
 		session->inbound->custody, message_ref(transaction->message), on_verdict, session);
 }
 
-static void on_inspected(void *arg, const struct smtp_reply *refusal)
+/* A filter wants it so: the client hears what it always hears. */
+static void discard(struct session *session)
+{
+	struct message *message = message_ref(session->transaction->message);
+	char ip[ADDRESS_TEXT_SIZE];
+
+	log_event(session->inbound->log, LOG_INFO, "message-discarded",
+		LOG_STR("id", msg_id_format(&message->holding.id).text), LOG_U64("session", session->number),
+		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("user", user_of(session)),
+		LOG_SPAN("sender", message->envelope.sender),
+		LOG_U64("recipients", message->envelope.recipient_count), LOG_END);
+	toll_keep(&session->toll);
+	say_queued(session, message);
+	message_unref(&message);
+}
+
+static void on_inspected(void *arg, enum inspector_end end, const struct smtp_reply *refusal)
 {
 	struct session *session = arg;
 
 	session->transaction->inspector = NULL;
-	if (!refusal) {
+	switch (end) {
+	case INSPECTOR_TAKEN:
 		take_custody(session);
-		return;
+		break;
+	case INSPECTOR_REFUSED:
+		log_rejected(session, "inspect", refusal, session->transaction->message->envelope.sender);
+		session_drop_transaction(session);
+		session_decide_later(session, refusal);
+		break;
+	case INSPECTOR_DISCARDED:
+		discard(session);
+		break;
 	}
-	log_rejected(session, "inspect", refusal, session->transaction->message->envelope.sender);
-	session_drop_transaction(session);
-	session_decide_later(session, refusal);
+}
+
+/* What filters are told of the session. */
+static struct milter_facts session_facts(const struct session *session)
+{
+	struct arena *arena = &session->transaction->message->arena;
+	struct milter_facts facts = {
+		.listener = span_of_str(session->visitor.listener),
+		.client_port = address_port(&session->client),
+		.auth_type = session_auth_mechanism(session),
+	};
+	struct tls_info info;
+
+	if (stream_tls_info(session->stream, arena, &info)) {
+		facts.tls_version = span_of_str(info.protocol);
+		facts.cipher = span_of_str(info.cipher);
+	}
+	return facts;
 }
 
 /* The answer of the policy at MAIL holds. */
 static void inspect(struct session *session)
 {
 	struct transaction *transaction = session->transaction;
-	const struct inspector_request request = {
+	struct inspector_request request = {
 		.inspection = visitor_inspection(&session->visitor),
 		.message = transaction->message,
 		.own_fields = transaction->own_fields,
@@ -450,6 +490,7 @@ static void inspect(struct session *session)
 		take_custody(session);
 		return;
 	}
+	request.session = session_facts(session);
 	transaction->inspector =
 		inspector_begin(&session->inbound->inspector, &request, on_inspected, session);
 }

@@ -1,6 +1,6 @@
 /*
  * The header section is read; forged fields go; the message is authenticated; what was found is put in front;
- * what was changed becomes edits.
+ * the filters see it; what was changed becomes edits.
  */
 #include "inspect/inspector.h"
 
@@ -17,6 +17,7 @@ struct inspector {
 	struct header_list *list;
 	size_t charged; /* of the budget */
 	struct authentication *authentication;
+	struct filters *filters;
 };
 
 static const struct smtp_reply too_much = { 554, "5.6.0",
@@ -26,19 +27,20 @@ static void destroy(struct inspector *inspector)
 {
 	header_reading_cancel(&inspector->reading);
 	authentication_cancel(&inspector->authentication);
+	filters_cancel(&inspector->filters);
 	header_list_free(&inspector->list);
 	budget_give(inspector->desk->budget, inspector->charged);
 	message_unref(&inspector->request.message);
 	mem_free(inspector);
 }
 
-static void answer(struct inspector *inspector, const struct smtp_reply *refusal)
+static void answer(struct inspector *inspector, enum inspector_end end, const struct smtp_reply *refusal)
 {
 	inspector_fn *fn = inspector->fn;
 	void *arg = inspector->arg;
 
 	destroy(inspector);
-	fn(arg, refusal);
+	fn(arg, end, refusal);
 }
 
 static void take(struct inspector *inspector)
@@ -47,12 +49,44 @@ static void take(struct inspector *inspector)
 	struct header_edits edits;
 
 	if (!header_list_edits(inspector->list, &message->arena, &edits)) {
-		answer(inspector, &too_much);
+		answer(inspector, INSPECTOR_REFUSED, &too_much);
 		return;
 	}
 	message->envelope.edits = edits;
+	message->envelope.has_8bit |= header_edits_have_8bit(&edits);
 	message->is_inspected = true;
-	answer(inspector, NULL);
+	answer(inspector, INSPECTOR_TAKEN, NULL);
+}
+
+/* --- filters ------------------------------------------------------------------------------------ */
+
+static void on_filtered(void *arg, enum filters_end end, const struct smtp_reply *refusal)
+{
+	struct inspector *inspector = arg;
+
+	inspector->filters = NULL;
+	switch (end) {
+	case FILTERS_PASSED:
+		take(inspector);
+		break;
+	case FILTERS_REFUSED:
+		answer(inspector, INSPECTOR_REFUSED, refusal);
+		break;
+	case FILTERS_DISCARDED:
+		answer(inspector, INSPECTOR_DISCARDED, NULL);
+		break;
+	}
+}
+
+static void filter(struct inspector *inspector)
+{
+	const struct inspector_request *request = &inspector->request;
+	const struct filters_request filters = { request->inspection, request->message, inspector->list,
+		request->session };
+
+	inspector->filters = filters_begin(&inspector->desk->filters, &filters, on_filtered, inspector);
+	if (!inspector->filters)
+		take(inspector);
 }
 
 /* --- authentication ----------------------------------------------------------------------------- */
@@ -72,11 +106,11 @@ static void on_authenticated(void *arg, const struct authentication_report *repo
 
 	inspector->authentication = NULL;
 	if (report->refusal)
-		answer(inspector, report->refusal);
+		answer(inspector, INSPECTOR_REFUSED, report->refusal);
 	else if (put_in_front(inspector->list, report->field))
-		take(inspector);
+		filter(inspector);
 	else
-		answer(inspector, &too_much);
+		answer(inspector, INSPECTOR_REFUSED, &too_much);
 }
 
 static void authenticate(struct inspector *inspector)
@@ -131,7 +165,7 @@ static void on_header(void *arg, enum err err, struct header_list *list)
 	inspector->list = list;
 	if (err) {
 		tell_unread(inspector, err);
-		answer(inspector,
+		answer(inspector, INSPECTOR_REFUSED,
 			smtp_reply_get(err == ERR_FULL ? SMTP_REPLY_BAD_HEADER : SMTP_REPLY_NO_CUSTODY));
 		return;
 	}
@@ -140,7 +174,7 @@ static void on_header(void *arg, enum err err, struct header_list *list)
 	if (has_checks(inspector->request.inspection))
 		authenticate(inspector);
 	else
-		take(inspector);
+		filter(inspector);
 }
 
 /* --- from outside ------------------------------------------------------------------------------- */

@@ -1,8 +1,10 @@
 """One visit of a filter, through tests/tools/milter_visit.c: a scripted filter for all answers and faults, and
 libmilter itself, which is what filters are written with."""
+import base64
 import json
 import os
 import pathlib
+import shutil
 import struct
 import subprocess
 import sys
@@ -308,12 +310,8 @@ class RealFilter:
             threading.Event().wait(0.02)
 
     def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait(5)
+        self.process.kill()
+        self.process.wait(5)
 
 
 def test_libmilter_understands_us_and_we_it(tmp_path):
@@ -337,3 +335,30 @@ def test_libmilter_understands_us_and_we_it(tmp_path):
                      b"<c@b.example>;From=a@a.example;Subject=one| two;X-Tag=1;X-Tag=2;To=b@b.example")
     assert (refused.outcome, refused.answer["code"], refused.answer["enhanced"], refused.answer["text"]) == (
         "refused", 550, "5.1.1", "100% unknown")
+
+
+# --- OpenDKIM ----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("form", ["simple/simple", "relaxed/relaxed"])
+def test_what_opendkim_signs_is_what_leaves(tmp_path, form):
+    dkim = pytest.importorskip("dkim")
+    program = shutil.which("opendkim", path="/usr/sbin:/usr/bin")
+    if not program:
+        pytest.skip("opendkim is not installed")
+    key, socket_name = tmp_path / "key.pem", str(tmp_path / "opendkim")
+    subprocess.run(["openssl", "genrsa", "-traditional", "-out", str(key), "2048"], check=True, capture_output=True)
+    public = subprocess.run(["openssl", "rsa", "-in", str(key), "-pubout", "-outform", "DER"], check=True,
+                            capture_output=True).stdout
+    (tmp_path / "opendkim.conf").write_text(
+        f"Mode s\nDomain a.example\nSelector s1\nKeyFile {key}\nSocket local:{socket_name}\nBackground no\n"
+        f"Canonicalization {form}\nRequireSafeKeys no\nInternalHosts 192.0.2.0/24\nSyslog no\n")
+    real = RealFilter(socket_name, program, "-f", "-x", str(tmp_path / "opendkim.conf"))
+    try:
+        visit = Visit(tmp_path, real, body=b"two  words \r\n\r\n" * 9000 + b"\r\n\r\n",
+                      header=b"From:a@a.example\r\nSubject:  one\r\n\ttwo  \r\nTo: b@b.example\r\n")
+    finally:
+        real.stop()
+    assert visit.outcome == "accepted"
+    assert visit.message.startswith(b"DKIM-Signature: v=1; ")
+    record = b"v=DKIM1; k=rsa; p=" + base64.b64encode(public)
+    assert dkim.verify(visit.message, dnsfunc=lambda name, timeout=5: record)

@@ -35,6 +35,7 @@ static int set_up(void **state)
 	world.desk.authentication = (struct authentication_desk){
 		.loop = &world.lab.loop, .settings = world.settings, .random = &world.random
 	};
+	world.desk.filters = (struct milter_desk){ .loop = &world.lab.loop, .hostname = "mx.test" };
 	fake_dns.records = records;
 	fake_dns.count = ARRAY_LEN(records);
 	return 0;
@@ -44,7 +45,8 @@ static int tear_down(void **state)
 {
 	(void)state;
 	message_unref(&world.message);
-	RUN_UNTIL(&world.lab.loop, world.desk.authentication.under_way == 0);
+	RUN_UNTIL(&world.lab.loop,
+		world.desk.authentication.under_way == 0 && world.desk.filters.under_way == 0);
 	assert_int_equal(fake_dns.open, 0);
 	settings_free(&world.settings);
 	body_lab_close(&world.lab);
@@ -69,9 +71,11 @@ static void make_message(const char *sender, struct span text)
 	buf_fini(&stored);
 }
 
-static void on_inspected(void *arg, const struct smtp_reply *refusal)
+static void on_inspected(void *arg, enum inspector_end end, const struct smtp_reply *refusal)
 {
 	(void)arg;
+	assert_int_equal(end == INSPECTOR_REFUSED, refusal != NULL);
+	assert_int_not_equal(end, INSPECTOR_DISCARDED);
 	world.answers++;
 	world.code = refusal ? refusal->code : 0;
 }
@@ -161,12 +165,44 @@ static void an_inspection_without_anything_is_a_way_out(void **state)
 	assert_true(inspector_is_due(&spf));
 }
 
+static void a_filter_that_is_not_there_is_as_its_entry_says(void **state)
+{
+	static const unsigned codes[] = {
+		[INSPECTION_TROUBLE_ACCEPT] = 0,
+		[INSPECTION_TROUBLE_DEFER] = 451,
+		[INSPECTION_TROUBLE_REJECT] = 554,
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(codes); i++) {
+		const struct inspection_filter gone = { "gone", "", 0, "/no/such/socket", 1000, 1000, 1000,
+			(enum inspection_trouble)i };
+		const struct inspection_filter *filters[] = { &gone, &gone };
+		const struct inspection filtered = { .filters = filters, .filter_count = 2 };
+
+		assert_true(inspector_is_due(&filtered));
+		make_message("x@none.example", SPAN_LIT("From: x@a.example\r\n\r\nx\r\n"));
+		inspect(&filtered);
+		assert_int_equal(world.code, codes[i]);
+		assert_int_equal(world.message->is_inspected, codes[i] == 0);
+	}
+}
+
 static void it_can_be_cancelled_at_any_time(void **state)
 {
+	static const struct inspection_filter gone = { "gone", "", 0, "/no/such/socket", 1000, 1000, 1000,
+		INSPECTION_TROUBLE_ACCEPT };
+	static const struct inspection_filter *const filters[] = { &gone, &gone };
+	static const struct inspection both = {
+		.actions = { INSPECTION_TAG, INSPECTION_OFF, INSPECTION_OFF },
+		.filters = filters,
+		.filter_count = 2,
+	};
+
 	(void)state;
 	make_message("x@a.example", SPAN_LIT("From: x@a.example\r\n\r\nx\r\n"));
-	for (unsigned turns = 0; turns < 20; turns++) {
-		struct inspector *inspector = begin(&spf);
+	for (unsigned turns = 0; turns < 30; turns++) {
+		struct inspector *inspector = begin(&both);
 		unsigned before = world.answers;
 
 		for (unsigned i = 0; i < turns && world.answers == before; i++)
@@ -187,6 +223,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_many_forged_fields_are_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			an_inspection_without_anything_is_a_way_out, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_filter_that_is_not_there_is_as_its_entry_says, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(it_can_be_cancelled_at_any_time, set_up, tear_down),
 	};
 
