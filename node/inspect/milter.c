@@ -337,10 +337,10 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 
 	lookup->desk->under_way--;
 	mem_free(lookup);
-	if (visit) {
+	if (visit)
 		visit->lookup = NULL;
-		if (visit->why[0])
-			return; /* the time is over, the owner is told at the end of this turn */
+	/* If the time is over, the owner is told at the end of this turn. */
+	if (visit && !visit->why[0]) {
 		if (status < 0)
 			fail(visit, "its name cannot be resolved", uv_strerror(status));
 		else
