@@ -340,7 +340,7 @@ static size_t take_address_byte(struct span value, size_t at, struct mailbox *ma
 	return at;
 }
 
-void rewrite_append_addresses(struct buf *out, struct span value, struct span domain)
+static void append_addresses(struct buf *out, struct span value, struct span domain)
 {
 	struct mailbox mailbox = { .is_over = false };
 	size_t at = 0, done = 0;
@@ -378,4 +378,15 @@ void rewrite_append_addresses(struct buf *out, struct span value, struct span do
 	}
 	end_address(out, value, domain, &mailbox, &done);
 	buf_append(out, span_drop(value, done));
+}
+
+/* The field's last line end is none of the addresses', even where a quote or a comment is never closed. */
+void rewrite_append_addresses(struct buf *out, struct span value, struct span domain)
+{
+	size_t len = value.len;
+
+	while (len && (value.ptr[len - 1] == '\n' || value.ptr[len - 1] == '\r'))
+		len--;
+	append_addresses(out, span_take(value, len), domain);
+	buf_append(out, span_drop(value, len));
 }
