@@ -163,7 +163,7 @@ void courier_lost(struct hop_conn *conn, struct delivery *delivery, const struct
 		conn->why);
 	delivery_lost(delivery, data, text, conn->hop->label);
 	if (data->status.code == MAIL_CODE_CLOSING) {
-		hop_pushed_back(conn->hop, data->text);
+		(void)hop_pushed_back(conn->hop, data->text);
 		hop_health_slow(conn->hop, conn->why);
 	} else if (!conn->is_our_abort) {
 		hop_troubled(conn->hop);
@@ -270,12 +270,24 @@ static void put_off_until_tls(struct hop_conn *conn, struct smtp_client_event_da
 	conn->is_retiring = true;
 }
 
+/* What is about our rate is about that of all of us, and they are told as of a 421. */
+static void push_back(struct hop *hop, const struct smtp_client_event_data *data)
+{
+	char why[WHY_MAX];
+
+	if (!hop_pushed_back(hop, data->text) || !mail_status_is_rate(data->status, data->text))
+		return;
+	snprintf(why, sizeof(why), "%s answered with %u %.*s", smtp_client_stage_name(data->stage),
+		data->status.code, (int)(data->text.len < 120 ? data->text.len : 120), data->text.ptr);
+	hop_health_slow(hop, why);
+}
+
 void courier_result(struct hop_conn *conn, struct smtp_client_event_data *data)
 {
 	if (is_for_want_of_tls(conn, data))
 		put_off_until_tls(conn, data);
 	if (delivery_result(data->tag, data, conn->hop->label))
-		hop_pushed_back(conn->hop, data->text);
+		push_back(conn->hop, data);
 }
 
 void courier_done(struct hop_conn *conn, struct delivery *delivery)

@@ -147,15 +147,16 @@ void hop_troubled(struct hop *hop)
 
 static const struct enhanced_code no_answer = { 4, 4, 1 };
 
-void hop_pushed_back(struct hop *hop, struct span text)
+bool hop_pushed_back(struct hop *hop, struct span text)
 {
 	if (!pace_pushed_back(&hop->pace, loop_now_ms(hop->outbound->loop)))
-		return;
+		return false;
 	hop_troubled(hop);
 	meter_add(hop->outbound->meter, METRIC_HOP_SLOWED, 1);
 	log_event(hop->outbound->log, LOG_WARN, "hop-slowed", LOG_STR("hop", hop->label),
 		LOG_SPAN("why", span_take(text, text.len < HOP_ERROR_MAX ? text.len : HOP_ERROR_MAX)),
 		LOG_U64("per_minute", pace_per_minute(&hop->pace)), LOG_END);
+	return true;
 }
 
 uint64_t hop_pace_wait_ms(const struct hop *hop)

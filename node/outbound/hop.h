@@ -113,8 +113,8 @@ void hop_is_alive(struct hop *hop);
 /* A transaction ended: with an answer, or in trouble that is the hop's (lost, 421). */
 void hop_served(struct hop *hop);
 void hop_troubled(struct hop *hop);
-/* It said that this was too much, or too fast. */
-void hop_pushed_back(struct hop *hop, struct span text);
+/* It said that this was too much, or too fast. True: it gets less now than before. */
+bool hop_pushed_back(struct hop *hop, struct span text);
 /* May a message be pulled for it now? 0: yes; else how long until then. */
 uint64_t hop_pace_wait_ms(const struct hop *hop);
 

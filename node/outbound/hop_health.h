@@ -31,7 +31,7 @@ void hop_health_good(struct hop *hop);
 void hop_health_failed(struct hop *hop, const char *why, bool is_ours);
 /* It answers, whatever else: if that was a probe it is told. */
 void hop_health_answered(struct hop *hop);
-/* It said 421: others go easy too. */
+/* It said 421, or that we send too much: others go easy too. */
 void hop_health_slow(struct hop *hop, const char *why);
 
 #endif

@@ -25,6 +25,56 @@ enum mail_outcome mail_status_classify(struct mail_status status)
 	return MAIL_TEMPORARY;
 }
 
+static bool is_letter(char c)
+{
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'z';
+}
+
+/* The beginning of a word; `is_whole`: and its end, so that "rate" is not in "rated". */
+static bool has_word(struct span text, struct span word, bool is_whole)
+{
+	for (size_t i = 0; i + word.len <= text.len; i++) {
+		size_t end = i + word.len;
+
+		if ((!i || !is_letter(text.ptr[i - 1])) &&
+			span_starts_with_nocase(span_drop(text, i), word) &&
+			(!is_whole || end == text.len || !is_letter(text.ptr[end])))
+			return true;
+	}
+	return false;
+}
+
+bool mail_status_is_rate(struct mail_status status, struct span text)
+{
+	static const struct {
+		struct span word;
+		bool is_whole;
+	} words[] = {
+		{ { "rate", 4 }, true },
+		{ { "throttl", 7 }, false },
+		{ { "too many", 8 }, true },
+		{ { "too fast", 8 }, true },
+		{ { "too quickly", 11 }, true },
+		{ { "busy", 4 }, true },
+		{ { "limit exceeded", 14 }, true },
+		{ { "concurren", 9 }, false },
+	};
+	const struct enhanced_code *enhanced = &status.enhanced;
+
+	if (status.code / 100 != 4)
+		return false;
+	/* The registry of RFC 5248: mail flood; RFC 3463 3.5: mail system congestion. */
+	if ((enhanced->subject == 7 && enhanced->detail == 28) ||
+		(enhanced->subject == 4 && enhanced->detail == 5))
+		return true;
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (has_word(text, words[i].word, words[i].is_whole))
+			return true;
+	}
+	return false;
+}
+
 /* One to three digits (RFC 3463 2), then `stop`, or the end when that is allowed. */
 static bool take_number(struct span *text, char stop, bool may_end, uint16_t *number_out)
 {

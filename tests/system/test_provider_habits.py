@@ -60,6 +60,22 @@ def test_a_hop_that_goes_on_saying_no_is_not_hammered(new_cluster):
     settled(cluster, burst.acknowledged)
 
 
+@pytest.mark.parametrize("reply, is_told", [("454 4.7.0 Throttling failure: Maximum sending rate exceeded", True),
+                                            ("451 4.3.0 Something is wrong here", False)])
+def test_what_is_about_our_rate_is_told_to_all_nodes(new_cluster, reply, is_told):
+    cluster = new_cluster(nodes=2, balancer=False)
+    one_route(cluster)
+    for node in cluster.nodes.values():  # each knows the hop
+        until_arrived(cluster, send(node.smtp)[0])
+    cluster.sink.rules({"stage": "mail", "do": f"reply {reply}", "times": 3})
+    burst = Burst(cluster.nodes[1].smtp, 10, connections=2).run()
+    until(lambda: logged(cluster, "hop-slowed"), 20, "the hop gets less")
+    if is_told:
+        until(lambda: re.search("hop-heard .*state=slow", cluster.nodes[2].log.read_text()), 20, "the other node hears of it")
+    settled(cluster, burst.acknowledged)
+    assert bool(re.search("hop-heard .*state=slow", cluster.nodes[2].log.read_text())) == is_told
+
+
 def test_a_recipient_who_is_refused_for_now_slows_nothing(new_cluster):
     cluster = new_cluster(nodes=1, balancer=False)
     one_route(cluster)

@@ -32,6 +32,12 @@ enum mail_outcome { MAIL_DELIVERED, MAIL_TEMPORARY, MAIL_PERMANENT };
 enum mail_outcome mail_status_classify(struct mail_status status);
 
 /*
+ * Is it about how much we send, rather than about this message: 4xx with words such as "rate", "throttling",
+ * "too many", or with 4.7.28 or 4.4.5? There is no code that all hosts use for that.
+ */
+bool mail_status_is_rate(struct mail_status status, struct span text);
+
+/*
  * Reads "5.1.1" at the start of a reply's text. False, and nothing set, when there is none or when its class
  * contradicts the code's (RFC 2034 4).
  */

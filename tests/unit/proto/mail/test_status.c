@@ -29,6 +29,39 @@ static void a_reply_delivers_defers_or_fails(void **state)
 		assert_int_equal(mail_status_classify(rows[i].status), rows[i].outcome);
 }
 
+static void a_reply_about_our_rate_is_told_from_others(void **state)
+{
+	static const struct {
+		struct mail_status status;
+		const char *text;
+		bool wanted;
+	} rows[] = {
+		{ { 454, { 4, 7, 0 } }, "4.7.0 Throttling failure: Maximum sending rate exceeded", true },
+		{ { 432, { 4, 3, 2 } }, "4.3.2 STOREDRV; sender thread limit exceeded", true },
+		{ { 432, { 4, 3, 2 } }, "4.3.2 Concurrent connections", true },
+		{ { 451, { 4, 7, 500 } }, "4.7.500 Server busy. Please try again later", true },
+		{ { 450, { 4, 2, 1 } }, "4.2.1 receives mail too quickly", true },
+		{ { 450, { 4, 7, 28 } }, "4.7.28 unusual", true },
+		{ { 451, { 4, 4, 5 } }, "4.4.5 later", true },
+		{ { 451, { 4, 7, 1 } }, "4.7.1 RATE", true },
+		{ { 421, { 4, 7, 0 } }, "Too many messages", true },
+		{ { 450, { 4, 7, 1 } }, "4.7.1 corporate policy, moderated", false },
+		{ { 450, { 4, 7, 1 } }, "4.7.1 sender is rated badly", false },
+		{ { 450, { 4, 2, 0 } }, "4.2.0 Greylisted", false },
+		{ { 452, { 4, 3, 1 } }, "4.3.1 Out of room", false },
+		{ { 550, { 5, 7, 28 } }, "5.7.28 rate", false },
+		{ { 250, { 2, 0, 0 } }, "2.0.0 at this rate", false },
+		{ { 0, { 4, 4, 5 } }, "rate", false },
+		{ { 450, { 0, 0, 0 } }, "", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		if (mail_status_is_rate(rows[i].status, span_of_str(rows[i].text)) != rows[i].wanted)
+			fail_msg("row %zu: %s", i, rows[i].text);
+	}
+}
+
 static void a_missing_enhanced_code_is_made_of_the_class(void **state)
 {
 	static const struct {
@@ -58,6 +91,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_reply_delivers_defers_or_fails),
+		cmocka_unit_test(a_reply_about_our_rate_is_told_from_others),
 		cmocka_unit_test(a_missing_enhanced_code_is_made_of_the_class),
 	};
 
