@@ -1,11 +1,14 @@
 """The leader looks at the DNS of the cluster's domains by itself: what changed is told once, whoever leads."""
 import json
+import random
 import re
 
 import pytest
 from lab.wait import until
 
+from authority import Authority
 from dns_lab import DnsLab, Zone
+from https_server import HttpsServer
 from more_sinks import ALLOW, apply
 from test_skeinctl import NEGATIVE
 
@@ -87,3 +90,36 @@ def test_without_an_interval_nothing_is_asked(new_cluster, lab):
     cluster = start(new_cluster, lab, interval="0s")
     code, _, errors = cluster.ctl("dns", "status")
     assert code == NEGATIVE and "dns_watch.interval" in errors
+
+
+def test_policies_of_mta_sts_are_fetched_and_judged(new_cluster, tmp_path):
+    authority = Authority(tmp_path / "authority")
+    address = ".".join(["127"] + [str(random.randint(2, 250)) for _ in range(3)])
+    policy = "version: STSv1\nmode: enforce\nmx: {}\nmax_age: 604800\n"
+    names = ["good", "wrong", "lost"]
+
+    def answer(_method, _path, headers, _body):
+        domain = headers["Host"].removeprefix("mta-sts.")
+        if domain == "lost.example":
+            return 404, {"Content-Type": "text/plain"}, b""
+        return 200, {"Content-Type": "text/plain; charset=utf-8"}, policy.format("mx." + domain.replace("wrong", "else")).encode()
+
+    try:
+        web = HttpsServer(authority.issue("web", ",".join(f"DNS:mta-sts.{name}.example" for name in names)), answer, (address, 443))
+    except PermissionError:
+        pytest.skip("port 443 is for root here: sysctl net.ipv4.ip_unprivileged_port_start=443")
+    zone = Zone(f'@ MX 10 mx\nmx A 192.0.2.9\nmta-sts A {address}\n_mta-sts TXT "v=STSv1; id=1"\n', signed=False)
+    lab = DnsLab(tmp_path / "dns", {f"{name}.example": zone for name in names})
+    try:
+        cluster = new_cluster(nodes=1, balancer=False, settings={
+            "dns": {"servers": [lab.server]}, "route": {"ca": authority.certificate},
+            "dns_watch": {"interval": "4s", "domains": [f"{name}.example" for name in names]}})
+        until(lambda: len(status(cluster)["domains"]) == len(names), 60, "all are checked")
+        found = {row["domain"]: [finding for finding in row["findings"] if finding["check"] == "mta-sts"]
+                 for row in status(cluster)["domains"]}
+        assert {finding["severity"] for finding in found["good.example"]} == {"ok"}
+        assert any("no mx for mx.wrong.example" in finding["what"] for finding in found["wrong.example"])
+        assert any("200" in finding["what"] for finding in found["lost.example"])
+    finally:
+        lab.stop()
+        web.stop()
