@@ -446,7 +446,7 @@ def test_help_is_there_for_all_and_for_each():
     ctl = Ctl(None)
     text = ctl.text("--help", options=[])
     commands = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  +\S", text.split("Options")[0], re.M)
-    assert len(commands) == 43 and "Exit codes" in text
+    assert len(commands) == 44 and "Exit codes" in text
     for command in commands:
         assert ctl.text(*command.split(), "--help", options=[]).startswith(f"skeinctl {command}")
     assert ctl.text("--version", options=[]).startswith("skeinctl ")
