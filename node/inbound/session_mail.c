@@ -462,7 +462,6 @@ static struct milter_facts session_facts(const struct session *session)
 {
 	struct arena *arena = &session->transaction->message->arena;
 	struct milter_facts facts = {
-		.listener = span_of_str(session->visitor.listener),
 		.client_port = address_port(&session->client),
 		.auth_type = session_auth_mechanism(session),
 	};

@@ -163,7 +163,7 @@ static void put_client_macros(struct milter_dialog *dialog)
 	char port[8];
 	const struct milter_macro macros[] = {
 		{ "j", facts->hostname },
-		{ "{daemon_name}", facts->listener },
+		{ "{daemon_name}", facts->hostname }, /* as Postfix has it: rspamd names itself by it */
 		{ "v", facts->software },
 		{ "{client_addr}", facts->envelope->client_ip },
 		{ "{client_port}", span_of(port, (size_t)snprintf(port, sizeof(port), "%u",

@@ -99,7 +99,7 @@ def test_what_a_filter_changes_leaves_with_the_message(world):
 def test_a_filter_hears_how_the_client_came(world):
     world.arrived(world.send("one"))
     assert b"{cipher}" not in world.one.macros()
-    assert world.one.macros()[b"{daemon_name}"] == b"direct"
+    assert world.one.macros()[b"{daemon_name}"] == HOST.encode()
     assert world.one.macros()[b"{client_addr}"] == b"127.0.0.1"
     world.arrived(world.send("one", tls=True))
     assert world.one.macros()[b"{tls_version}"] == b"TLSv1.3"

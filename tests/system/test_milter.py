@@ -76,7 +76,7 @@ def test_a_filter_hears_the_whole_message(tmp_path, filters):
     macros = filter_.macros()
     assert {name: macros[name] for name in (b"j", b"i", b"{daemon_name}", b"{client_addr}", b"{auth_authen}",
                                             b"{auth_type}", b"{mail_addr}")} == {
-        b"j": b"mx.example", b"i": b"01TEST", b"{daemon_name}": b"smtp", b"{client_addr}": b"192.0.2.1",
+        b"j": b"mx.example", b"i": b"01TEST", b"{daemon_name}": b"mx.example", b"{client_addr}": b"192.0.2.1",
         b"{auth_authen}": b"jo", b"{auth_type}": b"PLAIN", b"{mail_addr}": b"a@a.example"}
 
 
@@ -331,7 +331,7 @@ def test_libmilter_understands_us_and_we_it(tmp_path):
     assert visit.message.startswith(b"X-Size: 240000\r\n" + RECEIVED)
     assert b"X-Tag: 1\r\n" not in visit.message
     facts = next(line for line in visit.message.split(b"\r\n") if line.startswith(b"X-Facts: "))
-    assert facts == (b"X-Facts: [192.0.2.1];192.0.2.1;mx.example;smtp;client.example;<a@a.example>;01TEST;jo;<b@b.example>;"
+    assert facts == (b"X-Facts: [192.0.2.1];192.0.2.1;mx.example;mx.example;client.example;<a@a.example>;01TEST;jo;<b@b.example>;"
                      b"<c@b.example>;From=a@a.example;Subject=one| two;X-Tag=1;X-Tag=2;To=b@b.example")
     assert (refused.outcome, refused.answer["code"], refused.answer["enhanced"], refused.answer["text"]) == (
         "refused", 550, "5.1.1", "100% unknown")

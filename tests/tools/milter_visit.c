@@ -186,7 +186,7 @@ static void visit(json_t *order)
 		INSPECTION_TROUBLE_DEFER };
 	struct milter_desk desk = { .loop = &world.loop, .hostname = "mx.example" };
 	const struct milter_request request = { &filter, world.message, world.list,
-		{ .listener = SPAN_LIT("smtp"), .client_port = 1025, .auth_type = SPAN_LIT("PLAIN") } };
+		{ .client_port = 1025, .auth_type = SPAN_LIT("PLAIN") } };
 
 	loop_timer_init(&world.cancel, on_cancel, NULL);
 	if (number_of(order, "cancel_ms"))

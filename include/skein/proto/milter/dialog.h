@@ -18,7 +18,6 @@
 struct milter_facts {
 	const struct envelope *envelope;
 	struct span hostname, software; /* ours */
-	struct span listener;
 	struct span client_name;
 	uint16_t client_port;
 	struct span tls_version, cipher;

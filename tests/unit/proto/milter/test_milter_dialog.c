@@ -133,7 +133,8 @@ enum { ALL_ACTIONS = 0x1ff, QUIET = 0x5037f & ~0x400 }; /* nothing but the end o
 static void the_whole_conversation_is_told(void **state)
 {
 	static const char *const lines[] = {
-		"DCj|mx.example|v|Skein 1|{client_addr}|192.0.2.1|{client_port}|1025|{client_name}|unknown|"
+		"DCj|mx.example|{daemon_name}|mx.example|v|Skein "
+		"1|{client_addr}|192.0.2.1|{client_port}|1025|{client_name}|unknown|"
 		"{client_ptr}|unknown|/C[192.0.2.1]|4..192.0.2.1|/",
 		"DH{tls_version}|TLSv1.3|/Hclient.example|/",
 		"DMi|01ABC|{mail_addr}|s@a.example|{auth_authen}|jo|{auth_type}|PLAIN|/"
