@@ -16,7 +16,8 @@ enum {
 	LOOK_MS_MIN = 1000,
 	LOOK_MS_MAX = 300000,
 	SETTLE_MS_MAX = 60000, /* that a new leader leaves policy and secrets to come */
-	AGAIN_PARTS = 24,      /* of the interval after which what was unknown is asked again */
+	AGAIN_PARTS = 24,      /* of the interval after which what was unknown is asked again, */
+	AGAIN_MS_MIN = 60000,  /* unless that is too soon for servers to recover */
 };
 
 static const char JOB[] = "dns";
@@ -306,7 +307,10 @@ static void begin_run(struct dns_watch *watch, uint64_t number)
 static bool is_due(const struct dns_watch *watch, const struct daily_note *note)
 {
 	uint64_t interval_ms = watch->options.settings->dns_watch.interval_ms;
-	uint64_t wait_ms = dns_record_has_unknown(watch->before) ? interval_ms / AGAIN_PARTS : interval_ms;
+	uint64_t again_ms =
+		interval_ms / AGAIN_PARTS < AGAIN_MS_MIN ? AGAIN_MS_MIN : interval_ms / AGAIN_PARTS;
+	uint64_t wait_ms =
+		dns_record_has_unknown(watch->before) && again_ms < interval_ms ? again_ms : interval_ms;
 
 	wait_ms += watch->chance % (wait_ms / 20 + 1);
 	/* Where the clock went back it is due. */
