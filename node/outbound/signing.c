@@ -6,6 +6,7 @@
  */
 #include "outbound/signing.h"
 
+#include "dns/ascii_name.h"
 #include "io/wall_clock.h"
 #include "outbound/signing_set.h"
 #include "skein/proto/base/alloc.h"
@@ -57,20 +58,32 @@ static void find_authors(const struct dkim_header *header, struct author_domains
 	}
 }
 
+/* The policy and the DNS have A-labels; who writes U-labels (RFC 6532) means the same domain. */
+static struct span in_a_labels(struct arena *arena, struct span domain)
+{
+	const char *ascii = dns_ascii_name(arena, domain);
+
+	return ascii ? span_of_str(ascii) : domain;
+}
+
 static const struct signing_entry *find_entry(const struct signing_job *job)
 {
 	struct author_domains authors = { .count = 0 };
 	struct span domains[AUTHOR_DOMAINS_MAX], sender = { 0 };
+	const struct signing_entry *entry;
+	struct arena arena = { 0 };
 
 	find_authors(&job->header, &authors);
 	/* Nobody can say who wrote what is malformed: then it is who sends it. */
 	if (job->header.state != DKIM_HEADER_ENDED && !authors.count)
 		authors = job->sender;
 	for (size_t i = 0; i < authors.count; i++)
-		domains[i] = author_domain(&authors, i);
+		domains[i] = in_a_labels(&arena, author_domain(&authors, i));
 	if (job->sender.count)
-		sender = author_domain(&job->sender, 0);
-	return signing_set_find(job->set, domains, authors.count, sender);
+		sender = in_a_labels(&arena, author_domain(&job->sender, 0));
+	entry = signing_set_find(job->set, domains, authors.count, sender);
+	arena_fini(&arena);
+	return entry;
 }
 
 static void decide(struct signing_job *job)

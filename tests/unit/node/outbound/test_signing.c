@@ -33,7 +33,7 @@ static void set_policy(const char *text)
 	signing_slot_refresh(world.slot, &world.policy, world.secrets);
 }
 
-static void set_key(enum dkim_state state)
+static void set_key_as(const char *name, enum dkim_state state)
 {
 	static const unsigned char seed[DKIM_ED25519_SEED_LEN] = { 7 };
 	const struct dkim_secret secret = { state, 1, SPAN_LIT("") };
@@ -43,13 +43,18 @@ static void set_key(enum dkim_state state)
 
 	dkim_secret_format(&secret, &text);
 	dkim_key_append_pem(key, &text);
-	value = secret_value_new(SPAN_LIT("s1._domainkey.a.example"), buf_span(&text));
+	value = secret_value_new(span_of_str(name), buf_span(&text));
 	secrets_replace(world.secrets, &value, 1);
 	signing_slot_refresh(world.slot, &world.policy, world.secrets);
 	buf_clear(&world.record);
 	dkim_key_append_record(key, &world.record);
 	buf_fini(&text);
 	dkim_key_free(&key);
+}
+
+static void set_key(enum dkim_state state)
+{
+	set_key_as("s1._domainkey.a.example", state);
 }
 
 static int set_up(void **state)
@@ -211,6 +216,27 @@ static void who_has_no_entry_is_left_as_he_is(void **state)
 	message_unref(&message);
 }
 
+static void a_domain_in_u_labels_is_that_in_a_labels(void **state)
+{
+	static const char *const texts[] = {
+		"From: me@m\xc3\xbcnchen.example\r\n\r\nHello.\r\n",
+		"From: Me <me@M\xc3\x9cNCHEN.example>\r\n\r\nHello.\r\n",
+		"From: me@xn--mnchen-3ya.example\r\n\r\nHello.\r\n",
+	};
+
+	(void)state;
+	set_policy("sign: [{domain: xn--mnchen-3ya.example}]\n");
+	set_key_as("s1._domainkey.xn--mnchen-3ya.example", DKIM_STATE_ACTIVE);
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct message *message = new_text(texts[i]);
+
+		assert_true(sign(message));
+		assert_string_equal(world.why, "");
+		assert_true(verifies(message, span_of_str(texts[i])));
+		message_unref(&message);
+	}
+}
+
 static void what_cannot_be_signed_is_told(void **state)
 {
 	static const struct {
@@ -342,6 +368,8 @@ int main(void)
 		TEST(a_long_header_is_signed),
 		TEST(a_message_without_a_body_is_signed),
 		TEST(who_has_no_entry_is_left_as_he_is),
+		TEST(a_domain_in_u_labels_is_that_in_a_labels),
+
 		TEST(what_cannot_be_signed_is_told),
 		TEST(without_an_active_key_it_does_not_leave),
 		TEST(a_signature_is_kept_until_keys_or_rules_change),
