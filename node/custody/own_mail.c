@@ -20,6 +20,7 @@ static void fill_envelope(struct custody *custody, struct message *message, cons
 	envelope->recipient_count = 1;
 	envelope->recipients[0].addr = arena_dup(&message->arena, mail->recipient);
 	envelope->size = mail->content.len;
+	envelope->tls_optional = mail->tls_optional;
 	envelope->origin_id = span_of_str(arena_strdup(&message->arena, span_of_str(id.text)));
 	envelope->arrival_ms = wall_clock_ms();
 	envelope->expires_ms = envelope->arrival_ms + custody->settings->retry.expire_ms;

@@ -11,6 +11,7 @@
 struct own_mail {
 	struct span sender, recipient;
 	struct span content; /* header and body, lines end with CRLF; 7-bit */
+	bool tls_optional;   /* it says "TLS-Required: No" */
 };
 
 /*

@@ -258,7 +258,8 @@ static void mail_to(struct tls_reporter *self, struct span address)
 		.content = buf_span(&errand->content),
 		.is_gzip = true,
 	};
-	struct own_mail own = { mail.from, mail.to, { NULL, 0 } };
+	/* RFC 8460 3: whose TLS is broken is to hear of it. */
+	struct own_mail own = { .sender = mail.from, .recipient = mail.to, .tls_optional = true };
 
 	if (!envelope_addr_is_safe(mail.to, false)) {
 		uri_failed(self, "is no address that mail can be sent to");

@@ -191,6 +191,8 @@ enum smtp_reply_id transaction_end_body(
 	}
 	if (transaction->scan.received_count >= settings->limits.hops)
 		return SMTP_REPLY_LOOP;
+	/* RFC 8689 4.1: who asks for both has asked for TLS. */
+	envelope->tls_optional = transaction->scan.fields & HEADER_TLS_OPTIONAL && !envelope->requiretls;
 	envelope->has_8bit |= end->message_end.has_8bit;
 	envelope->size = body_len(transaction->message->body);
 	return SMTP_REPLY_NONE;

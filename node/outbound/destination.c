@@ -41,7 +41,7 @@ static bool takes(const void *arg, const struct envelope *envelope, size_t recip
 }
 
 struct destination *destination_new(struct outbound *outbound, struct routing *routing,
-	const struct route *route, struct span domain, bool requiretls)
+	const struct route *route, struct span domain, enum transport_wish wish)
 {
 	struct destination *destination = mem_zalloc(sizeof(*destination));
 	const uint64_t seed[2] = { random_u64(outbound->random), random_u64(outbound->random) };
@@ -50,7 +50,7 @@ struct destination *destination_new(struct outbound *outbound, struct routing *r
 	destination->routing = routing_ref(routing);
 	destination->route = route;
 	destination->domain = own_copy(domain);
-	destination->requiretls = requiretls;
+	destination->wish = wish;
 	destination->used_ms = loop_now_ms(outbound->loop);
 	fair_queue_init(&destination->ready, seed, destination);
 	fair_queue_init(&destination->elsewhere, seed, destination);

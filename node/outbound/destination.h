@@ -19,6 +19,7 @@
 #include "outbound/hop.h"
 #include "outbound/lookup.h"
 #include "outbound/routing.h"
+#include "outbound/transport.h"
 
 enum { DESTINATION_HOPS_MAX = 16 };
 
@@ -26,9 +27,9 @@ struct destination {
 	struct outbound *outbound;
 	struct routing *routing;
 	const struct route *route;
-	struct span domain; /* owned; empty: the same hops for all */
-	bool requiretls;    /* of messages that ask for it, and of no others */
-	struct span key;    /* owned; in outbound->destinations */
+	struct span domain;       /* owned; empty: the same hops for all */
+	enum transport_wish wish; /* of all messages that go there */
+	struct span key;          /* owned; in outbound->destinations */
 	struct fair_queue ready, elsewhere;
 	struct route_gate *gate; /* NULL: the cluster shares no limit of this route */
 	struct gate_waiter waiter;
@@ -49,7 +50,7 @@ struct destination {
 
 /* Refers to the routing. `domain` is copied. */
 struct destination *destination_new(struct outbound *outbound, struct routing *routing,
-	const struct route *route, struct span domain, bool requiretls);
+	const struct route *route, struct span domain, enum transport_wish wish);
 /* It is idle and empty. Sets the pointer to NULL. */
 void destination_free(struct destination **destination);
 

@@ -20,7 +20,7 @@ static void init_transport(struct hop *hop)
 		.resolver = hop->outbound->lookup.resolver,
 		.sts = &hop->outbound->sts,
 		.target = hop->target,
-		.requiretls = hop->destination->requiretls,
+		.wish = hop->destination->wish,
 		.host = hop->host,
 		.fn = on_transport,
 		.arg = hop,

@@ -211,7 +211,7 @@ static void note_tls_missing(struct hop_conn *conn, struct mail_status status)
 /* RFC 8689 4.2.1: it gets none of what must have TLS all the way, but a QUIT. */
 static bool keeps_no_promise(const struct hop_conn *conn)
 {
-	return conn->hop->destination->requiretls &&
+	return conn->hop->destination->wish == TRANSPORT_WISH_REQUIRED &&
 	       !(smtp_client_caps(conn->client)->flags & SMTP_CAP_REQUIRETLS);
 }
 

@@ -157,7 +157,7 @@ static size_t next_recipient(const struct envelope *envelope)
 struct place {
 	const struct route *route;
 	struct span domain; /* empty unless the route is direct */
-	bool requiretls;
+	enum transport_wish wish;
 	struct span key;
 	char bytes[KEY_MAX];
 };
@@ -178,9 +178,11 @@ static void find_place(const struct outbound *outbound, const struct envelope *e
 	struct span domain = routing_domain(envelope->recipients[recipient].addr);
 
 	out->route = route;
-	out->requiretls = envelope->requiretls;
+	out->wish = envelope->requiretls     ? TRANSPORT_WISH_REQUIRED
+		    : envelope->tls_optional ? TRANSPORT_WISH_OPTIONAL
+					     : TRANSPORT_WISH_NONE;
 	memcpy(out->bytes, &route->number, len);
-	out->bytes[len++] = envelope->requiretls ? 1 : 0;
+	out->bytes[len++] = (char)out->wish;
 	if (!is_direct(route) || domain.len > KEY_MAX - len)
 		domain = span_of(NULL, 0);
 	for (size_t i = 0; i < domain.len; i++)
@@ -192,7 +194,7 @@ static void find_place(const struct outbound *outbound, const struct envelope *e
 static struct destination *make_destination(struct outbound *outbound, const struct place *place)
 {
 	struct destination *destination =
-		destination_new(outbound, outbound->routing, place->route, place->domain, place->requiretls);
+		destination_new(outbound, outbound->routing, place->route, place->domain, place->wish);
 
 	destination->key = span_of(mem_dup(place->key.ptr, place->key.len), place->key.len);
 	list_push_back(&outbound->all, &destination->all_link);

@@ -15,20 +15,27 @@ const struct enhanced_code transport_code_no_requiretls = { 5, 7, 30 };
 
 static void on_done(void *arg);
 
+static bool is_required(const struct transport *transport)
+{
+	return transport->wish == TRANSPORT_WISH_REQUIRED;
+}
+
 struct enhanced_code transport_code_not_offered(const struct transport *transport)
 {
-	return transport->requiretls ? encryption_needed : (struct enhanced_code){ 4, 7, 4 };
+	return is_required(transport) ? encryption_needed : (struct enhanced_code){ 4, 7, 4 };
 }
 
 struct enhanced_code transport_code_broken(const struct transport *transport)
 {
-	return transport->requiretls ? encryption_needed : cannot_be_sure;
+	return is_required(transport) ? encryption_needed : cannot_be_sure;
 }
 
 /* Where nothing needs to be asked; else 0 is the time until which it holds. */
 static enum transport_level level_of(
-	const struct route_target *target, bool requiretls, uint64_t *until_ms_out)
+	const struct route_target *target, enum transport_wish wish, uint64_t *until_ms_out)
 {
+	bool requiretls = wish == TRANSPORT_WISH_REQUIRED;
+
 	*until_ms_out = UINT64_MAX;
 	if (requiretls && target->tls != ROUTE_TLS_NONE) {
 		/* The route's own host is who it says. Of others, and with DANE or MTA-STS, more is to be
@@ -47,6 +54,12 @@ static enum transport_level level_of(
 		return TRANSPORT_ANY;
 	case ROUTE_TLS_VERIFY:
 		return TRANSPORT_NAMED;
+	case ROUTE_TLS_DANE:
+	case ROUTE_TLS_MTA_STS:
+	case ROUTE_TLS_AUTO:
+		if (wish == TRANSPORT_WISH_OPTIONAL)
+			return TRANSPORT_OFFERED;
+		/* fallthrough */
 	default:
 		*until_ms_out = 0;
 		return TRANSPORT_BARRED;
@@ -60,14 +73,14 @@ void transport_init(struct transport *transport, const struct transport_options 
 		.resolver = options->resolver,
 		.sts = options->sts,
 		.target = options->target,
-		.requiretls = options->requiretls,
+		.wish = options->wish,
 		.host = options->host,
 		.name = *options->target->tls_name ? options->target->tls_name : options->host,
 		.domain = options->target->name,
 		.fn = options->fn,
 		.arg = options->arg,
 	};
-	transport->level = level_of(options->target, options->requiretls, &transport->until_ms);
+	transport->level = level_of(options->target, options->wish, &transport->until_ms);
 	if (transport->level == TRANSPORT_BARRED && transport_is_known(transport)) {
 		snprintf(transport->why, sizeof(transport->why),
 			"the sender asks for TLS, and the route says that there is none");
@@ -166,6 +179,8 @@ static void set_tlsa_policy(struct transport *transport, const struct tlsa_set *
 /* Whether a policy of the domain was looked for. */
 static bool is_reported(const struct transport *transport)
 {
+	if (transport->wish == TRANSPORT_WISH_OPTIONAL)
+		return false;
 	switch (transport->target->tls) {
 	case ROUTE_TLS_DANE:
 	case ROUTE_TLS_DANE_ONLY:
@@ -249,7 +264,7 @@ static void on_policy(void *arg, const struct sts_answer *answer)
 			"the MTA-STS policy of %s does not name %s", transport->domain, transport->host);
 		return;
 	}
-	if (transport->requiretls) {
+	if (is_required(transport)) {
 		conclude_requiretls(transport, answer);
 		return;
 	}
@@ -267,7 +282,7 @@ static bool wants_policy(const struct transport *transport)
 	enum route_tls tls = transport->target->tls;
 
 	return tls == ROUTE_TLS_MTA_STS || tls == ROUTE_TLS_AUTO ||
-	       (transport->requiretls && tls != ROUTE_TLS_DANE_ONLY && !is_name_sure(transport));
+	       (is_required(transport) && tls != ROUTE_TLS_DANE_ONLY && !is_name_sure(transport));
 }
 
 static void go_without_dane(struct transport *transport, uint64_t keep_ms)
@@ -279,7 +294,7 @@ static void go_without_dane(struct transport *transport, uint64_t keep_ms)
 		transport->sts_search =
 			sts_start(transport->sts, transport->domain, transport->host, on_policy, transport);
 	else if (tls != ROUTE_TLS_DANE_ONLY)
-		conclude(transport, transport->requiretls ? TRANSPORT_NAMED : TRANSPORT_OFFERED, keep_ms);
+		conclude(transport, is_required(transport) ? TRANSPORT_NAMED : TRANSPORT_OFFERED, keep_ms);
 	else if (transport->at.is_secure)
 		bar(transport, TLS_RESULT_DANE_REQUIRED, keep_ms, "%s has no TLSA records that are secure",
 			transport->host);
@@ -305,7 +320,7 @@ static void on_tlsa(void *arg, struct tlsa_set *set)
 		break;
 	case TLSA_UNUSABLE:
 		count(transport, TLS_RESULT_TLSA_INVALID);
-		if (transport->requiretls)
+		if (is_required(transport))
 			go_without_dane(transport, set->keep_ms);
 		else
 			conclude(transport, TRANSPORT_ANY, set->keep_ms);
@@ -320,7 +335,7 @@ static bool wants_dane(const struct transport *transport)
 {
 	enum route_tls tls = transport->target->tls;
 
-	return (transport->requiretls && tls != ROUTE_TLS_VERIFY) || tls == ROUTE_TLS_DANE ||
+	return (is_required(transport) && tls != ROUTE_TLS_VERIFY) || tls == ROUTE_TLS_DANE ||
 	       tls == ROUTE_TLS_DANE_ONLY || tls == ROUTE_TLS_AUTO;
 }
 

@@ -26,12 +26,24 @@ enum transport_level {
 	TRANSPORT_BARRED,  /* not now */
 };
 
+/* What a message's sender asks for, over what the target says. */
+enum transport_wish {
+	TRANSPORT_WISH_NONE,
+	/*
+	 * RFC 8689: TLS, with a certificate that is good for a name which nobody can have forged, whatever
+	 * else the target would do with.
+	 */
+	TRANSPORT_WISH_REQUIRED,
+	/* RFC 8689 3: that it arrives counts for more than what its domain says of TLS by DANE or MTA-STS. */
+	TRANSPORT_WISH_OPTIONAL,
+};
+
 struct transport {
 	struct loop *loop;
 	struct resolver *resolver;
 	struct sts_desk *sts;
 	const struct route_target *target;
-	bool requiretls;  /* see transport_options */
+	enum transport_wish wish;
 	const char *host; /* borrowed, as are those above */
 	const char *name; /* that the certificate must be good for */
 	enum transport_level level;
@@ -61,11 +73,7 @@ struct transport_options {
 	struct resolver *resolver;
 	struct sts_desk *sts;
 	const struct route_target *target;
-	/*
-	 * For messages whose sender says so (RFC 8689): TLS, with a certificate that is good for a name which
-	 * nobody can have forged, whatever else the target would do with.
-	 */
-	bool requiretls;
+	enum transport_wish wish;
 	const char *host;
 	loop_fn *fn;
 	void *arg;

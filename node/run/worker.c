@@ -390,6 +390,7 @@ void worker_send_mail(struct worker *worker, const struct own_mail *mail, custod
 	text = span_drop(text, mail->sender.len);
 	order->mail.recipient = span_take(text, mail->recipient.len);
 	order->mail.content = span_drop(text, mail->recipient.len);
+	order->mail.tls_optional = mail->tls_optional;
 	order->worker = worker;
 	order->fn = fn;
 	order->arg = arg;

@@ -16,7 +16,13 @@ enum envelope_flag { FLAG_SMTPUTF8 = 1, FLAG_8BIT = 2, FLAGS_ALL = 3 };
  * Never reused. A node that does not know one passes over it; but one from EXTRA_BINDING on is a promise that
  * the message may not lose, so that such a node leaves the message to others.
  */
-enum envelope_extra { EXTRA_RULE = 1, EXTRA_BINDING = 128, EXTRA_HANDLING = 128, EXTRA_EDITS = 129 };
+enum envelope_extra {
+	EXTRA_RULE = 1,
+	EXTRA_TLS_OPTIONAL = 2,
+	EXTRA_BINDING = 128,
+	EXTRA_HANDLING = 128,
+	EXTRA_EDITS = 129
+};
 
 enum handling_flag { HANDLING_REQUIRETLS = 1, HANDLING_TRACE = 2, HANDLING_ALL = 3 };
 
@@ -101,7 +107,8 @@ static void put_edits(struct buf *out, const struct header_edits *edits)
 
 static bool has_extras(const struct envelope *envelope)
 {
-	return envelope->rule.len > 0 || has_handling(envelope) || !header_edits_are_none(&envelope->edits);
+	return envelope->rule.len > 0 || envelope->tls_optional || has_handling(envelope) ||
+	       !header_edits_are_none(&envelope->edits);
 }
 
 static void put_extras(struct buf *out, const struct envelope *envelope)
@@ -109,6 +116,10 @@ static void put_extras(struct buf *out, const struct envelope *envelope)
 	if (envelope->rule.len) {
 		put_u8(out, EXTRA_RULE);
 		put_cut(out, envelope->rule, ENVELOPE_NAME_MAX);
+	}
+	if (envelope->tls_optional) {
+		put_u8(out, EXTRA_TLS_OPTIONAL);
+		put_u32(out, 0);
 	}
 	if (has_handling(envelope))
 		put_handling(out, envelope);
@@ -348,6 +359,8 @@ static enum err get_extra(struct reader *reader, struct arena *arena, struct env
 		return get_handling(value, envelope);
 	if (type == EXTRA_EDITS)
 		return get_edits(value, arena, &envelope->edits);
+	if (type == EXTRA_TLS_OPTIONAL)
+		envelope->tls_optional = true;
 	if (type == EXTRA_RULE)
 		envelope->rule = span_take(
 			value, value.len < ENVELOPE_NAME_MAX ? value.len : (size_t)ENVELOPE_NAME_MAX);

@@ -49,6 +49,8 @@ void envelope_append_handling(const struct envelope *envelope, uint64_t now_ms, 
 
 	if (envelope->requiretls)
 		append_word(out, start, "REQUIRETLS");
+	if (envelope->tls_optional)
+		append_word(out, start, "TLS-Required=No");
 	if (envelope->priority) {
 		append_word(out, start, "MT-PRIORITY=");
 		buf_printf(out, "%d", envelope->priority);

@@ -11,6 +11,9 @@ enum line_state {
 	LINE_VALUE,
 };
 
+/* Whether a value is "No", blanks around it. */
+enum value_state { VALUE_SKIPPED, VALUE_BLANK, VALUE_N, VALUE_NO };
+
 enum { HELO_MAX = 255 };
 
 void header_scan_init(struct header_scan *scan, size_t size_max)
@@ -32,10 +35,13 @@ static void take_field(struct header_scan *scan)
 
 	scan->field_count++;
 	scan->line_state = LINE_VALUE;
+	scan->value_state = VALUE_SKIPPED;
 	if (scan->name_len > HEADER_NAME_MAX)
 		return;
 	if (span_eq_nocase(name, SPAN_LIT("received")))
 		scan->received_count++;
+	if (span_eq_nocase(name, SPAN_LIT("tls-required")))
+		scan->value_state = VALUE_BLANK;
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		if (span_eq_nocase(name, span_of_str(known[i].name)))
 			scan->fields |= known[i].field;
@@ -103,11 +109,41 @@ static void take_byte(struct header_scan *scan, char byte)
 		end_malformed(scan);
 }
 
+static enum value_state next_value_state(enum value_state state, char byte)
+{
+	bool is_space = is_blank(byte) || byte == '\r';
+
+	switch (state) {
+	case VALUE_BLANK:
+		return is_space ? VALUE_BLANK : ascii_lower(byte) == 'n' ? VALUE_N : VALUE_SKIPPED;
+	case VALUE_N:
+		return ascii_lower(byte) == 'o' ? VALUE_NO : VALUE_SKIPPED;
+	case VALUE_NO:
+		return is_space ? VALUE_NO : VALUE_SKIPPED;
+	case VALUE_SKIPPED:
+		break;
+	}
+	return VALUE_SKIPPED;
+}
+
+static void look_at_value(struct header_scan *scan, struct span part, bool is_end)
+{
+	enum value_state state = (enum value_state)scan->value_state;
+
+	for (size_t i = 0; i < part.len && state != VALUE_SKIPPED; i++)
+		state = next_value_state(state, part.ptr[i]);
+	if (is_end && state == VALUE_NO)
+		scan->fields |= HEADER_TLS_OPTIONAL;
+	scan->value_state = is_end ? VALUE_SKIPPED : (uint8_t)state;
+}
+
 /* The rest of a field's line, up to its LF. */
 static size_t skip_value(struct header_scan *scan, struct span piece)
 {
 	size_t len = span_find(piece, '\n');
 
+	if (scan->value_state != VALUE_SKIPPED)
+		look_at_value(scan, span_take(piece, len), len < piece.len);
 	if (len == piece.len) {
 		scan->line_size += len;
 		return len;

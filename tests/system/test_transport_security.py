@@ -187,9 +187,9 @@ def start_direct(new_cluster, names, authority, level, shown):
     return cluster.nodes[1], sink
 
 
-def check(node, sink, domain, result):
+def check(node, sink, domain, result, extra=""):
     tag = new_tag()
-    send(node.smtp, recipients=[f"b@{domain}"], tag=tag)
+    send(node.smtp, recipients=[f"b@{domain}"], content=message(tag, extra=extra))
     if result in ("clear", "tls"):
         until_taken(sink, tag, result == "tls")
     else:
@@ -224,6 +224,18 @@ DANE_CASES = [
 def test_a_host_must_be_what_its_tlsa_records_say(new_cluster, dane, authority, level, domain, shown, result):
     node, sink = start_direct(new_cluster, dane, authority, level, shown)
     check(node, sink, domain, result)
+
+
+@pytest.mark.parametrize("level, domain, shown, result", [
+    ("dane", "good.example", "other", "tls"),
+    ("auto", "good.example", "none", "clear"),
+    ("dane", "forged.example", "good", "tls"),
+    ("dane-only", "nothing.example", "good", "has no TLSA records that are secure"),
+])
+def test_who_says_that_tls_is_not_required_is_not_held_up_by_the_domain(new_cluster, dane, authority, level, domain, shown,
+                                                                        result):
+    node, sink = start_direct(new_cluster, dane, authority, level, shown)
+    check(node, sink, domain, result, "TLS-Required: No\r\n")
 
 
 # What a sender with REQUIRETLS asks for, where the route would do with less (RFC 8689 4.2.1).

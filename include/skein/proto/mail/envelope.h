@@ -79,8 +79,9 @@ struct envelope {
 	uint32_t takeovers;                           /* times that another node had to continue */
 
 	/* What few ask for. A node that knows nothing of it leaves a message that asks for it to others. */
-	bool requiretls;                 /* RFC 8689 */
-	int8_t priority;                 /* MT-PRIORITY (RFC 6710), -9..9 */
+	bool requiretls;   /* RFC 8689 */
+	bool tls_optional; /* RFC 8689 3, "TLS-Required: No"; a node that does not know it may forget it */
+	int8_t priority;   /* MT-PRIORITY (RFC 6710), -9..9 */
 	enum deliver_by_mode deliver_by; /* RFC 2852 */
 	bool deliver_by_trace;
 	uint64_t deliver_by_ms;    /* unix time; 0 without deliver_by */

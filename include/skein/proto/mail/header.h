@@ -14,6 +14,7 @@ enum header_field {
 	HEADER_MESSAGE_ID = 1 << 0,
 	HEADER_DATE = 1 << 1,
 	HEADER_FROM = 1 << 2,
+	HEADER_TLS_OPTIONAL = 1 << 3, /* "TLS-Required: No" (RFC 8689 3), on one line */
 };
 
 enum header_scan_state {
@@ -34,7 +35,8 @@ struct header_scan {
 	bool is_malformed; /* ended by a line that is neither a field nor empty: the body begins with it */
 	/* The line under way. */
 	uint8_t line_state;
-	uint8_t name_len; /* past HEADER_NAME_MAX: longer than any name we look for */
+	uint8_t value_state; /* of a value that is looked at */
+	uint8_t name_len;    /* past HEADER_NAME_MAX: longer than any name we look for */
 	size_t line_size;
 	char name[HEADER_NAME_MAX];
 };

@@ -12,14 +12,12 @@ static void never(void *arg)
 	fail();
 }
 
-static void open_transport(
-	struct transport *transport, struct loop *loop, const struct route_target *target, bool requiretls)
+static void open_transport(struct transport *transport, struct loop *loop, const struct route_target *target,
+	enum transport_wish wish)
 {
-	const struct transport_options options = { .loop = loop,
-		.target = target,
-		.requiretls = requiretls,
-		.host = "mail.skein.test",
-		.fn = never };
+	const struct transport_options options = {
+		.loop = loop, .target = target, .wish = wish, .host = "mail.skein.test", .fn = never
+	};
 
 	transport_init(transport, &options);
 }
@@ -28,18 +26,25 @@ static void a_plain_host_is_judged_by_what_its_route_and_the_sender_want(void **
 {
 	static const struct {
 		enum route_tls tls;
-		bool requiretls;
+		enum transport_wish wish;
 		enum transport_level wanted;
 		enum smtp_client_tls starttls;
 	} rows[] = {
-		{ ROUTE_TLS_NONE, false, TRANSPORT_CLEAR, SMTP_CLIENT_TLS_NONE },
-		{ ROUTE_TLS_MAY, false, TRANSPORT_OFFERED, SMTP_CLIENT_TLS_MAY },
-		{ ROUTE_TLS_ENCRYPT, false, TRANSPORT_ANY, SMTP_CLIENT_TLS_ENCRYPT },
-		{ ROUTE_TLS_VERIFY, false, TRANSPORT_NAMED, SMTP_CLIENT_TLS_ENCRYPT },
-		{ ROUTE_TLS_NONE, true, TRANSPORT_BARRED, SMTP_CLIENT_TLS_ENCRYPT },
-		{ ROUTE_TLS_MAY, true, TRANSPORT_NAMED, SMTP_CLIENT_TLS_ENCRYPT },
-		{ ROUTE_TLS_ENCRYPT, true, TRANSPORT_NAMED, SMTP_CLIENT_TLS_ENCRYPT },
-		{ ROUTE_TLS_VERIFY, true, TRANSPORT_NAMED, SMTP_CLIENT_TLS_ENCRYPT },
+		{ ROUTE_TLS_NONE, TRANSPORT_WISH_NONE, TRANSPORT_CLEAR, SMTP_CLIENT_TLS_NONE },
+		{ ROUTE_TLS_MAY, TRANSPORT_WISH_NONE, TRANSPORT_OFFERED, SMTP_CLIENT_TLS_MAY },
+		{ ROUTE_TLS_ENCRYPT, TRANSPORT_WISH_NONE, TRANSPORT_ANY, SMTP_CLIENT_TLS_ENCRYPT },
+		{ ROUTE_TLS_VERIFY, TRANSPORT_WISH_NONE, TRANSPORT_NAMED, SMTP_CLIENT_TLS_ENCRYPT },
+		{ ROUTE_TLS_NONE, TRANSPORT_WISH_REQUIRED, TRANSPORT_BARRED, SMTP_CLIENT_TLS_ENCRYPT },
+		{ ROUTE_TLS_MAY, TRANSPORT_WISH_REQUIRED, TRANSPORT_NAMED, SMTP_CLIENT_TLS_ENCRYPT },
+		{ ROUTE_TLS_ENCRYPT, TRANSPORT_WISH_REQUIRED, TRANSPORT_NAMED, SMTP_CLIENT_TLS_ENCRYPT },
+		{ ROUTE_TLS_VERIFY, TRANSPORT_WISH_REQUIRED, TRANSPORT_NAMED, SMTP_CLIENT_TLS_ENCRYPT },
+		/* What the route itself asks for stays. */
+		{ ROUTE_TLS_NONE, TRANSPORT_WISH_OPTIONAL, TRANSPORT_CLEAR, SMTP_CLIENT_TLS_NONE },
+		{ ROUTE_TLS_ENCRYPT, TRANSPORT_WISH_OPTIONAL, TRANSPORT_ANY, SMTP_CLIENT_TLS_ENCRYPT },
+		{ ROUTE_TLS_VERIFY, TRANSPORT_WISH_OPTIONAL, TRANSPORT_NAMED, SMTP_CLIENT_TLS_ENCRYPT },
+		{ ROUTE_TLS_DANE, TRANSPORT_WISH_OPTIONAL, TRANSPORT_OFFERED, SMTP_CLIENT_TLS_MAY },
+		{ ROUTE_TLS_MTA_STS, TRANSPORT_WISH_OPTIONAL, TRANSPORT_OFFERED, SMTP_CLIENT_TLS_MAY },
+		{ ROUTE_TLS_AUTO, TRANSPORT_WISH_OPTIONAL, TRANSPORT_OFFERED, SMTP_CLIENT_TLS_MAY },
 	};
 	struct loop loop;
 
@@ -51,7 +56,7 @@ static void a_plain_host_is_judged_by_what_its_route_and_the_sender_want(void **
 		};
 		struct transport transport;
 
-		open_transport(&transport, &loop, &target, rows[i].requiretls);
+		open_transport(&transport, &loop, &target, rows[i].wish);
 		assert_true(transport_is_known(&transport));
 		assert_int_equal(transport.level, rows[i].wanted);
 		assert_int_equal(transport_starttls(&transport), rows[i].starttls);
@@ -79,10 +84,10 @@ static void where_hosts_come_from_the_dns_it_is_asked_first(void **state)
 		};
 		struct transport transport;
 
-		open_transport(&transport, &loop, &target, true);
+		open_transport(&transport, &loop, &target, TRANSPORT_WISH_REQUIRED);
 		assert_false(transport_is_known(&transport));
 		transport_fini(&transport);
-		open_transport(&transport, &loop, &target, false);
+		open_transport(&transport, &loop, &target, TRANSPORT_WISH_NONE);
 		assert_true(transport_is_known(&transport));
 		transport_fini(&transport);
 	}
@@ -106,13 +111,13 @@ static void what_the_sender_asks_for_fails_for_good(void **state)
 
 	(void)state;
 	assert_int_equal(loop_init(&loop), ERR_OK);
-	open_transport(&transport, &loop, &target, true);
+	open_transport(&transport, &loop, &target, TRANSPORT_WISH_REQUIRED);
 	assert_code(transport.code, 5, 10);
 	assert_non_null(strstr(transport.why, "the sender asks for TLS"));
 	assert_code(transport_code_not_offered(&transport), 5, 10);
 	assert_code(transport_code_broken(&transport), 5, 10);
 	transport_fini(&transport);
-	open_transport(&transport, &loop, &target, false);
+	open_transport(&transport, &loop, &target, TRANSPORT_WISH_NONE);
 	assert_code(transport_code_not_offered(&transport), 4, 4);
 	assert_code(transport_code_broken(&transport), 4, 5);
 	transport_fini(&transport);

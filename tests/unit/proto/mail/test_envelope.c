@@ -447,6 +447,7 @@ static void what_is_asked_for_is_told_as_parameters(void **state)
 	} rows[] = {
 		{ { .arrival_ms = 1 }, "" },
 		{ { .requiretls = true }, "REQUIRETLS" },
+		{ { .tls_optional = true }, "TLS-Required=No" },
 		{ { .priority = -9, .requiretls = true }, "REQUIRETLS MT-PRIORITY=-9" },
 		{ { .deliver_by = DELIVER_BY_RETURN, .deliver_by_ms = 120000 }, "BY=20;R" },
 		{ { .deliver_by = DELIVER_BY_NOTIFY, .deliver_by_trace = true, .deliver_by_ms = 40000 },
