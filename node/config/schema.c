@@ -457,6 +457,9 @@ static const struct setting_row rows[] = {
 		.help = "Address for questions about a report. Not set: tls_reports.from." },
 	{ "tls_reports.delay", "4h", DURATION(0, 12 * HOURS), AT(tls_reports.delay_ms),
 		.help = "Reports leave at a random time up to so long after the end of the day (UTC)." },
+	{ "tls_reports.interval", "20s", DURATION(1 * SECONDS, 1 * HOURS), AT(tls_reports.interval_ms),
+		.help = "How often nodes bring their counts to Redis, and the leader looks for what is "
+			"due." },
 
 	{ "drain.timeout", "30s", DURATION(0, 1 * HOURS), AT(drain.timeout_ms), RELOADABLE,
 		.help = "How long SIGTERM waits for sessions to end before it closes them." },

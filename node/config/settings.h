@@ -270,6 +270,7 @@ struct settings {
 		const char *from; /* "": no reports */
 		const char *organization, *contact;
 		uint64_t delay_ms;
+		uint64_t interval_ms;
 	} tls_reports;
 
 	struct {

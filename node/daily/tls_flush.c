@@ -3,8 +3,6 @@
 #include "io/random.h"
 #include "skein/proto/base/alloc.h"
 
-enum { PAUSE_MS = 20000 };
-
 struct tls_flush {
 	struct tls_flush_options options;
 	struct loop_timer timer;
@@ -23,7 +21,7 @@ struct tls_flush *tls_flush_new(const struct tls_flush_options *options)
 	random_seed(&self->random);
 	list_init(&self->rows);
 	loop_timer_init(&self->timer, flush, self);
-	loop_timer_set(options->loop, &self->timer, PAUSE_MS);
+	loop_timer_set(options->loop, &self->timer, options->interval_ms);
 	return self;
 }
 
@@ -88,6 +86,7 @@ static void send_some(struct tls_flush *self)
 static void flush(void *arg)
 {
 	struct tls_flush *self = arg;
+	uint64_t pause_ms = self->options.interval_ms;
 
 	if (!self->is_asking && redis_link_is_ready(self->options.link)) {
 		if (list_is_empty(&self->rows))
@@ -96,5 +95,5 @@ static void flush(void *arg)
 			send_some(self);
 	}
 	loop_timer_set(
-		self->options.loop, &self->timer, PAUSE_MS - random_u32(&self->random) % (PAUSE_MS / 4));
+		self->options.loop, &self->timer, pause_ms - random_u32(&self->random) % (pause_ms / 4));
 }

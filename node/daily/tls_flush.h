@@ -17,7 +17,7 @@ struct tls_flush_options {
 	struct loop *loop;
 	struct redis_link *link;
 	struct tls_ledger *ledger;
-	uint64_t delay_ms; /* tls_reports.delay */
+	uint64_t delay_ms, interval_ms; /* of tls_reports */
 };
 
 struct tls_flush *tls_flush_new(const struct tls_flush_options *options);

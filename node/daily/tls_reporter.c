@@ -19,7 +19,6 @@
 #include <sys/random.h>
 
 enum {
-	LOOK_MS = 20000,
 	AGAIN_MS = 3600000,
 	ATTEMPTS_MAX = 5, /* the last one fifteen hours after the first: RFC 8460 5.5 */
 	URIS_MAX = 8,     /* of one domain; the rest is left out */
@@ -79,7 +78,7 @@ struct tls_reporter *tls_reporter_new(const struct tls_reporter_options *options
 	loop_timer_init(&self->timer, look, self);
 	loop_task_init(&self->step, step, self);
 	loop_msg_init(&self->posted, on_posted, self);
-	loop_timer_set(options->loop, &self->timer, LOOK_MS);
+	loop_timer_set(options->loop, &self->timer, options->settings->tls_reports.interval_ms);
 	return self;
 }
 
@@ -426,9 +425,11 @@ static void on_claimed(void *arg, const struct outcome *outcome, const struct tl
 static void look(void *arg)
 {
 	struct tls_reporter *self = arg;
+	uint64_t pause_ms = self->options.settings->tls_reports.interval_ms;
 
 	if (member_is_leader(self->options.member) && !self->errand && !self->is_asking && !self->is_posting)
 		self->is_asking =
 			tls_counts_claim(self->options.link, AGAIN_MS, loop_boottime_ms(), on_claimed, self);
-	loop_timer_set(self->options.loop, &self->timer, LOOK_MS - random_u32(&self->random) % (LOOK_MS / 4));
+	loop_timer_set(
+		self->options.loop, &self->timer, pause_ms - random_u32(&self->random) % (pause_ms / 4));
 }

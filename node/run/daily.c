@@ -33,6 +33,7 @@ static void report_tls(struct daily *daily, const struct daily_options *options)
 		.link = options->link,
 		.ledger = options->tls_ledger,
 		.delay_ms = options->settings->tls_reports.delay_ms,
+		.interval_ms = options->settings->tls_reports.interval_ms,
 	};
 	const struct tls_reporter_options reporter = {
 		.loop = options->loop,

@@ -64,7 +64,7 @@ class World:
         self.signer = Signer(new_cluster, folder, policy=ALLOW, balancer=False, settings={
             "dns": {"servers": [self.lab.server], "trust_anchor": str(self.lab.anchor)},
             "route": {"ca": self.authority.certificate}, "dns_watch": {"interval": "0s"},
-            "tls_reports": {"from": FROM, "organization": "Skein Test", "delay": "0s"}})
+            "tls_reports": {"from": FROM, "organization": "Skein Test", "delay": "0s", "interval": "1s"}})
         self.cluster = self.signer.cluster
         self.signer.make("s1")
         kept = folder / "kept"
