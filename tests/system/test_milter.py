@@ -187,12 +187,11 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize("command", [mf.CONNECT, mf.BODY, mf.END])
-@pytest.mark.parametrize("fault", FAULTS)
-def test_a_fault_is_told_and_changes_nothing(tmp_path, filters, command, fault):
+# At the end of the message the first of the answers that nobody asked for ends it well.
+@pytest.mark.parametrize("fault, command", [(fault, command) for fault in FAULTS for command in (mf.CONNECT, mf.BODY, mf.END)
+                                            if (fault, command) != ("unasked", mf.END)])
+def test_a_fault_is_told_and_changes_nothing(tmp_path, filters, fault, command):
     answer, why = FAULTS[fault]
-    if command == mf.END and fault == "unasked":
-        pytest.skip("the first ends it well")
     if command == mf.END and answer and not callable(answer):
         answer = mf.add_header("X-New", "1") + answer
     visit = Visit(tmp_path, filters({command: answer}))
