@@ -23,7 +23,7 @@ PLAIN = Build("gcc", "build", ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DSKEIN_SAN
 ASAN = Build("gcc, ASan and UBSan", "build-asan", ["-DCMAKE_BUILD_TYPE=Debug", "-DSKEIN_SANITIZE=address,undefined"])
 TSAN = Build("gcc, TSan", "build-tsan", ["-DCMAKE_BUILD_TYPE=Debug", "-DSKEIN_SANITIZE=thread"])
 JOBS = str(os.cpu_count() or 2)
-LANES = 3
+LANES = 2
 DOMAIN_FILES = ("test_auth", "test_directory_", "test_guessing")
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED)\s+\] (\d+) test\(s\)", re.M)
 CMOCKA_NAME = re.compile(r"^\[  (FAILED|SKIPPED)\s+\] (\w+)$", re.M)
