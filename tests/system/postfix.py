@@ -69,6 +69,10 @@ relayhost = [127.0.0.1]:{sink.rpartition(":")[2]}
 disable_dns_lookups = yes
 smtp_host_lookup = native
 smtpd_peername_lookup = no
+minimal_backoff_time = 1s
+maximal_backoff_time = 2s
+queue_run_delay = 1s
+transport_retry_time = 1s
 maillog_file = {self.folder}/maillog
 maillog_file_prefixes = {self.folder}
 """ + "".join(f"{name} = {value}\n" for name, value in settings.items()), encoding="ascii")
