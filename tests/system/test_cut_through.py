@@ -1,6 +1,7 @@
 """Mail that is passed on while its client waits: nothing is kept where it works, custody is made where it does not."""
 import time
 
+from lab.account import Account
 from lab.burst import Burst
 from lab.wait import until
 import pytest
@@ -51,8 +52,9 @@ def test_a_connection_that_does_not_come_up_costs_no_mail(relay, rule):
 
 def test_a_connection_lost_after_the_final_dot_may_double_and_loses_nothing(relay):
     relay.sink.rules({"stage": "dot", "do": "close", "times": 3})
-    account = settle(relay, Burst(relay.nodes[1].smtp, 50, connections=5).run())
-    assert 1 <= account.sent_twice <= 3
+    burst = Burst(relay.nodes[1].smtp, 50, connections=5).run()
+    until(lambda: Account(relay.sink, burst).sent_twice, 60, "one arrives twice")
+    assert settle(relay, burst).sent_twice <= 3
 
 
 def test_a_refusal_is_reported_and_the_others_have_their_mail(relay):
