@@ -75,3 +75,46 @@ bool own_mail_send(struct custody *custody, const struct own_mail *mail, custody
 	mem_free(job);
 	return false;
 }
+
+/* --- from another thread ------------------------------------------------------------------------ */
+
+struct order {
+	struct loop_msg msg;
+	struct custody *custody;
+	struct own_mail mail; /* in `text` */
+	struct buf text;
+	custody_fn *fn;
+	void *arg;
+};
+
+static void on_order(void *arg)
+{
+	struct order *order = arg;
+
+	if (!own_mail_send(order->custody, &order->mail, order->fn, order->arg))
+		order->fn(order->arg, CUSTODY_UNAVAILABLE);
+	buf_fini(&order->text);
+	mem_free(order);
+}
+
+void own_mail_post(
+	struct loop *loop, struct custody *custody, const struct own_mail *mail, custody_fn *fn, void *arg)
+{
+	struct order *order = mem_zalloc(sizeof(*order));
+	struct span text;
+
+	buf_append(&order->text, mail->sender);
+	buf_append(&order->text, mail->recipient);
+	buf_append(&order->text, mail->content);
+	text = buf_span(&order->text);
+	order->mail.sender = span_take(text, mail->sender.len);
+	text = span_drop(text, mail->sender.len);
+	order->mail.recipient = span_take(text, mail->recipient.len);
+	order->mail.content = span_drop(text, mail->recipient.len);
+	order->mail.tls_optional = mail->tls_optional;
+	order->custody = custody;
+	order->fn = fn;
+	order->arg = arg;
+	loop_msg_init(&order->msg, on_order, order);
+	loop_post(loop, &order->msg);
+}

@@ -20,5 +20,11 @@ struct own_mail {
  */
 WARN_UNUSED bool own_mail_send(
 	struct custody *custody, const struct own_mail *mail, custody_fn *fn, void *arg);
+/*
+ * The same from another thread, for the custody of `loop`. The text is copied. `fn` is told on the custody's
+ * thread: CUSTODY_UNAVAILABLE where own_mail_send() says no.
+ */
+void own_mail_post(struct loop *loop, struct custody *custody, const struct own_mail *mail, custody_fn *fn,
+	void *arg);
 
 #endif

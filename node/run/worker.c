@@ -356,49 +356,12 @@ void worker_drain(struct worker *worker, uint64_t timeout_ms)
 	give_order(worker, on_drain_order, &order);
 }
 
-/* --- mail of the node's own --------------------------------------------------------------------- */
-
-struct mail_order {
-	struct loop_msg msg;
-	struct worker *worker;
-	struct own_mail mail; /* in `text` */
-	struct buf text;
-	custody_fn *fn;
-	void *arg;
-};
-
-static void on_mail_order(void *arg)
-{
-	struct mail_order *order = arg;
-
-	if (!own_mail_send(&order->worker->custody, &order->mail, order->fn, order->arg))
-		order->fn(order->arg, CUSTODY_UNAVAILABLE);
-	buf_fini(&order->text);
-	mem_free(order);
-}
+/* --- other orders ------------------------------------------------------------------------------- */
 
 void worker_send_mail(struct worker *worker, const struct own_mail *mail, custody_fn *fn, void *arg)
 {
-	struct mail_order *order = mem_zalloc(sizeof(*order));
-	struct span text;
-
-	buf_append(&order->text, mail->sender);
-	buf_append(&order->text, mail->recipient);
-	buf_append(&order->text, mail->content);
-	text = buf_span(&order->text);
-	order->mail.sender = span_take(text, mail->sender.len);
-	text = span_drop(text, mail->sender.len);
-	order->mail.recipient = span_take(text, mail->recipient.len);
-	order->mail.content = span_drop(text, mail->recipient.len);
-	order->mail.tls_optional = mail->tls_optional;
-	order->worker = worker;
-	order->fn = fn;
-	order->arg = arg;
-	loop_msg_init(&order->msg, on_mail_order, order);
-	loop_post(&worker->loop, &order->msg);
+	own_mail_post(&worker->loop, &worker->custody, mail, fn, arg);
 }
-
-/* --- other orders ------------------------------------------------------------------------------- */
 
 static void on_lease_order(void *arg)
 {

@@ -1,4 +1,4 @@
-#include "cmocka_all.h"
+#include "header_seen.h"
 
 #include "skein/proto/mail/header_list.h"
 #include "skein/proto/mail/rewrite.h"
@@ -17,22 +17,6 @@ static struct header_list *list_of(const char *message, size_t own_count, size_t
 	}
 	assert_int_equal(header_list_end(list), HEADER_LIST_ENDED);
 	return list;
-}
-
-/* "Name=value|Name=value|" */
-static void assert_seen(const struct header_list *list, const char *wanted)
-{
-	struct buf seen = { 0 };
-
-	for (size_t i = 0; i < header_list_count(list); i++) {
-		struct span name, value;
-
-		if (header_list_get(list, i, &name, &value))
-			buf_printf(&seen, "%.*s=%.*s|", SPAN_ARGS(name), SPAN_ARGS(value));
-	}
-	buf_append_byte(&seen, '\0');
-	assert_string_equal(seen.base, wanted);
-	buf_fini(&seen);
 }
 
 static void a_section_is_cut_into_fields(void **state)

@@ -1,4 +1,4 @@
-#include "cmocka_all.h"
+#include "header_seen.h"
 
 #include "skein/proto/milter/dialog.h"
 
@@ -325,22 +325,6 @@ static void it_may_answer_only_what_it_was_asked(void **state)
 	assert_int_equal(answer(&talk, SPAN_LIT("c"), SIZE_MAX), MILTER_ENDED);
 	assert_int_equal(milter_dialog_result(talk.dialog)->outcome, MILTER_FAILED);
 	end(&talk);
-}
-
-/* "Name=value|" of what is to be seen. */
-static void assert_seen(const struct header_list *list, const char *wanted)
-{
-	struct buf seen = { 0 };
-
-	for (size_t i = 0; i < header_list_count(list); i++) {
-		struct span name, value;
-
-		if (header_list_get(list, i, &name, &value))
-			buf_printf(&seen, "%.*s=%.*s|", SPAN_ARGS(name), SPAN_ARGS(value));
-	}
-	buf_append_byte(&seen, '\0');
-	assert_string_equal(seen.base, wanted);
-	buf_fini(&seen);
 }
 
 /* Answers each in its packet. */
