@@ -79,10 +79,9 @@ def run(cluster, options):
     show_one_message(cluster)
     say(f"2. A burst of {options.messages} messages on 30 connections through HAProxy; the next hop is slow")
     burst, at, waiting = burst_with_a_kill(cluster, options)
-    alive = [node.admin for node in cluster.nodes.values() if node.is_alive()]
     try:
         until_received(cluster.sink, burst, seconds=60)
-        until_quiet(alive, seconds=60)
+        until_quiet(list(cluster.nodes.values()), seconds=60)
     except TimedOut as error:
         say(f"     {error}")
     account = Account(cluster.sink, burst)

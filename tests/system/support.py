@@ -20,7 +20,7 @@ def settle(cluster, *bursts, record=None, seconds=60):
     except AssertionError:
         print(Account(cluster.sink, *bursts), [burst.trouble for burst in bursts])
         raise
-    until_quiet([node.admin for node in cluster.nodes.values() if node.is_alive()], seconds)
+    until_quiet(list(cluster.nodes.values()), seconds)
     account = Account(cluster.sink, *bursts)
     print(account)
     if record:

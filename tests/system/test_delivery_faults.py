@@ -184,7 +184,7 @@ class Faults:
         self.sink.control.rules(*[rule for case in self.cases for rule in case.rules()])
         self.run([case for case in self.cases if case.fault.stage != "body"], SENDERS)
         self.run([case for case in self.cases if case.fault.stage == "body"], 3)
-        until_quiet([self.node.admin], 30)
+        until_quiet([self.node], 30)
         self.steps = self.read_steps()
         self.connections = self.sink.control.ask()["by_port"]
 

@@ -64,7 +64,7 @@ class Pair:
     def until_all_arrived(self, burst):
         tags = set(burst.acknowledged)
         until(lambda: tags <= self.at_first() | set(self.second.tags()), 60, "nothing is lost")
-        until_quiet([self.node.admin])
+        until_quiet([self.node])
         arrivals = self.second.tags() + [record["tag"] for record in self.cluster.sink.records()]
         return sum(arrivals.count(tag) - 1 for tag in tags)
 

@@ -28,7 +28,7 @@ class Relay:
     def settle(self, burst, record):
         """Nothing is lost or altered; the account, which is printed."""
         until_received(self.cluster.sink, burst.wait(), seconds=60)
-        until_quiet([self.node.admin])
+        until_quiet([self.node])
         account = Account(self.cluster.sink, burst)
         doubts = len(re.findall(r"recipient-deferred .*may have been delivered", self.logged()))
         text = f"{account}; sent twice {account.sent_twice}, without an answer to the final dot {doubts}"
@@ -103,7 +103,7 @@ def test_its_disk_is_full_for_a_while(relay):
     relay.postfix.stop()
     relay.start()
     until_arrived(relay.cluster, tag)
-    until_quiet([relay.node.admin])
+    until_quiet([relay.node])
     assert [record["tag"] for record in relay.cluster.sink.records()] == [tag]
 
 

@@ -1,4 +1,5 @@
 """What became of the mail of some bursts: acknowledged, received, lost, duplicated."""
+import json
 from collections import Counter
 
 from . import admin
@@ -58,22 +59,21 @@ def _what_is_missing(tags):
     return f"{len(tags)} acknowledged messages have not arrived, such as {sorted(tags)[:3]}"
 
 
-OPEN_STATES = ("active", "waiting", "local")
-
-
-def queue(addresses):
-    """Messages still to be delivered, as the nodes that answer count them: the largest `waiting` (it is the cluster's,
-    the same on each node) and the sum of what each has for itself."""
+def queue(nodes):
+    """Messages still to be delivered, as the living of `nodes` and Redis count them. The nodes come first: what one of
+    them tells Redis in between is counted there."""
     counts = Counter()
-    for address in addresses:
-        values = admin.metrics(address)
-        for state in OPEN_STATES:
-            value = int(values.get(f'skein_queue_messages{{state="{state}"}}', 0))
-            counts[state] = max(counts[state], value) if state == "waiting" else counts[state] + value
+    for node in nodes:
+        values = admin.metrics(node.admin) if node.is_alive() else {}
+        for state in ("active", "local"):
+            counts[state] += int(values.get(f'skein_queue_messages{{state="{state}"}}', 0))
+    redis = nodes[0].cluster.redis
+    if redis and redis.is_alive():
+        in_redis = json.loads(nodes[0].cluster.ctl("--json", "status")[1])["queue"]
+        counts.update({state: in_redis[state] for state in ("due", "deferred", "owned")})
     return counts
 
 
-def until_quiet(addresses, seconds=60):
-    """Waits until no node that answers has anything left to do: nothing more will arrive."""
-    until(lambda: not any(queue(addresses).values()), seconds, lambda: f"the queue is empty: {dict(queue(addresses))}",
-          poll=0.1)
+def until_quiet(nodes, seconds=60):
+    """Waits until none of `nodes` that lives has anything left to do, nor the cluster: nothing more will arrive."""
+    until(lambda: not any(queue(nodes).values()), seconds, lambda: f"the queue is empty: {dict(queue(nodes))}", poll=0.1)
