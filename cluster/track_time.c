@@ -1,0 +1,44 @@
+/* Moments as text, by arithmetic: no clock and no time zone is asked. */
+#include "skein/cluster/track_event.h"
+
+enum { DAYS_TO_1970 = 719468, DAYS_PER_ERA = 146097 }; /* from 1 March of the year 0; of 400 years */
+
+static void put_digits(char *at, unsigned width, uint64_t value)
+{
+	while (width) {
+		at[--width] = (char)('0' + value % 10);
+		value /= 10;
+	}
+}
+
+/* Years begin in March, so that the odd day is the last one. */
+static void put_date(uint64_t days, char out[10])
+{
+	uint64_t shifted = days + DAYS_TO_1970;
+	uint64_t era = shifted / DAYS_PER_ERA, day = shifted % DAYS_PER_ERA;
+	uint64_t year = (day - day / 1460 + day / 36524 - day / 146096) / 365;
+	uint64_t of_year = day - (365 * year + year / 4 - year / 100);
+	uint64_t month = (5 * of_year + 2) / 153;
+
+	put_digits(out, 4, era * 400 + year + (month >= 10));
+	out[4] = '-';
+	put_digits(out + 5, 2, month < 10 ? month + 3 : month - 9);
+	out[7] = '-';
+	put_digits(out + 8, 2, of_year - (153 * month + 2) / 5 + 1);
+}
+
+void track_time_format(uint64_t time_us, char out[TRACK_TIME_LEN])
+{
+	uint64_t seconds = time_us / 1000000;
+
+	put_date(seconds / 86400, out);
+	out[10] = 'T';
+	put_digits(out + 11, 2, seconds / 3600 % 24);
+	out[13] = ':';
+	put_digits(out + 14, 2, seconds / 60 % 60);
+	out[16] = ':';
+	put_digits(out + 17, 2, seconds % 60);
+	out[19] = '.';
+	put_digits(out + 20, 6, time_us % 1000000);
+	out[26] = 'Z';
+}
