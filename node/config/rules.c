@@ -388,6 +388,14 @@ static void check_auth(const struct settings *settings, struct report *report)
 		report_error_at(report, "auth.backends", "winbind and kerberos need ldap too");
 }
 
+static void check_tracking(const struct settings *settings, struct report *report)
+{
+	if (settings->tracking.redact == TRACK_REDACT_HASHED && !*settings->tracking.redact_key_file)
+		report_error_at(report, "tracking.redact_key_file",
+			"is missing: tracking.redact is hashed. Make one line of random text: openssl rand "
+			"-base64 32");
+}
+
 void settings_check_rules(const struct settings *settings, struct report *report)
 {
 	check_counts(settings, report);
@@ -403,6 +411,7 @@ void settings_check_rules(const struct settings *settings, struct report *report
 	check_sizes(settings, report);
 	check_redis(settings, report);
 	check_auth(settings, report);
+	check_tracking(settings, report);
 }
 
 static void check_file(

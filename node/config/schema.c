@@ -93,6 +93,12 @@ static const char *const channel_binding_names[] = {
 	[SASL_BINDING_REQUIRE] = "require",
 };
 static const char *const log_format_names[] = { [LOG_FORMAT_TEXT] = "text", [LOG_FORMAT_JSON] = "json" };
+static const char *const track_format_names[] = { [TRACK_FORMAT_JSON] = "json", [TRACK_FORMAT_W3C] = "w3c" };
+static const char *const track_redact_names[] = {
+	[TRACK_REDACT_NONE] = "none",
+	[TRACK_REDACT_MASKED] = "masked",
+	[TRACK_REDACT_HASHED] = "hashed",
+};
 static const char *const log_level_names[] = {
 	[LOG_ERROR] = "error",
 	[LOG_WARN] = "warn",
@@ -440,6 +446,25 @@ static const struct setting_row rows[] = {
 		.help = "The least important lines that are written." },
 	{ "log.file", "", PATH, AT(log.file), .help = "Opened anew on SIGHUP. Not set: standard error." },
 
+	{ "tracking.file", "", PATH, AT(tracking.file),
+		.help = "Folder for what happens to sessions and messages; off: none. Not set: tracking in "
+			"the spool." },
+	{ "tracking.format", "json", ENUM(track_format_names), AT(tracking.format),
+		.help = "json, or w3c: W3C extended format, with columns as the SMTP service of IIS wrote "
+			"them." },
+	{ "tracking.rotate_size", "64MiB", SIZE(64 * KIB, 16 * GIB), AT(tracking.rotate_size), RELOADABLE,
+		.help = "A file of this size is put aside and a new one begun; so is one of another day "
+			"(UTC)." },
+	{ "tracking.keep_days", "30", INTEGER(0, 36500), AT(tracking.keep_days), RELOADABLE,
+		.help = "Files put aside that are older are removed. 0: never." },
+	{ "tracking.keep_size", "1GiB", SIZE(0, 1 * TIB), AT(tracking.keep_size), RELOADABLE,
+		.help = "Files put aside take no more than this; the oldest go first." },
+	{ "tracking.redact", "none", ENUM(track_redact_names), AT(tracking.redact),
+		.help = "Of addresses and users: none, masked (j***@example.net), hashed (needs "
+			"redact_key_file)." },
+	{ "tracking.redact_key_file", "", SECRET, AT(tracking.redact_key_file),
+		.help = "One line that hashes are made with; the same on all nodes." },
+
 	{ "dns_watch.interval", "1d", DURATION(0, 30 * DAYS), AT(dns_watch.interval_ms),
 		.help = "How often the leader checks them, as `skeinctl dns check` does. 0s: never." },
 	{ "dns_watch.domains", "", STRINGS(100), AT(dns_watch.domains),
@@ -504,6 +529,7 @@ static const struct setting_group groups[] = {
 	{ "auth.kerberos", "GSSAPI: Kerberos tickets." },
 	{ "admin", "For balancers and monitoring." },
 	{ "log", "What the node tells." },
+	{ "tracking", "What happens to each session and message, step by step; see docs/tracking.md." },
 	{ "drain", "Clean shutdown." },
 };
 

@@ -14,6 +14,7 @@
 #include "skein/proto/auth/sasl.h"
 #include "skein/proto/base/arena.h"
 #include "track/log.h"
+#include "track/track_file.h"
 
 enum listener_tls { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
 enum hop_tls {
@@ -259,6 +260,14 @@ struct settings {
 		enum log_level level;
 		const char *file; /* "": standard error */
 	} log;
+
+	struct {
+		const char *file; /* a folder; "": one in the spool; "off": none */
+		enum track_format format;
+		uint64_t rotate_size, keep_days, keep_size;
+		enum track_redact_mode redact;
+		const char *redact_key_file; /* "": none */
+	} tracking;
 
 	struct {
 		uint64_t interval_ms; /* 0: never */

@@ -190,6 +190,7 @@ static void apply_settings(struct node *node, struct settings *loaded, struct po
 	for (unsigned i = 0; i < node->worker_count; i++)
 		worker_reload(node->workers[i], loaded);
 	access_reload(&node->access, loaded, policy);
+	tracker_reload(node->tracking.tracker, loaded);
 	log_event(node->log, LOG_INFO, "reloaded", LOG_END);
 }
 
@@ -309,6 +310,21 @@ static enum err read_password(struct node *node, struct buf *why)
 	return ERR_IO;
 }
 
+static enum err open_tracking(struct node *node, struct buf *why)
+{
+	const struct tracking_options options = {
+		.settings = node->settings,
+		.spool = node->spool,
+		.log = log_open(node->log_writer, "tracker"),
+		.meter = metrics_open(node->metrics),
+	};
+	enum err err = tracking_open(&node->tracking, &options, why);
+
+	if (!err)
+		node->track = track_open(node->tracking.tracker, "main");
+	return err;
+}
+
 static enum err open_dns(struct node *node, struct buf *why)
 {
 	uint64_t seed[2];
@@ -342,6 +358,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.workers = node->worker_count,
 		.spool = node->spool,
 		.log = node->log_writer,
+		.tracker = node->tracking.tracker,
 		.metrics = node->metrics,
 		.health = node->health,
 		.budget = &node->budget,
@@ -462,11 +479,15 @@ static enum err build(struct node *node, struct buf *why)
 	if (!err)
 		err = spool_open(node->settings->node.spool, &node->spool, why);
 	if (!err)
+		err = open_tracking(node, why);
+	if (!err)
 		err = open_dns(node, why);
 	if (!err)
 		err = open_access(node, why);
 	if (!err)
 		err = build_workers(node, why);
+	if (!err)
+		err = tracking_start(&node->tracking, why);
 	if (!err)
 		err = start_workers(node, why);
 	if (!err)
@@ -561,6 +582,7 @@ static void tear_down(struct node *node)
 	loop_timer_cancel(&node->loop, &node->leave_timer);
 	stream_abort_all(&node->loop);
 	loop_fini(&node->loop);
+	tracking_close(&node->tracking);
 	if (node->log_writer && is_log_free)
 		log_writer_free(&node->log_writer);
 	if (node->spool)

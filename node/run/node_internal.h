@@ -12,6 +12,7 @@
 #include "run/node.h"
 #include "run/server_tls.h"
 #include "run/ticket_keeper.h"
+#include "run/tracking.h"
 #include "run/worker.h"
 
 enum {
@@ -28,6 +29,8 @@ struct node {
 	uv_signal_t signals[3];
 	struct log_writer *log_writer;
 	struct log *log, *admin_log;
+	struct tracking tracking;
+	struct track *track;
 	struct metrics *metrics;
 	struct meter *meter;
 	struct health *health;

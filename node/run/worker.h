@@ -30,6 +30,7 @@ struct secrets;
 struct signing_slot;
 struct sts_store;
 struct tls_ledger;
+struct tracker;
 struct worker;
 
 /* What a worker tells the node; called on the worker's thread. */
@@ -49,6 +50,7 @@ struct worker_shared {
 	unsigned workers;
 	struct spool *spool;
 	struct log_writer *log;
+	struct tracker *tracker;
 	struct metrics *metrics;
 	struct health *health;
 	struct budget *budget;

@@ -1,5 +1,7 @@
 #include "track/metric_table.h"
 
+#include "skein/cluster/track_event.h"
+
 #include "skein/proto/milter/dialog.h"
 
 #include "inspect/dkim_lookup.h"
@@ -197,6 +199,21 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		.help = "How late a worker's loop ran its timer: the longest a peer waits for nothing." },
 	[METRIC_LOG_DROPPED] = { "skein_log_dropped_total", COUNTER,
 		.help = "Log lines lost because they came faster than they could be written." },
+	[METRIC_TRACK_EVENTS] = { "skein_tracking_events_total", COUNTER,
+		LABEL("event", [TRACK_CONNECT] = "connect", [TRACK_TLS] = "tls", [TRACK_AUTH] = "auth",
+			[TRACK_REJECT] = "reject", [TRACK_DISCONNECT] = "disconnect",
+			[TRACK_RECEIVE] = "receive", [TRACK_DISCARD] = "discard", [TRACK_FILTER] = "filter",
+			[TRACK_INSPECT] = "inspect", [TRACK_HOLD] = "hold", [TRACK_RELEASE] = "release",
+			[TRACK_CANCEL] = "cancel", [TRACK_RETRY] = "retry", [TRACK_DEFER] = "defer",
+			[TRACK_DELIVER] = "deliver", [TRACK_FAIL] = "fail", [TRACK_EXPIRE] = "expire",
+			[TRACK_BOUNCE] = "bounce", [TRACK_CLAIM] = "claim", [TRACK_TAKEOVER] = "takeover",
+			[TRACK_ADOPT] = "adopt", [TRACK_ENDED] = "ended", [TRACK_POLICY] = "policy",
+			[TRACK_NODE] = "node"),
+		.help = "Events about sessions and messages that the tracker took." },
+	[METRIC_TRACK_LOST] = { "skein_tracking_lost_total", COUNTER,
+		LABEL("where", [TRACK_LOST_RING] = "ring", [TRACK_LOST_FILE] = "file"),
+		.help = "Events lost. ring: they came faster than they were taken; file: it could not be "
+			"written." },
 };
 
 const struct metric_row *metric_row(enum metric metric)

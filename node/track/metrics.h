@@ -78,6 +78,8 @@ enum metric {
 	METRIC_MEMORY_USED, /* gauge, bytes of the budget */
 	METRIC_LOOP_LAG,    /* histogram, µs */
 	METRIC_LOG_DROPPED,
+	METRIC_TRACK_EVENTS, /* by enum track_kind */
+	METRIC_TRACK_LOST,   /* by enum track_loss */
 	METRIC_COUNT
 };
 
@@ -120,6 +122,11 @@ enum queue_state {
 	QUEUE_ACTIVE, /* owned by this node and being delivered, or next in line */
 	QUEUE_KEPT,   /* a copy in our journal; it waits in the cluster, or another delivers it */
 	QUEUE_LOCAL,  /* known to this node's journal only */
+};
+/* Where events about sessions and messages were lost. */
+enum track_loss {
+	TRACK_LOST_RING, /* they came faster than they were taken */
+	TRACK_LOST_FILE,
 };
 enum redis_call_outcome { REDIS_CALL_OK, REDIS_CALL_ERROR, REDIS_CALL_UNKNOWN };
 

@@ -173,6 +173,9 @@ static void rules_over_several_settings_point_where_one_was_given(void **state)
 		{ "", "node.yaml: $.listeners: nothing to listen on\n"
 		      "node.yaml: $.route.next_hops: nowhere to send mail to\n" },
 		{ BASE "tls: {key: /k}\n", "node.yaml:3:12: $.tls.key: needs tls.certificate too\n" },
+		{ BASE "tracking: {redact: hashed}\n",
+			"node.yaml: $.tracking.redact_key_file: is missing: tracking.redact is hashed. Make one "
+			"line of random text: openssl rand -base64 32\n" },
 		{ BASE "tls: {certificate: /c}\n", "node.yaml:3:20: $.tls.certificate: needs tls.key too\n" },
 		{ "listeners: [{address: '127.0.0.1:25', tls: starttls}]\nroute: {next_hops: [{host: a}]}\n",
 			"node.yaml:1:44: $.listeners[0].tls: needs tls.certificate and tls.key\n" },

@@ -1,0 +1,101 @@
+#include "run/tracking.h"
+
+#include "config/secret.h"
+#include "config/vault.h"
+#include "skein/proto/base/alloc.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+
+/* For sinks that send what they have; a file has it written by then. */
+enum { LEAVE_MS = 2000, PATH_SIZE = 1100, SHA256_LEN = 32 };
+
+/* Its first 128 bits as two numbers: what SipHash wants, whatever the operator wrote. */
+static void derive_key(const char *secret, uint64_t key_out[2])
+{
+	unsigned char digest[SHA256_LEN];
+
+	CHECK(EVP_Digest(secret, strlen(secret), digest, NULL, EVP_sha256(), NULL));
+	for (size_t i = 0; i < 16; i++)
+		key_out[i / 8] = key_out[i / 8] << 8 | digest[i];
+	mem_wipe(digest, sizeof(digest));
+}
+
+static enum err read_redaction(
+	const struct settings *settings, struct track_redaction *redaction_out, struct buf *why_out)
+{
+	const char *path = settings->tracking.redact_key_file;
+	char *secret;
+
+	*redaction_out = (struct track_redaction){ .mode = settings->tracking.redact };
+	if (redaction_out->mode != TRACK_REDACT_HASHED)
+		return ERR_OK;
+	vault_forgo_core_dumps();
+	if (secret_read(path, &secret)) {
+		buf_printf(why_out, "tracking.redact_key_file: %s: cannot be read as one line\n", path);
+		return ERR_IO;
+	}
+	derive_key(secret, redaction_out->key);
+	secret_free(&secret);
+	return ERR_OK;
+}
+
+static enum err open_file(
+	struct tracking *tracking, const struct tracking_options *options, struct buf *why_out)
+{
+	const struct settings *settings = options->settings;
+	char in_spool[PATH_SIZE];
+	struct track_file_options file = {
+		.folder = settings->tracking.file,
+		.format = settings->tracking.format,
+		.limits = { settings->tracking.rotate_size, settings->tracking.keep_days,
+			settings->tracking.keep_size },
+		.log = options->log,
+		.meter = options->meter,
+	};
+	struct track_sink sink;
+	enum err err;
+
+	if (strcmp(file.folder, "off") == 0)
+		return ERR_OK;
+	if (!*file.folder) {
+		snprintf(in_spool, sizeof(in_spool), "%s/tracking", spool_dir(options->spool));
+		file.folder = in_spool;
+	}
+	err = track_file_new(&file, &tracking->file, why_out);
+	if (err)
+		return err;
+	sink = track_file_sink(tracking->file);
+	tracker_add(tracking->tracker, &sink);
+	return ERR_OK;
+}
+
+enum err tracking_open(struct tracking *tracking, const struct tracking_options *options, struct buf *why_out)
+{
+	struct tracker_options tracker = {
+		.node = options->settings->node.name,
+		.log = options->log,
+		.meter = options->meter,
+	};
+	enum err err = read_redaction(options->settings, &tracker.redaction, why_out);
+
+	if (err)
+		return err;
+	tracking->tracker = tracker_new(&tracker);
+	mem_wipe(&tracker.redaction, sizeof(tracker.redaction));
+	return open_file(tracking, options, why_out);
+}
+
+enum err tracking_start(struct tracking *tracking, struct buf *why_out)
+{
+	if (tracker_start(tracking->tracker) == ERR_OK)
+		return ERR_OK;
+	buf_append_str(why_out, "no thread for tracking\n");
+	return ERR_IO;
+}
+
+void tracking_close(struct tracking *tracking)
+{
+	tracker_free(&tracking->tracker, LEAVE_MS);
+	track_file_free(&tracking->file);
+}
