@@ -1,6 +1,6 @@
 #include "http/fetch.h"
 
-#include "io/address.h"
+#include "dns/address_search.h"
 #include "skein/proto/base/alloc.h"
 
 #include <curl/curl.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ADDRESSES_MAX = 8, PORT = 443 };
+enum { PORT = 443, CLEAR_PORT = 80 };
 
 /*
  * A fetch: its URL is taken apart → A and AAAA of the host → libcurl's transfer, told the addresses → the
@@ -36,9 +36,7 @@ struct fetch {
 	uint16_t port;
 	struct buf answer;
 	size_t answer_max;
-	struct dns_question *questions[2]; /* AAAA, A */
-	struct address found[ADDRESSES_MAX];
-	size_t found_count;
+	struct address_search *search;
 	struct loop_timer deadline;
 	struct loop_task done;
 	bool is_added; /* to the multi handle */
@@ -75,15 +73,14 @@ static void fetch_free(struct fetch *fetch)
 
 	loop_timer_cancel(fetcher->loop, &fetch->deadline);
 	loop_task_cancel(&fetch->done);
-	for (size_t i = 0; i < ARRAY_LEN(fetch->questions); i++)
-		dns_question_cancel(&fetch->questions[i]);
+	address_search_cancel(&fetch->search);
 	if (fetch->is_added)
 		curl_multi_remove_handle(fetcher->multi, fetch->easy);
 	curl_easy_cleanup(fetch->easy);
 	wipe_list(fetch->headers);
 	wipe_list(fetch->addresses);
 	free_text(fetch->body, fetch->body_len);
-	mem_free(fetch->url);
+	free_text(fetch->url, strlen(fetch->url));
 	mem_free(fetch->host);
 	if (buf_len(&fetch->answer))
 		OPENSSL_cleanse((void *)(uintptr_t)buf_span(&fetch->answer).ptr, buf_len(&fetch->answer));
@@ -105,12 +102,15 @@ static void on_done(void *arg)
 	struct fetch_result result = { .outcome = fetch->outcome, .content_type = "", .why = fetch->why };
 	const char *type = NULL;
 	long status = 0;
+	curl_off_t wait_s = 0;
 
 	if (fetch->outcome == FETCH_ANSWERED) {
 		curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
 		curl_easy_getinfo(fetch->easy, CURLINFO_CONTENT_TYPE, &type);
 		result.status = (unsigned)status;
 		result.content_type = type ? type : "";
+		curl_easy_getinfo(fetch->easy, CURLINFO_RETRY_AFTER, &wait_s);
+		result.retry_after_s = wait_s > 0 ? (uint64_t)wait_s : 0;
 		result.body = buf_span(&fetch->answer);
 		result.why = "";
 	}
@@ -296,16 +296,16 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 }
 
 /* "+HOST:PORT:ADDRESS,ADDRESS": the plus lets it be forgotten a minute later. */
-static void tell_addresses(struct fetch *fetch)
+static void tell_addresses(struct fetch *fetch, const struct address_list *found)
 {
 	struct buf entry = { 0 };
 
 	buf_printf(&entry, "+%s:%u:", fetch->host, (unsigned)fetch->port);
-	for (size_t i = 0; i < fetch->found_count; i++) {
-		char text[64];
-		bool is_v6 = fetch->found[i].sa.sa_family == AF_INET6;
+	for (size_t i = 0; i < found->count; i++) {
+		char text[ADDRESS_TEXT_SIZE];
+		bool is_v6 = found->items[i].sa.sa_family == AF_INET6;
 
-		uv_ip_name(&fetch->found[i].sa, text, sizeof(text));
+		address_format_ip(&found->items[i], text);
 		buf_printf(&entry, is_v6 ? "%s[%s]" : "%s%s", i ? "," : "", text);
 	}
 	buf_append_byte(&entry, '\0');
@@ -316,8 +316,6 @@ static void tell_addresses(struct fetch *fetch)
 
 static void begin_transfer(struct fetch *fetch)
 {
-	if (fetch->found_count)
-		tell_addresses(fetch);
 	if (curl_multi_add_handle(fetch->fetcher->multi, fetch->easy) != CURLM_OK) {
 		end(fetch, FETCH_REFUSED, "the request cannot be made");
 		return;
@@ -327,21 +325,22 @@ static void begin_transfer(struct fetch *fetch)
 
 static void set_options(struct fetch *fetch, const struct fetch_request *request)
 {
+	const char *ca_file = request->ca_file ? request->ca_file : fetch->fetcher->ca_file;
 	CURL *easy = fetch->easy;
 
 	curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
 	curl_easy_setopt(easy, CURLOPT_URL, fetch->url);
-	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https");
+	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, request->may_be_clear ? "http,https" : "https");
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, request->is_kept ? 0L : 1L);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	if (fetch->fetcher->ca_file) {
-		curl_easy_setopt(easy, CURLOPT_CAINFO, fetch->fetcher->ca_file);
+	if (ca_file) {
+		curl_easy_setopt(easy, CURLOPT_CAINFO, ca_file);
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
 	}
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->error);
@@ -360,60 +359,31 @@ static void set_options(struct fetch *fetch, const struct fetch_request *request
 
 /* --- the name ------------------------------------------------------------------------------------- */
 
-static void take_addresses(struct fetch *fetch, const struct dns_answer *answer)
+static void on_found(void *arg, const struct address_list *found, const char *why)
 {
-	for (size_t i = 0; i < answer->count && fetch->found_count < ADDRESSES_MAX; i++) {
-		struct address *at = &fetch->found[fetch->found_count];
-		struct span bytes = answer->records[i];
+	struct fetch *fetch = arg;
 
-		memset(at, 0, sizeof(*at));
-		if (bytes.len == sizeof(at->v4.sin_addr)) {
-			at->v4.sin_family = AF_INET;
-			memcpy(&at->v4.sin_addr, bytes.ptr, bytes.len);
-		} else if (bytes.len == sizeof(at->v6.sin6_addr)) {
-			at->v6.sin6_family = AF_INET6;
-			memcpy(&at->v6.sin6_addr, bytes.ptr, bytes.len);
-		} else {
-			continue;
-		}
-		fetch->found_count++;
-	}
-}
-
-static void on_answer(struct fetch *fetch, size_t question, const struct dns_answer *answer)
-{
-	char why[FETCH_WHY_MAX];
-
-	fetch->questions[question] = NULL;
-	take_addresses(fetch, answer);
-	if (fetch->questions[!question])
-		return;
-	if (fetch->found_count) {
-		begin_transfer(fetch);
+	fetch->search = NULL;
+	if (!found->count) {
+		end(fetch, FETCH_UNREACHABLE, why);
 		return;
 	}
-	snprintf(why, sizeof(why), "%s has no address%s%s", fetch->host, *answer->why ? ": " : "",
-		answer->why);
-	end(fetch, FETCH_UNREACHABLE, why);
-}
-
-static void on_v6(void *arg, struct dns_answer *answer)
-{
-	on_answer(arg, 0, answer);
-}
-
-static void on_v4(void *arg, struct dns_answer *answer)
-{
-	on_answer(arg, 1, answer);
+	tell_addresses(fetch, found);
+	begin_transfer(fetch);
 }
 
 static void look_up(struct fetch *fetch)
 {
-	struct dns_asker asker = { .loop = fetch->fetcher->loop, .fn = on_v6, .arg = fetch };
+	const struct address_request request = {
+		.loop = fetch->fetcher->loop,
+		.resolver = fetch->fetcher->resolver,
+		.host = fetch->host,
+		.port = fetch->port,
+		.fn = on_found,
+		.arg = fetch,
+	};
 
-	fetch->questions[0] = resolver_ask(fetch->fetcher->resolver, fetch->host, DNS_AAAA, &asker);
-	asker.fn = on_v4;
-	fetch->questions[1] = resolver_ask(fetch->fetcher->resolver, fetch->host, DNS_A, &asker);
+	fetch->search = address_search_start(&request);
 }
 
 /* --- the beginning --------------------------------------------------------------------------------- */
@@ -429,18 +399,20 @@ static bool get_part(CURLU *parts, CURLUPart part, char **text_out)
 }
 
 /* Host and port of the URL. False: it is none for us. */
-static bool take_apart(struct fetch *fetch)
+static bool take_apart(struct fetch *fetch, bool may_be_clear)
 {
 	CURLU *parts = curl_url();
 	char *scheme = NULL, *user = NULL, *port = NULL;
-	bool is_good;
+	bool is_good, is_clear;
 
 	CHECK(parts);
 	is_good = strlen(fetch->url) <= FETCH_URL_MAX &&
 		  curl_url_set(parts, CURLUPART_URL, fetch->url, 0) == CURLUE_OK &&
-		  get_part(parts, CURLUPART_SCHEME, &scheme) && strcasecmp(scheme, "https") == 0 &&
+		  get_part(parts, CURLUPART_SCHEME, &scheme) &&
 		  get_part(parts, CURLUPART_HOST, &fetch->host) && !get_part(parts, CURLUPART_USER, &user);
-	fetch->port = PORT;
+	is_clear = is_good && may_be_clear && strcasecmp(scheme, "http") == 0;
+	is_good = is_good && (is_clear || strcasecmp(scheme, "https") == 0);
+	fetch->port = is_clear ? CLEAR_PORT : PORT;
 	if (is_good && get_part(parts, CURLUPART_PORT, &port))
 		fetch->port = (uint16_t)strtoul(port, NULL, 10);
 	mem_free(scheme);
@@ -478,8 +450,10 @@ struct fetch *fetch_start(struct fetcher *fetcher, const struct fetch_request *r
 	CHECK(fetch->easy);
 	set_options(fetch, request);
 	loop_timer_set(fetcher->loop, &fetch->deadline, request->timeout_ms);
-	if (!take_apart(fetch))
-		end(fetch, FETCH_REFUSED, "not the URL of an HTTPS server");
+	if (!take_apart(fetch, request->may_be_clear))
+		end(fetch, FETCH_REFUSED,
+			request->may_be_clear ? "not the URL of a web server"
+					      : "not the URL of an HTTPS server");
 	else if (is_address(fetch->host))
 		begin_transfer(fetch);
 	else

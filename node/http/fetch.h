@@ -1,7 +1,8 @@
 /*
- * fetch: one request to an HTTPS server, by libcurl on our loop: for policies of domains (RFC 8461) and
- * tokens (OAuth 2). The server's name is looked up by our resolver, its certificate is verified, redirects
- * are not followed, no proxy of the environment is used. Bounded: time over everything, size of the answer.
+ * fetch: one request to an HTTPS server, by libcurl on our loop: for policies of domains (RFC 8461), tokens
+ * (OAuth 2) and webhooks. The server's name is looked up by our resolver, its certificate is verified,
+ * redirects are not followed, no proxy of the environment is used. Bounded: time over everything, size of the
+ * answer.
  */
 #ifndef NODE_HTTP_FETCH_H
 #define NODE_HTTP_FETCH_H
@@ -32,7 +33,8 @@ struct fetch_result {
 	unsigned status;          /* 200; 0 unless FETCH_ANSWERED */
 	const char *content_type; /* "" without */
 	struct span body;
-	const char *why; /* unless FETCH_ANSWERED: a phrase, printable */
+	uint64_t retry_after_s; /* what the server asks for (RFC 9110 10.2.3); 0: nothing */
+	const char *why;        /* unless FETCH_ANSWERED: a phrase, printable */
 };
 
 /* All is borrowed and wiped after the call. */
@@ -42,6 +44,9 @@ typedef void fetch_fn(void *arg, const struct fetch_result *result);
 struct fetch_request {
 	const char *method;         /* "GET" or "POST" */
 	const char *url;            /* https, without user or password */
+	bool may_be_clear;          /* http is good, too */
+	bool is_kept;               /* the connection may serve the next request to the same server */
+	const char *ca_file;        /* NULL: the fetcher's */
 	const char *const *headers; /* "Name: value", at most FETCH_HEADERS_MAX */
 	size_t header_count;
 	struct span body; /* of POST */

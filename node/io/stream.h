@@ -92,6 +92,9 @@ void stream_write_secret(struct stream *stream, struct span bytes);
 void stream_write_owned(struct stream *stream, struct span bytes, loop_fn *release, void *arg);
 /* Written and not yet taken by the kernel. */
 size_t stream_queued_bytes(const struct stream *stream);
+/* Taken by the kernel, and not yet acknowledged by the peer's. SIZE_MAX: the connection is broken, and that
+ * will never be known. */
+size_t stream_unacknowledged_bytes(const struct stream *stream);
 
 enum stream_tls_input {
 	/* STARTTLS: what was received in clear and is not consumed is thrown away (RFC 3207 4.2, RFC 3207 6).

@@ -2,6 +2,9 @@
 
 #include "skein/proto/base/alloc.h"
 
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define IOV_COUNT 16
@@ -226,6 +229,21 @@ size_t stream_queued_bytes(const struct stream *stream)
 	const struct out_queue *clear = stream_clear_queue((struct stream *)stream);
 
 	return stream->out.bytes + (clear == &stream->out ? 0 : clear->bytes);
+}
+
+size_t stream_unacknowledged_bytes(const struct stream *stream)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	uv_os_fd_t fd;
+	int count = 0;
+
+	if (uv_fileno((const uv_handle_t *)&stream->tcp, &fd) || ioctl(fd, SIOCOUTQ, &count))
+		return SIZE_MAX;
+	/* A reset empties the queue, too: the state is looked at after the count. */
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) || info.tcpi_state == TCP_CLOSE)
+		return SIZE_MAX;
+	return (size_t)count;
 }
 
 /*
