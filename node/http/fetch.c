@@ -287,6 +287,8 @@ static size_t on_bytes(char *bytes, size_t size, size_t count, void *arg)
 	struct fetch *fetch = arg;
 	size_t len = size * count;
 
+	if (!fetch->answer_max)
+		return len;
 	if (len > fetch->answer_max - buf_len(&fetch->answer)) {
 		fetch->outcome = FETCH_TOO_LONG;
 		return 0;

@@ -49,8 +49,8 @@ struct fetch_request {
 	const char *ca_file;        /* NULL: the fetcher's */
 	const char *const *headers; /* "Name: value", at most FETCH_HEADERS_MAX */
 	size_t header_count;
-	struct span body; /* of POST */
-	size_t answer_max;
+	struct span body;    /* of POST */
+	size_t answer_max;   /* 0: what is answered is thrown away, however long it is */
 	uint64_t timeout_ms; /* over all of it: DNS, TLS, answer */
 	fetch_fn *fn;
 	void *arg;
