@@ -93,3 +93,7 @@ register('shelf_read', shelf.read, READ)
 register('shelf_claim', shelf.claim, BRINGS)
 register('shelf_put', shelf.put, BRINGS)
 register('shelf_failed', shelf.failed, BRINGS)
+
+-- On a full Redis events wait where they come from.
+register('track_put', track.put, BRINGS)
+register('track_list', track.list, READ)
