@@ -150,6 +150,11 @@ uint64_t track_chunk_first(const struct track_chunk *chunk)
 	return chunk->first;
 }
 
+struct span track_chunk_raw(const struct track_chunk *chunk)
+{
+	return buf_span(&chunk->raw);
+}
+
 static void put_filter(const struct track_chunk *chunk, struct buf *out)
 {
 	uint64_t *terms = mem_alloc((chunk->term_count + 1) * sizeof(*terms));

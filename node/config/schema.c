@@ -465,6 +465,15 @@ static const struct setting_row rows[] = {
 	{ "tracking.redact_key_file", "", SECRET, AT(tracking.redact_key_file),
 		.help = "One line that hashes are made with; the same on all nodes." },
 
+	{ "tracking.cluster", "true", BOOL, AT(tracking.cluster),
+		.help = "Into Redis too, for `skeinctl trace` and `log`." },
+	{ "tracking.cluster_size", "256MiB", SIZE(1 * MIB, 64 * GIB), AT(tracking.cluster_size), RELOADABLE,
+		.help = "What events of all nodes take in Redis at most; the oldest go first." },
+	{ "tracking.cluster_age", "30d", DURATION(60 * SECONDS, 3660 * DAYS), AT(tracking.cluster_age_ms),
+		RELOADABLE, .help = "Older ones are removed from Redis." },
+	{ "tracking.cluster_queue", "16MiB", SIZE(1 * MIB, 4 * GIB), AT(tracking.cluster_queue), RELOADABLE,
+		.help = "Memory for those that wait while Redis is away; the oldest are dropped." },
+
 	{ "dns_watch.interval", "1d", DURATION(0, 30 * DAYS), AT(dns_watch.interval_ms),
 		.help = "How often the leader checks them, as `skeinctl dns check` does. 0s: never." },
 	{ "dns_watch.domains", "", STRINGS(100), AT(dns_watch.domains),

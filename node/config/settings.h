@@ -267,6 +267,8 @@ struct settings {
 		uint64_t rotate_size, keep_days, keep_size;
 		enum track_redact_mode redact;
 		const char *redact_key_file; /* "": none */
+		bool cluster;
+		uint64_t cluster_size, cluster_age_ms, cluster_queue;
 	} tracking;
 
 	struct {

@@ -317,6 +317,8 @@ static enum err open_tracking(struct node *node, struct buf *why)
 		.spool = node->spool,
 		.log = log_open(node->log_writer, "tracker"),
 		.meter = metrics_open(node->metrics),
+		.redis_password = node->redis_password,
+		.redis_tls = &node->redis_tls,
 	};
 	enum err err = tracking_open(&node->tracking, &options, why);
 

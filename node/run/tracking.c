@@ -2,7 +2,9 @@
 
 #include "config/secret.h"
 #include "config/vault.h"
+#include "run/worker.h"
 #include "skein/proto/base/alloc.h"
+#include "track/track_uplink.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -70,6 +72,28 @@ static enum err open_file(
 	return ERR_OK;
 }
 
+static void open_uplink(struct tracking *tracking, const struct tracking_options *options)
+{
+	const struct settings *settings = options->settings;
+	struct redis_conn_options redis;
+	const struct track_uplink_options uplink = {
+		.loop = tracker_loop(tracking->tracker),
+		.redis = &redis,
+		.node = settings->node.name,
+		.limits = track_uplink_limits_of(settings),
+		.log = options->log,
+		.meter = options->meter,
+	};
+	struct track_sink sink;
+
+	if (!settings->tracking.cluster || !settings->redis.address.host[0])
+		return;
+	worker_redis_options(&redis, settings, options->redis_password, options->redis_tls);
+	tracking->uplink = track_uplink_new(&uplink);
+	sink = track_uplink_sink(tracking->uplink);
+	tracker_add(tracking->tracker, &sink);
+}
+
 enum err tracking_open(struct tracking *tracking, const struct tracking_options *options, struct buf *why_out)
 {
 	struct tracker_options tracker = {
@@ -83,6 +107,7 @@ enum err tracking_open(struct tracking *tracking, const struct tracking_options 
 		return err;
 	tracking->tracker = tracker_new(&tracker);
 	mem_wipe(&tracker.redaction, sizeof(tracker.redaction));
+	open_uplink(tracking, options);
 	return open_file(tracking, options, why_out);
 }
 
@@ -98,4 +123,5 @@ void tracking_close(struct tracking *tracking)
 {
 	tracker_free(&tracking->tracker, LEAVE_MS);
 	track_file_free(&tracking->file);
+	track_uplink_free(&tracking->uplink);
 }

@@ -10,7 +10,8 @@
 
 struct tracking {
 	struct tracker *tracker;
-	struct track_file *file; /* NULL: off */
+	struct track_file *file;     /* NULL: off */
+	struct track_uplink *uplink; /* the same */
 };
 
 struct tracking_options {
@@ -18,6 +19,8 @@ struct tracking_options {
 	const struct spool *spool;
 	struct log *log; /* both of the tracker's thread */
 	struct meter *meter;
+	const char *redis_password; /* NULL: none */
+	struct tls_slot *redis_tls;
 };
 
 /* Opens the sinks. Threads may then have their tracks. On failure appends lines to `why_out`. */

@@ -211,9 +211,10 @@ static const struct metric_row rows[METRIC_COUNT] = {
 			[TRACK_NODE] = "node"),
 		.help = "Events about sessions and messages that the tracker took." },
 	[METRIC_TRACK_LOST] = { "skein_tracking_lost_total", COUNTER,
-		LABEL("where", [TRACK_LOST_RING] = "ring", [TRACK_LOST_FILE] = "file"),
+		LABEL("where", [TRACK_LOST_RING] = "ring", [TRACK_LOST_FILE] = "file",
+			[TRACK_LOST_CLUSTER] = "cluster"),
 		.help = "Events lost. ring: they came faster than they were taken; file: it could not be "
-			"written." },
+			"written; cluster: Redis was away for too long." },
 };
 
 const struct metric_row *metric_row(enum metric metric)

@@ -127,6 +127,7 @@ enum queue_state {
 enum track_loss {
 	TRACK_LOST_RING, /* they came faster than they were taken */
 	TRACK_LOST_FILE,
+	TRACK_LOST_CLUSTER, /* Redis was away for too long */
 };
 enum redis_call_outcome { REDIS_CALL_OK, REDIS_CALL_ERROR, REDIS_CALL_UNKNOWN };
 

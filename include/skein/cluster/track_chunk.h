@@ -47,6 +47,8 @@ void track_chunk_add(
 bool track_chunk_is_full(const struct track_chunk *chunk);
 size_t track_chunk_count(const struct track_chunk *chunk);
 uint64_t track_chunk_first(const struct track_chunk *chunk);
+/* Its events, one behind the other. */
+struct span track_chunk_raw(const struct track_chunk *chunk);
 /* Appends head and body. The chunk stays as it is and may be filled on. */
 void track_chunk_seal(struct track_chunk *chunk, struct buf *head_out, struct buf *body_out);
 void track_chunk_clear(struct track_chunk *chunk);
