@@ -4,7 +4,7 @@
  *
  * What ends it: a refused login, an INFO that is refused, too old, still loading, a replica or a cluster, a
  * library that cannot be seen or loaded. Refused CLIENT and CONFIG calls only leave facts unknown: an ACL may
- * forbid them.
+ * forbid them. A Sentinel is only logged in to and pinged: "I am one" is for those who ask it to know.
  */
 #include "redis/link_internal.h"
 
@@ -137,6 +137,18 @@ static void on_library(void *arg, enum redis_outcome outcome, const redisReply *
 		link_send(link, ARRAY_LEN(load), load, on_loaded);
 }
 
+/* A Sentinel, like any server, says here that it wants a password. */
+static void on_pong(void *arg, enum redis_outcome outcome, const redisReply *reply)
+{
+	(void)outcome;
+	if (error_has(reply, "NOAUTH"))
+		link_close(arg, "the Sentinel wants a password and none is set: %s", reply->str);
+	else if (is_error(reply))
+		link_close(arg, "the Sentinel refuses the connection: %s", reply->str);
+	else
+		link_enter_ready(arg);
+}
+
 static void send_auth(struct redis_link *link)
 {
 	struct span argv[3] = { SPAN_LIT("AUTH") };
@@ -154,6 +166,7 @@ void handshake_start(struct redis_link *link)
 {
 	struct span name[] = { SPAN_LIT("CLIENT"), SPAN_LIT("SETNAME"),
 		span_of_str(link->options.client_name) };
+	struct span ping[] = { SPAN_LIT("PING") };
 	struct span info[] = { SPAN_LIT("INFO") };
 	struct span client[] = { SPAN_LIT("CLIENT"), SPAN_LIT("INFO") };
 	struct span save[] = { SPAN_LIT("CONFIG"), SPAN_LIT("GET"), SPAN_LIT("save") };
@@ -169,6 +182,10 @@ void handshake_start(struct redis_link *link)
 	send_auth(link);
 	if (link->options.client_name)
 		link_send(link, ARRAY_LEN(name), name, on_name);
+	if (link->options.is_sentinel) {
+		link_send(link, ARRAY_LEN(ping), ping, on_pong);
+		return;
+	}
 	link_send(link, ARRAY_LEN(info), info, on_info);
 	link_send(link, ARRAY_LEN(client), client, on_client);
 	link_send(link, ARRAY_LEN(save), save, on_save);

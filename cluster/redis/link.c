@@ -96,7 +96,7 @@ void link_enter_ready(struct redis_link *link)
 	enter_phase(link, PHASE_READY);
 	link->identity = link->learned;
 	link->watching = false;
-	link->watch_due_ms = link->now_ms + REDIS_LINK_WATCH_MS;
+	link->watch_due_ms = link->options.is_sentinel ? UINT64_MAX : link->now_ms + REDIS_LINK_WATCH_MS;
 	tell(link, LINK_READY, NULL);
 }
 
@@ -322,12 +322,32 @@ static void deliver_answered(struct redis_link *link)
 	}
 }
 
+/* Not an answer: a subscriber gets these between answers. No call of ours is answered with three texts. */
+static bool is_published(const struct redis_link *link, const redisReply *reply)
+{
+	return link->options.on_published && reply->type == REDIS_REPLY_ARRAY && reply->elements == 3 &&
+	       reply->element[0]->type == REDIS_REPLY_STRING &&
+	       strcmp(reply->element[0]->str, "message") == 0;
+}
+
+static void take_published(struct redis_link *link, redisReply *message)
+{
+	link->callback_depth++;
+	link->options.on_published(link->options.published_arg, message);
+	link->callback_depth--;
+	freeReplyObject(message);
+}
+
 static void take_reply(struct redis_link *link, redisReply *reply)
 {
 	struct reply_queue *queue = &link->queue;
 	size_t position = queue->unanswered;
 	struct pending *pending;
 
+	if (is_published(link, reply)) {
+		take_published(link, reply);
+		return;
+	}
 	if (!reply_queue_has_unanswered(queue)) {
 		link_close(link, "Redis sent a reply that nobody asked for");
 		freeReplyObject(reply);

@@ -15,6 +15,9 @@
  * (looked at every REDIS_LINK_WATCH_MS: a master also changes it when its first replica comes), when the
  * functions are gone, and after any breach of the protocol. Redis Cluster is not spoken.
  *
+ * To a Sentinel it is the same link, without what only a Redis with data has: no identity, no functions, no
+ * watch. What a Sentinel publishes to subscribers goes to on_published.
+ *
  * `now_ms` is any clock that does not jump back, the same one in all calls; a lease wants one that counts a
  * suspended machine.
  */
@@ -57,6 +60,9 @@ struct redis_identity {
 	uint64_t memory_used, memory_max; /* memory_max 0: no limit */
 };
 
+/* `message` is borrowed: "message", the channel, the text. Not inside redis_link_call(). */
+typedef void redis_published_fn(void *arg, const struct redisReply *message);
+
 struct redis_link_options {
 	const char *user,
 		*password; /* NULL when not needed; borrowed for the life of the link, as all text here */
@@ -66,6 +72,9 @@ struct redis_link_options {
 	unsigned wait_replicas;  /* 0: none. See redis_link_flush() */
 	uint64_t handshake_timeout_ms; /* for connecting, TLS, authentication and the rest together */
 	uint64_t call_timeout_ms;      /* a reply later than this closes the connection */
+	bool is_sentinel;
+	redis_published_fn *on_published; /* for Sentinels, with published_arg; NULL: nothing is subscribed */
+	void *published_arg;
 };
 
 enum redis_link_event { LINK_READY, LINK_LOST };
