@@ -36,7 +36,7 @@ static void check_counts(const struct settings *settings, struct report *report)
 	if (!settings->listeners.count)
 		report_error_at(report, "listeners", "nothing to listen on");
 	/* A policy may have routes for everything. */
-	if (!settings->route.next_hops.count && !settings->redis.address.host[0] && !settings->policy.file[0])
+	if (!settings->route.next_hops.count && !settings_has_redis(settings) && !settings->policy.file[0])
 		report_error_at(report, "route.next_hops", "nowhere to send mail to");
 }
 
@@ -190,8 +190,9 @@ static void check_tls_reports(const struct settings *settings, struct report *re
 {
 	check_mailbox(report, settings->tls_reports.from, "tls_reports.from");
 	check_mailbox(report, settings->tls_reports.contact, "tls_reports.contact");
-	if (*settings->tls_reports.from && !*settings->redis.address.host)
-		report_error_at(report, "tls_reports.from", "needs redis.address: a day is summed up there");
+	if (*settings->tls_reports.from && !settings_has_redis(settings))
+		report_error_at(report, "tls_reports.from",
+			"needs redis.address or redis.sentinels: a day is summed up there");
 }
 
 static void check_durations(const struct settings *settings, struct report *report)
@@ -230,6 +231,29 @@ static void check_sizes(const struct settings *settings, struct report *report)
 		settings->journal.size_max, "journal.segment_size", "journal.size_max / 2 / node.workers");
 }
 
+static void check_sentinels(const struct settings *settings, struct report *report)
+{
+	struct arena arena = { 0 };
+	struct buf why = { 0 };
+	struct endpoint endpoint;
+
+	if (settings->redis.sentinels.count && *settings->redis.address.host)
+		report_error_at(report, "redis.sentinels",
+			"is in place of redis.address: the Sentinels tell it. Give one of the two");
+	for (size_t i = 0; i < settings->redis.sentinels.count; i++) {
+		buf_clear(&why);
+		if (!settings_read_sentinel(settings->redis.sentinels.items[i], &arena, &endpoint, &why))
+			report_error_at(report, "redis.sentinels", "%.*s", SPAN_ARGS(buf_span(&why)));
+	}
+	if (*settings->redis.sentinel_user && !*settings->redis.sentinel_password_file)
+		report_error_at(report, "redis.sentinel_user", "needs redis.sentinel_password_file too");
+	if (*settings->redis.sentinel_password_file && !settings->redis.sentinels.count)
+		report_warning_at(report, "redis.sentinel_password_file",
+			"has no effect: there are no redis.sentinels");
+	buf_fini(&why);
+	arena_fini(&arena);
+}
+
 static void check_redis(const struct settings *settings, struct report *report)
 {
 	bool has_tls = *settings->redis.tls.ca || *settings->redis.tls.certificate ||
@@ -241,16 +265,18 @@ static void check_redis(const struct settings *settings, struct report *report)
 		report_error_at(report, "redis.user", "needs redis.password_file too");
 	if (has_tls && !settings->redis.tls.enabled)
 		report_warning_at(report, "redis.tls", "has no effect: redis.tls.enabled is false");
-	if (*settings->redis.address.host && *settings->policy.file)
+	check_sentinels(settings, report);
+	if (settings_has_redis(settings) && *settings->policy.file)
 		report_error_at(report, "policy.file",
-			"is for a node without redis.address; a cluster has one policy: skeinctl policy "
+			"is for a node without redis.address or redis.sentinels; a cluster has one policy: "
+			"skeinctl policy "
 			"apply");
-	if (*settings->redis.address.host)
+	if (settings_has_redis(settings))
 		return;
 	if (settings->redundancy == REDUNDANCY_REQUIRED)
-		report_error_at(report, "redundancy", "required needs redis.address");
+		report_error_at(report, "redundancy", "required needs redis.address or redis.sentinels");
 	if (settings->redis.wait_replicas)
-		report_error_at(report, "redis.wait_replicas", "needs redis.address");
+		report_error_at(report, "redis.wait_replicas", "needs redis.address or redis.sentinels");
 }
 
 static bool has_backend(const struct settings *settings, enum auth_backend backend)
@@ -335,9 +361,9 @@ static void check_bind_password(const struct settings *settings, struct report *
 	if (has_file && has_secret)
 		report_error_at(report, "auth.ldap.bind_secret",
 			"is instead of auth.ldap.password_file: give one or the other, not both");
-	if (has_secret && !*settings->redis.address.host)
-		report_error_at(
-			report, "auth.ldap.bind_secret", "needs redis.address: secrets are a cluster's");
+	if (has_secret && !settings_has_redis(settings))
+		report_error_at(report, "auth.ldap.bind_secret",
+			"needs redis.address or redis.sentinels: secrets are a cluster's");
 	if (has_secret && !*settings->cluster.key_file)
 		report_error_at(
 			report, "auth.ldap.bind_secret", "needs cluster.key_file, which opens secrets");

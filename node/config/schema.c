@@ -73,6 +73,10 @@ static const char *const dnssec_names[] = {
 	[DNS_DNSSEC_PERMISSIVE] = "permissive",
 	[DNS_DNSSEC_ON] = "on",
 };
+static const char *const sentinel_tls_names[] = {
+	[SENTINEL_TLS_SAME] = "same",
+	[SENTINEL_TLS_NONE] = "none",
+};
 static const char *const redundancy_names[] = {
 	[REDUNDANCY_PREFERRED] = "preferred",
 	[REDUNDANCY_REQUIRED] = "required",
@@ -261,7 +265,18 @@ static const struct setting_row rows[] = {
 		.help = "Without Redis, preferred accepts with one copy, and required answers 451." },
 
 	{ "redis.address", "", ENDPOINT, AT(redis.address),
-		.help = "Address and port of Redis. Not set: this node stands alone." },
+		.help = "Address and port of Redis. Neither this nor sentinels set: this node stands "
+			"alone." },
+	{ "redis.sentinels", "", STRINGS(16), AT(redis.sentinels),
+		.help = "Addresses and ports of all Sentinels that watch over Redis, in place of address." },
+	{ "redis.master_name", "mymaster", NAME(128), .min = 1, AT(redis.master_name),
+		.help = "How the Sentinels call the master." },
+	{ "redis.sentinel_user", "", STRING(128), AT(redis.sentinel_user),
+		.help = "ACL user at the Sentinels." },
+	{ "redis.sentinel_password_file", "", SECRET, AT(redis.sentinel_password_file),
+		.help = "File that holds the password for the Sentinels and nothing else." },
+	{ "redis.sentinel_tls", "same", ENUM(sentinel_tls_names), AT(redis.sentinel_tls),
+		.help = "same: the Sentinels are spoken to as redis.tls says. none: in clear." },
 	{ "redis.user", "", STRING(128), AT(redis.user), .help = "ACL user." },
 	{ "redis.password_file", "", SECRET, AT(redis.password_file),
 		.help = "File that holds the password and nothing else." },
@@ -287,7 +302,7 @@ static const struct setting_row rows[] = {
 		.help = "PEM file with our certificate, if Redis asks for one." },
 	{ "redis.tls.key", "", SECRET, AT(redis.tls.key), .help = "PEM file with its key." },
 	{ "redis.tls.server_name", "", HOST, AT(redis.tls.server_name),
-		.help = "Name in the server's certificate. Not set: the host of redis.address." },
+		.help = "Name in the server's certificate. Not set: the host that is connected to." },
 
 	{ "lease.ttl", "5s", DURATION(1 * SECONDS, 5 * MINUTES), AT(lease.ttl_ms),
 		.help = "A node that does not renew for this long is dead. The same on all nodes." },

@@ -28,6 +28,19 @@ void settings_free(struct settings **settings)
 	*settings = NULL;
 }
 
+bool settings_has_redis(const struct settings *settings)
+{
+	return *settings->redis.address.host || settings->redis.sentinels.count;
+}
+
+bool settings_read_sentinel(
+	const char *text, struct arena *arena, struct endpoint *endpoint_out, struct buf *why)
+{
+	static const struct setting_row row = { .type = SETTING_ENDPOINT, .max = 300 };
+
+	return value_parse(&row, span_of_str(text), arena, endpoint_out, why);
+}
+
 /* The host's name with what a domain name cannot have replaced. */
 static const char *host_name(struct arena *arena, size_t len_max)
 {

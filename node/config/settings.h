@@ -37,6 +37,7 @@ enum dns_dnssec {
 	DNS_DNSSEC_ON,
 };
 enum redundancy { REDUNDANCY_PREFERRED, REDUNDANCY_REQUIRED };
+enum sentinel_tls { SENTINEL_TLS_SAME, SENTINEL_TLS_NONE };
 enum bare_newline { BARE_NEWLINE_REFUSE, BARE_NEWLINE_NORMALISE };
 
 /* What can tell who a client is. */
@@ -149,12 +150,16 @@ struct settings {
 	enum redundancy redundancy;
 
 	struct {
-		struct endpoint address; /* host "": this node stands alone */
+		struct endpoint address;    /* see settings_has_redis() */
+		struct text_list sentinels; /* in place of address; each with settings_read_sentinel() */
+		const char *master_name;
+		const char *sentinel_user, *sentinel_password_file;
+		enum sentinel_tls sentinel_tls;
 		struct {
 			bool enabled;
 			const char *ca; /* "": the system's */
 			const char *certificate, *key;
-			const char *server_name; /* "": the host of redis.address */
+			const char *server_name; /* "": the host that is connected to */
 		} tls;
 		const char *user;
 		const char *password_file; /* read it with secret_read() */
@@ -294,6 +299,12 @@ struct settings {
 /* Every field at its default, host name and processors looked up. */
 struct settings *settings_new(void);
 void settings_free(struct settings **settings);
+
+/* Is there a cluster, or does this node stand alone? */
+bool settings_has_redis(const struct settings *settings);
+/* One of redis.sentinels. False: it is no "host:port"; a phrase that says why is appended to `why`. */
+bool settings_read_sentinel(
+	const char *text, struct arena *arena, struct endpoint *endpoint_out, struct buf *why) WARN_UNUSED;
 
 typedef void settings_changed_fn(void *arg, const char *path, bool is_applied);
 /*

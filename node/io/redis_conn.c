@@ -1,7 +1,8 @@
 /*
- * An attempt, happy path: PAUSING → (name) RESOLVING → CONNECTED: stream, TLS, the link's handshake, ready.
- * Whatever fails on the way, and whatever ends a ready connection, leads to one place: the link's LINK_LOST,
- * which starts the next pause. The link owns the one deadline; this module only wakes it up.
+ * An attempt, happy path: PAUSING → (where is the master?) → (name) RESOLVING → CONNECTED: stream, TLS, the
+ * link's handshake, ready. Whatever fails on the way, and whatever ends a ready connection, leads to one
+ * place: the link's LINK_LOST, which starts the next pause. The link owns the one deadline; this module only
+ * wakes it up.
  */
 #include "io/redis_conn.h"
 
@@ -33,6 +34,10 @@ struct redis_conn {
 	struct loop_timer deadline;  /* the link's */
 	struct loop_timer pause;     /* until the next attempt */
 
+	struct redis_place place;         /* of this attempt */
+	struct redis_master_watch *watch; /* NULL: the place is fixed */
+	char leaving[320];                /* why this stream is aborted; "": not */
+
 	unsigned failures; /* in a row: which of a name's addresses comes next */
 	uint64_t pause_ms; /* the next one, before jitter */
 	uint64_t ready_since_ms;
@@ -43,6 +48,7 @@ struct redis_conn {
 
 static void begin_attempt(void *arg);
 static void do_upkeep(void *arg);
+static void on_master_moved(void *arg);
 static void on_deadline(void *arg);
 static void on_link_event(void *arg, enum redis_link_event event, const char *why);
 static void transport_write(void *ctx, struct span bytes);
@@ -62,8 +68,8 @@ struct redis_conn *redis_conn_new(struct loop *loop, const struct redis_conn_opt
 		conn->options.reconnect_first_ms = RECONNECT_FIRST_MS;
 	if (!conn->options.reconnect_max_ms)
 		conn->options.reconnect_max_ms = RECONNECT_MAX_MS;
-	if (!conn->options.server_name)
-		conn->options.server_name = conn->options.host;
+	if (conn->options.master)
+		conn->watch = redis_master_watch(conn->options.master, loop, on_master_moved, conn);
 	conn->pause_ms = conn->options.reconnect_first_ms;
 	conn->link = redis_link_new(&options->link, transport, on_link_event, conn);
 	loop_task_init(&conn->upkeep, do_upkeep, conn);
@@ -89,6 +95,7 @@ void redis_conn_free(struct redis_conn **conn_ref)
 	if (!conn)
 		return;
 	conn->freeing = true;
+	redis_master_unwatch(conn->options.master, &conn->watch);
 	drop_resolving(conn);
 	if (conn->stream)
 		stream_detach(&conn->stream);
@@ -213,7 +220,9 @@ static void on_open(void *arg)
 	struct redis_conn *conn = arg;
 
 	if (conn->tls)
-		stream_start_tls(conn->stream, conn->tls, conn->options.server_name, STREAM_TLS_KEEP);
+		stream_start_tls(conn->stream, conn->tls,
+			conn->options.server_name ? conn->options.server_name : conn->place.host,
+			STREAM_TLS_KEEP);
 	else
 		redis_link_connected(conn->link, loop_boottime_ms());
 }
@@ -241,7 +250,7 @@ static void on_close(void *arg, enum err why, const char *text)
 
 	(void)why;
 	conn->stream = NULL;
-	redis_link_disconnected(conn->link, text, loop_boottime_ms());
+	redis_link_disconnected(conn->link, conn->leaving[0] ? conn->leaving : text, loop_boottime_ms());
 }
 
 static const struct stream_callbacks stream_callbacks = {
@@ -279,7 +288,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 		if (status == 0) {
 			connect_to(conn, nth_address(addresses, conn->failures % 16)->ai_addr);
 		} else {
-			snprintf(why, sizeof(why), "cannot resolve %s: %s", conn->options.host,
+			snprintf(why, sizeof(why), "cannot resolve %s: %s", conn->place.host,
 				uv_strerror(status));
 			redis_link_disconnected(conn->link, why, loop_boottime_ms());
 		}
@@ -295,9 +304,9 @@ static void resolve(struct redis_conn *conn)
 
 	conn->resolving = mem_zalloc(sizeof(*conn->resolving));
 	conn->resolving->conn = conn;
-	snprintf(port, sizeof(port), "%u", conn->options.port);
+	snprintf(port, sizeof(port), "%u", conn->place.port);
 	status = uv_getaddrinfo(
-		&conn->loop->uv, &conn->resolving->request, on_resolved, conn->options.host, port, &hints);
+		&conn->loop->uv, &conn->resolving->request, on_resolved, conn->place.host, port, &hints);
 	if (status == 0)
 		return;
 	/* A name too long, or one that is no host name: told like one that does not exist. */
@@ -306,18 +315,71 @@ static void resolve(struct redis_conn *conn)
 	redis_link_disconnected(conn->link, uv_strerror(status), loop_boottime_ms());
 }
 
+/* False: not now. */
+static bool find_place(struct redis_conn *conn)
+{
+	char why[256];
+
+	if (!conn->options.master) {
+		snprintf(conn->place.host, sizeof(conn->place.host), "%s", conn->options.host);
+		conn->place.port = conn->options.port;
+		return true;
+	}
+	if (redis_master_get(conn->options.master, &conn->place, why, sizeof(why)))
+		return true;
+	if (why[0]) {
+		redis_link_connecting(conn->link, loop_boottime_ms());
+		redis_link_disconnected(conn->link, why, loop_boottime_ms());
+	} else {
+		loop_timer_set(conn->loop, &conn->pause, conn->options.reconnect_first_ms);
+	}
+	return false;
+}
+
 static void begin_attempt(void *arg)
 {
 	struct redis_conn *conn = arg;
 	struct address address;
 
+	conn->leaving[0] = '\0';
+	if (!find_place(conn))
+		return;
 	redis_link_connecting(conn->link, loop_boottime_ms());
 	loop_defer(conn->loop, &conn->upkeep);
 	tls_context_unref(&conn->tls);
 	if (conn->options.tls)
 		conn->tls = tls_slot_get(conn->options.tls);
-	if (address_parse(span_of_str(conn->options.host), conn->options.port, &address) == ERR_OK)
+	if (address_parse(span_of_str(conn->place.host), conn->place.port, &address) == ERR_OK)
 		connect_to(conn, &address.sa);
 	else
 		resolve(conn);
+}
+
+/*
+ * What was written to the old master and is not answered stays unknown; with a reset it is not executed if it
+ * is still in a buffer. The pause begins anew: jitter keeps all nodes from coming to the new one at once.
+ */
+static void on_master_moved(void *arg)
+{
+	struct redis_conn *conn = arg;
+	struct redis_place now;
+	char trouble[2];
+
+	if (!redis_master_get(conn->options.master, &now, trouble, sizeof(trouble)))
+		return;
+	conn->pause_ms = conn->options.reconnect_first_ms;
+	if (loop_timer_is_set(&conn->pause)) {
+		loop_timer_set(conn->loop, &conn->pause, with_jitter(conn->pause_ms));
+		return;
+	}
+	if (now.port == conn->place.port && strcmp(now.host, conn->place.host) == 0)
+		return;
+	snprintf(conn->leaving, sizeof(conn->leaving), "the master is %s port %u now", now.host,
+		(unsigned)now.port);
+	if (conn->stream) {
+		stream_abort(conn->stream);
+	} else {
+		drop_resolving(conn);
+		redis_link_disconnected(conn->link, conn->leaving, loop_boottime_ms());
+	}
 }

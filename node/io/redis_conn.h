@@ -3,12 +3,16 @@
  * and after a loss begins again with growing, jittered pauses, for ever. One deadline covers an attempt up to
  * the link's readiness. All calls are for the loop's own thread.
  *
+ * With options.master the place is looked up for each attempt, and a connection to another place ends at once
+ * when the master moves.
+ *
  * The link's clock is loop_boottime_ms(): callers of queue.h and registry.h hand in that one.
  */
 #ifndef NODE_IO_REDIS_CONN_H
 #define NODE_IO_REDIS_CONN_H
 
 #include "io/loop.h"
+#include "io/redis_master.h"
 #include "io/tls.h"
 #include "skein/cluster/redis_link.h"
 
@@ -18,8 +22,9 @@ struct redis_conn;
 struct redis_conn_options {
 	const char *host; /* an address, or a name that is resolved anew for each attempt */
 	uint16_t port;
-	struct tls_slot *tls;    /* borrowed; NULL or empty: in clear. Read anew for each attempt */
-	const char *server_name; /* what the certificate must name; NULL: host */
+	struct redis_master *master; /* borrowed; in place of host and port. NULL: those count */
+	struct tls_slot *tls;        /* borrowed; NULL or empty: in clear. Read anew for each attempt */
+	const char *server_name;     /* what the certificate must name; NULL: the host connected to */
 	uint64_t reconnect_first_ms, reconnect_max_ms; /* 0: 50 and 2000 */
 	struct redis_link_options link;
 };

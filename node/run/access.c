@@ -75,7 +75,7 @@ static enum err open_policy(struct access *access, struct buf *why_out)
 	access->policy.on_change = on_policy_changed;
 	access->policy.arg = access;
 	set_policy_of_settings(access, policy);
-	if (options->settings->redis.address.host[0])
+	if (settings_has_redis(options->settings))
 		access->policy_watch = policy_watch_new(&watch);
 	return ERR_OK;
 }
@@ -123,9 +123,9 @@ static enum err open_secrets(struct access *access, struct buf *why_out)
 
 	if (access->cluster_keys)
 		vault_forgo_core_dumps();
-	access->secrets = secrets_new(!settings->redis.address.host[0] ? SECRETS_STANDALONE
-				      : access->cluster_keys           ? SECRETS_AWAITED
-								       : SECRETS_NO_KEY);
+	access->secrets = secrets_new(!settings_has_redis(settings) ? SECRETS_STANDALONE
+				      : access->cluster_keys        ? SECRETS_AWAITED
+								    : SECRETS_NO_KEY);
 	access->signing = signing_slot_new(access->options.log);
 	access->tokens = tokens_new();
 	access->credentials = credentials_new(access->secrets, access->tokens);

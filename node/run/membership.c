@@ -209,14 +209,36 @@ void membership_init(struct node *node)
 	loop_timer_init(&node->member_timer, on_member_timer, node);
 }
 
+/* From now on: the master is told to all connections of the process by the main loop. */
+static void find_master(struct node *node)
+{
+	const struct redis_finder_options options = {
+		.loop = &node->loop,
+		.log = node->log,
+		.meter = node->meter,
+		.settings = node->settings,
+		.password = node->sentinel_password,
+		.tls = node->settings->redis.tls.enabled &&
+				       node->settings->redis.sentinel_tls == SENTINEL_TLS_SAME
+			       ? &node->redis_tls
+			       : NULL,
+		.master = node->redis_master,
+	};
+
+	if (node->redis_master)
+		node->finder = redis_finder_new(&options);
+}
+
 void membership_join(struct node *node)
 {
 	static const struct redis_conn_callbacks callbacks = { on_redis_ready, on_redis_lost };
 	struct redis_conn_options options;
 
-	if (!node->settings->redis.address.host[0])
+	if (!settings_has_redis(node->settings))
 		return;
-	worker_redis_options(&options, node->settings, node->redis_password, &node->redis_tls);
+	find_master(node);
+	worker_redis_options(
+		&options, node->settings, node->redis_master, node->redis_password, &node->redis_tls);
 	node->redis = redis_conn_new(&node->loop, &options, &callbacks, node);
 	make_member(node);
 	health_require_redis(node->health, node->settings->redundancy == REDUNDANCY_REQUIRED);

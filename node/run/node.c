@@ -297,16 +297,14 @@ static enum err load_tls(struct node *node, struct buf *why)
 	return err;
 }
 
-static enum err read_password(struct node *node, struct buf *why)
+static enum err read_password(const char *path, const char *setting, char **password_out, struct buf *why)
 {
-	const char *path = node->settings->redis.password_file;
-
 	if (!path[0])
 		return ERR_OK;
 	vault_forgo_core_dumps();
-	if (secret_read(path, &node->redis_password) == ERR_OK)
+	if (secret_read(path, password_out) == ERR_OK)
 		return ERR_OK;
-	buf_printf(why, "redis.password_file: %s: cannot be read as one line\n", path);
+	buf_printf(why, "%s: %s: cannot be read as one line\n", setting, path);
 	return ERR_IO;
 }
 
@@ -317,6 +315,7 @@ static enum err open_tracking(struct node *node, struct buf *why)
 		.spool = node->spool,
 		.log = log_open(node->log_writer, "tracker"),
 		.meter = metrics_open(node->metrics),
+		.redis_master = node->redis_master,
 		.redis_password = node->redis_password,
 		.redis_tls = &node->redis_tls,
 	};
@@ -325,6 +324,18 @@ static enum err open_tracking(struct node *node, struct buf *why)
 	if (!err)
 		node->track = track_open(node->tracking.tracker, "main");
 	return err;
+}
+
+static enum err read_passwords(struct node *node, struct buf *why)
+{
+	const struct settings *settings = node->settings;
+	enum err err = read_password(
+		settings->redis.password_file, "redis.password_file", &node->redis_password, why);
+
+	if (err)
+		return err;
+	return read_password(settings->redis.sentinel_password_file, "redis.sentinel_password_file",
+		&node->sentinel_password, why);
 }
 
 static enum err open_dns(struct node *node, struct buf *why)
@@ -378,6 +389,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.hop_news = &node->access.hop_news,
 		.server_tls = node->server_tls.slots,
 		.redis_tls = &node->redis_tls,
+		.redis_master = node->redis_master,
 		.hop_tls = node->hop_tls,
 		.redis_password = node->redis_password,
 		.events = { node, tell_asserted, tell_fenced, node_fail, tell_drained },
@@ -448,6 +460,8 @@ static void prepare(struct node *node)
 		&node->budget, node->settings->memory.budget, (unsigned)node->settings->memory.high_percent);
 	server_tls_init(&node->server_tls);
 	tls_slot_init(&node->redis_tls, NULL);
+	if (node->settings->redis.sentinels.count)
+		node->redis_master = redis_master_new();
 	node->worker_count = node->settings->node.workers < node->settings->redis.shards
 				     ? (unsigned)node->settings->node.workers
 				     : (unsigned)node->settings->redis.shards;
@@ -477,7 +491,7 @@ static enum err build(struct node *node, struct buf *why)
 	if (!err)
 		err = load_tls(node, why);
 	if (!err)
-		err = read_password(node, why);
+		err = read_passwords(node, why);
 	if (!err)
 		err = spool_open(node->settings->node.spool, &node->spool, why);
 	if (!err)
@@ -572,6 +586,7 @@ static void tear_down(struct node *node)
 	access_stop(&node->access);
 	if (node->redis)
 		redis_conn_free(&node->redis);
+	redis_finder_free(&node->finder);
 	if (node->ticket_keeper)
 		ticket_keeper_free(&node->ticket_keeper);
 	daily_stop(&node->daily);
@@ -598,9 +613,11 @@ static void tear_down(struct node *node)
 		tls_context_unref(&node->hop_tls);
 	server_tls_fini(&node->server_tls);
 	tls_slot_fini(&node->redis_tls);
+	redis_master_free(&node->redis_master);
 	health_free(&node->health);
 	metrics_free(&node->metrics);
 	secret_free(&node->redis_password);
+	secret_free(&node->sentinel_password);
 	for (size_t i = 0; i < node->older_count; i++)
 		settings_free(&node->older[i]);
 	settings_free(&node->settings);

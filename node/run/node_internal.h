@@ -10,6 +10,7 @@
 #include "run/access.h"
 #include "run/daily.h"
 #include "run/node.h"
+#include "run/redis_finder.h"
 #include "run/server_tls.h"
 #include "run/ticket_keeper.h"
 #include "run/tracking.h"
@@ -47,7 +48,9 @@ struct node {
 	struct sts_store *sts;
 	struct tls_ledger *tls_ledger; /* NULL: TLS is not reported */
 	struct dns_self *self;
-	char *redis_password;
+	char *redis_password, *sentinel_password;
+	struct redis_master *redis_master; /* NULL: redis.address says it */
+	struct redis_finder *finder;       /* NULL: the same */
 	struct worker *workers[WORKERS_MAX];
 	unsigned worker_count;
 

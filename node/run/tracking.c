@@ -86,9 +86,10 @@ static void open_uplink(struct tracking *tracking, const struct tracking_options
 	};
 	struct track_sink sink;
 
-	if (!settings->tracking.cluster || !settings->redis.address.host[0])
+	if (!settings->tracking.cluster || !settings_has_redis(settings))
 		return;
-	worker_redis_options(&redis, settings, options->redis_password, options->redis_tls);
+	worker_redis_options(
+		&redis, settings, options->redis_master, options->redis_password, options->redis_tls);
 	tracking->uplink = track_uplink_new(&uplink);
 	sink = track_uplink_sink(tracking->uplink);
 	tracker_add(tracking->tracker, &sink);

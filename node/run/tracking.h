@@ -19,7 +19,8 @@ struct tracking_options {
 	const struct spool *spool;
 	struct log *log; /* both of the tracker's thread */
 	struct meter *meter;
-	const char *redis_password; /* NULL: none */
+	struct redis_master *redis_master; /* NULL: redis.address says it */
+	const char *redis_password;        /* NULL: none */
 	struct tls_slot *redis_tls;
 };
 

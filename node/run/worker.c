@@ -152,11 +152,12 @@ static void make_lone_link(struct worker *worker)
 }
 
 void worker_redis_options(struct redis_conn_options *options, const struct settings *settings,
-	const char *password, struct tls_slot *tls)
+	struct redis_master *master, const char *password, struct tls_slot *tls)
 {
 	*options = (struct redis_conn_options){
 		.host = settings->redis.address.host,
 		.port = settings->redis.address.port,
+		.master = master,
 		.tls = settings->redis.tls.enabled ? tls : NULL,
 		.server_name = settings->redis.tls.server_name[0] ? settings->redis.tls.server_name : NULL,
 		.reconnect_first_ms = settings->redis.reconnect_first_ms,
@@ -178,8 +179,8 @@ static void connect_redis(struct worker *worker)
 	static const struct redis_conn_callbacks callbacks = { on_redis_ready, on_redis_lost };
 	struct redis_conn_options options;
 
-	worker_redis_options(
-		&options, worker->settings, worker->shared.redis_password, worker->shared.redis_tls);
+	worker_redis_options(&options, worker->settings, worker->shared.redis_master,
+		worker->shared.redis_password, worker->shared.redis_tls);
 	worker->redis = redis_conn_new(&worker->loop, &options, &callbacks, worker);
 	worker->link = redis_conn_link(worker->redis);
 }
@@ -586,7 +587,7 @@ enum err worker_new(unsigned index, const struct settings *settings, const struc
 	loop_timer_init(&worker->ownership_timer, on_ownership_timer, worker);
 	loop_timer_init(&worker->watch_timer, on_watch, worker);
 	loop_timer_init(&worker->drain_timer, on_drain_timer, worker);
-	if (settings->redis.address.host[0])
+	if (settings_has_redis(settings))
 		connect_redis(worker);
 	else
 		make_lone_link(worker);

@@ -25,6 +25,7 @@
 struct credentials;
 struct dns_self;
 struct hop_news;
+struct redis_master;
 struct resolver;
 struct secrets;
 struct signing_slot;
@@ -68,6 +69,7 @@ struct worker_shared {
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *server_tls;         /* one per listener */
 	struct tls_slot *redis_tls;
+	struct redis_master *redis_master; /* NULL: redis.address says it */
 	struct tls_context *hop_tls;
 	const char *redis_password; /* NULL: none */
 	struct worker_events events;
@@ -84,7 +86,7 @@ void worker_join(struct worker *worker);
 /* How this node talks to Redis; text is borrowed from its arguments. */
 struct redis_conn_options;
 void worker_redis_options(struct redis_conn_options *options, const struct settings *settings,
-	const char *password, struct tls_slot *tls);
+	struct redis_master *master, const char *password, struct tls_slot *tls);
 
 /* --- any thread */
 

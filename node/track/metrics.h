@@ -75,6 +75,8 @@ enum metric {
 	METRIC_REDIS_UP,               /* gauge, 0 or 1 */
 	METRIC_REDIS_CALLS,            /* by enum redis_call_outcome */
 	METRIC_REDIS_RECONNECTS,
+	METRIC_SENTINELS_UP, /* gauge */
+	METRIC_REDIS_MASTER_CHANGES,
 	METRIC_MEMORY_USED, /* gauge, bytes of the budget */
 	METRIC_LOOP_LAG,    /* histogram, µs */
 	METRIC_LOG_DROPPED,

@@ -229,14 +229,27 @@ static void rules_over_several_settings_point_where_one_was_given(void **state)
 		{ BASE "route: {}\n", "node.yaml:3:1: key \"route\" is there twice\n" },
 		{ BASE "redis: {user: u}\n",
 			"node.yaml:3:15: $.redis.user: needs redis.password_file too\n" },
+		{ BASE "redis: {address: 'r:6379', sentinels: ['s:26379']}\n",
+			"node.yaml:3:39: $.redis.sentinels: is in place of redis.address: the Sentinels tell "
+			"it. Give one of the two\n" },
+		{ BASE "redis: {sentinels: ['s:26379', 's2']}\n",
+			"node.yaml:3:20: $.redis.sentinels: expected host and port such as "
+			"redis.example:6379, "
+			"127.0.0.1:6379 or [::1]:6379, got \"s2\"\n" },
+		{ BASE "redis: {sentinels: ['s:26379'], sentinel_user: u}\n",
+			"node.yaml:3:48: $.redis.sentinel_user: needs redis.sentinel_password_file too\n" },
+		{ BASE "redis: {sentinels: ['s:26379']}\npolicy: {file: /p}\n",
+			"node.yaml:4:16: $.policy.file: is for a node without redis.address or "
+			"redis.sentinels; a cluster has one policy: skeinctl policy apply\n" },
 		{ BASE "redis: {wait_replicas: 1}\n",
-			"node.yaml:3:24: $.redis.wait_replicas: needs redis.address\n" },
+			"node.yaml:3:24: $.redis.wait_replicas: needs redis.address or redis.sentinels\n" },
 		{ BASE "redis: {address: 'r:6379'}\npolicy: {file: /p}\n",
-			"node.yaml:4:16: $.policy.file: is for a node without redis.address; a cluster has "
+			"node.yaml:4:16: $.policy.file: is for a node without redis.address or "
+			"redis.sentinels; a cluster has "
 			"one "
 			"policy: skeinctl policy apply\n" },
 		{ BASE "redundancy: required\n",
-			"node.yaml:3:13: $.redundancy: required needs redis.address\n" },
+			"node.yaml:3:13: $.redundancy: required needs redis.address or redis.sentinels\n" },
 	};
 
 	(void)state;
@@ -286,7 +299,8 @@ static void what_authentication_needs_is_told(void **state)
 		{ WITH_TLS WITH_LDAP "password_file: /p, bind_secret: svc-relay}}\n",
 			"node.yaml:6:35: $.auth.ldap.bind_secret: is instead of auth.ldap.password_file: "
 			"give one or the other, not both\n"
-			"node.yaml:6:35: $.auth.ldap.bind_secret: needs redis.address: secrets are a "
+			"node.yaml:6:35: $.auth.ldap.bind_secret: needs redis.address or redis.sentinels: "
+			"secrets are a "
 			"cluster's\n"
 			"node.yaml:6:35: $.auth.ldap.bind_secret: needs cluster.key_file, which opens "
 			"secrets\n" },
@@ -298,11 +312,14 @@ static void what_authentication_needs_is_told(void **state)
 			"node.yaml:3:25: $.dns.insecure_domains: warning: has no effect: without "
 			"dns.trust_anchor nothing is validated\n" },
 		{ BASE "tls_reports: {from: tls@example.org, contact: '<tls@example.org>'}\n",
-			"node.yaml:3:47: $.tls_reports.contact: \"<tls@example.org>\" is not an address such as "
+			"node.yaml:3:47: $.tls_reports.contact: \"<tls@example.org>\" is not an address such "
+			"as "
 			"tls-reports@example.com\n"
-			"node.yaml:3:21: $.tls_reports.from: needs redis.address: a day is summed up there\n" },
+			"node.yaml:3:21: $.tls_reports.from: needs redis.address or redis.sentinels: a day "
+			"is summed up there\n" },
 		{ BASE "dns_watch: {egress: [192.0.2.1, 192.0.2.256], domains: [example.org, 'a b']}\n",
-			"node.yaml:3:56: $.dns_watch.domains: \"a b\" is not a domain; one in other letters is "
+			"node.yaml:3:56: $.dns_watch.domains: \"a b\" is not a domain; one in other letters "
+			"is "
 			"wanted as xn--...\n"
 			"node.yaml:3:21: $.dns_watch.egress: \"192.0.2.256\" is not an address such as "
 			"192.0.2.1\n" },

@@ -162,6 +162,7 @@ static const char *other_value(const struct setting_row *row, char out[40])
 	case SETTING_STRINGS:
 		return strcmp(row->path, "dns.servers") == 0        ? "['192.0.2.1']"
 		       : strcmp(row->path, "dns_watch.egress") == 0 ? "['192.0.2.1']"
+		       : strcmp(row->path, "redis.sentinels") == 0  ? "['s.example:26379']"
 		       : strcmp(row->path, "auth.backends") == 0    ? "['file']"
 		       : strcmp(row->path, "auth.mechanisms") == 0  ? "['PLAIN']"
 								    : "['other']";
@@ -221,6 +222,9 @@ static const struct companion *companions_of(const char *path)
 		{ "redis.tls.certificate", { { "redis.tls.key", "/k" } } },
 		{ "redis.tls.key", { { "redis.tls.certificate", "/c" } } },
 		{ "redis.user", { { "redis.password_file", "/p" } } },
+		{ "redis.sentinel_user", { { "redis.sentinel_password_file", "/p" },
+						 { "redis.sentinels", "['s.example:26379']" } } },
+		{ "redis.sentinel_password_file", { { "redis.sentinels", "['s.example:26379']" } } },
 		{ "redis.wait_replicas", { { "redis.address", "127.0.0.1:6379" } } },
 		{ "tls_reports.from", { { "redis.address", "127.0.0.1:6379" } } },
 		{ "redundancy", { { "redis.address", "127.0.0.1:6379" } } },

@@ -196,6 +196,52 @@ static void it_comes_back_after_redis_was_killed_and_sees_another_generation(voi
 	assert_echo_works("two");
 }
 
+static void it_waits_until_the_master_is_known_and_tells_why_nobody_knows(void **state)
+{
+	struct redis_master *master = redis_master_new();
+
+	(void)state;
+	redis_server_start(&world.redis, NULL);
+	world.options.master = master;
+	world.conn = redis_conn_new(&world.loop, &world.options, &callbacks, NULL);
+	redis_master_set_trouble(master, "nobody knows");
+	RUN_UNTIL(&world.loop, world.losses == 1);
+	assert_why_has("nobody knows");
+	redis_master_set(master, "127.0.0.1", world.redis.port);
+	RUN_UNTIL(&world.loop, world.readies == 1);
+	assert_echo_works("hello");
+	redis_conn_free(&world.conn);
+	redis_master_free(&master);
+}
+
+static void it_leaves_the_old_master_at_once_when_the_master_moves(void **state)
+{
+	struct redis_master *master = redis_master_new();
+	struct redis_server other;
+
+	(void)state;
+	redis_server_start(&world.redis, NULL);
+	redis_server_start(&other, NULL);
+	redis_master_set(master, "127.0.0.1", world.redis.port);
+	world.options.master = master;
+	world.options.link.call_timeout_ms = 60000;
+	world.conn = redis_conn_new(&world.loop, &world.options, &callbacks, NULL);
+	RUN_UNTIL(&world.loop, world.readies == 1);
+	/* Paused: nothing but the news ends the call. */
+	redis_server_pause(&world.redis);
+	assert_true(echo("never answered"));
+	redis_master_set(master, "127.0.0.1", other.port);
+	redis_master_set(master, "127.0.0.1", other.port); /* no news */
+	RUN_UNTIL(&world.loop, world.readies == 2);
+	assert_why_has("the master is 127.0.0.1");
+	assert_int_equal(world.losses, 1);
+	assert_int_equal(world.unknowns, 1);
+	assert_echo_works("hello");
+	redis_conn_free(&world.conn);
+	redis_master_free(&master);
+	redis_server_stop(&other);
+}
+
 static void a_paused_redis_is_left_when_a_call_is_late(void **state)
 {
 	(void)state;
@@ -435,6 +481,8 @@ int main(void)
 		TEST(a_name_that_does_not_exist_is_told),
 		TEST(it_tries_for_ever_and_tells_equal_failures_once),
 		TEST(it_comes_back_after_redis_was_killed_and_sees_another_generation),
+		TEST(it_waits_until_the_master_is_known_and_tells_why_nobody_knows),
+		TEST(it_leaves_the_old_master_at_once_when_the_master_moves),
 		TEST(a_paused_redis_is_left_when_a_call_is_late),
 		TEST(one_deadline_ends_an_attempt_that_nobody_answers),
 		TEST(an_acl_user_with_just_enough_rights_will_do),
