@@ -9,90 +9,22 @@ import json
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 from pathlib import Path
 
 from . import admin, balancer, ports
+from .part import START_SECONDS, Failed, Part, accepts
 from .process import Process
+from .redis_servers import Redis, ReplicatedRedis
 from .settings_text import merge, to_yaml
 from .sink import SinkControl
-from .wait import TimedOut, until
+from .wait import until
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-START_SECONDS = 30
-STOP_SECONDS = 60
-
-
-class Failed(RuntimeError):
-    """A part of the cluster did not do what it should; the text has the tail of its log."""
-
-
-def accepts(address):
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=2).close()
-    except OSError:
-        return False
-    return True
 
 
 def build_folder():
     return Path(os.environ.get("SKEIN_BUILD", REPOSITORY / "build")).resolve()
-
-
-class Part:
-    """A process of the cluster: how it is started, and when it is there."""
-
-    def __init__(self, cluster, name, command, is_up, folder):
-        self.cluster, self.name, self.command, self.is_up = cluster, name, command, is_up
-        self.folder = Path(folder)
-        self.log = cluster.folder / f"{name}.log"
-
-    @property
-    def process(self):
-        return Process.load(self.cluster.processes.get(self.name))
-
-    def is_alive(self):
-        return bool(self.process) and self.process.is_alive()
-
-    def launch(self):
-        """Starts it without waiting."""
-        if self.is_alive():
-            raise Failed(f"{self.name} runs already")
-        self.folder.mkdir(parents=True, exist_ok=True)
-        environment = dict(os.environ, **self.cluster.environment)
-        self.cluster.note(self.name, Process.start(self.command, self.log, env=environment, cwd=self.folder))
-
-    def until_up(self, seconds=START_SECONDS):
-        try:
-            until(lambda: self.is_up() or not self.is_alive(), seconds, self.name)
-        except TimedOut as error:
-            raise Failed(f"{self.name} is not up after {seconds} s; end of its log:\n{self.process.log_tail()}") from error
-        if not self.is_alive():
-            raise Failed(f"{self.name} ended; end of its log:\n{self.process.log_tail()}")
-
-    def start(self):
-        self.launch()
-        self.until_up()
-
-    def kill(self):
-        if self.process:
-            self.process.kill()
-
-    def stop(self, seconds=STOP_SECONDS):
-        """True when it ended by itself in time."""
-        return self.process.stop(seconds) if self.process else True
-
-    def signal(self, number):
-        if not self.process or not self.process.signal(number):
-            raise Failed(f"{self.name} does not run")
-
-    def pause(self):
-        self.process.pause()
-
-    def resume(self):
-        self.process.resume()
 
 
 class Node(Part):
@@ -103,7 +35,7 @@ class Node(Part):
         folder = cluster.folder / name
         self.spool = folder / "spool"
         self.settings_file = folder / "skeind.yaml"
-        command = [*cluster.record.get("wrapper", ()), str(cluster.build / "bin" / "skeind"), "--config",
+        command = [*cluster.place(name)["wrapper"], *cluster.record.get("wrapper", ()), str(cluster.build / "bin" / "skeind"), "--config",
                    str(self.settings_file)]
         super().__init__(cluster, name, command, lambda: admin.is_ready(self.admin), folder)
 
@@ -129,8 +61,8 @@ class Node(Part):
             "journal": {"segment_size": "8MiB"},
             "log": {"level": "info"},
         }
-        if cluster.record["redis"]:
-            settings["redis"] = {"address": cluster.record["redis"]}
+        if cluster.redis:
+            settings["redis"] = cluster.redis.settings()
         return merge(settings, cluster.record["settings"])
 
     def launch(self):
@@ -147,29 +79,6 @@ class Node(Part):
 
     def metric(self, name):
         return admin.metrics(self.admin).get(name, 0.0)
-
-
-class Redis(Part):
-    def __init__(self, cluster, address):
-        port = address.rpartition(":")[2]
-        folder = cluster.folder / "redis"
-        command = ["redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", str(folder), "--appendonly", "yes",
-                   "--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no", "--loglevel", "notice"]
-        self.address = address
-        super().__init__(cluster, "redis", command, lambda: self.ask("PING") == "PONG", folder)
-
-    def ask(self, *words):
-        """What redis-cli prints; empty when Redis does not answer."""
-        command = ["redis-cli", "-p", self.address.rpartition(":")[2], *words]
-        try:
-            return subprocess.run(command, capture_output=True, text=True, timeout=5, check=False).stdout.strip()
-        except subprocess.TimeoutExpired:
-            return ""
-
-    def wipe(self):
-        if self.is_alive():
-            raise Failed("redis runs: kill it before its data goes")
-        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Cluster:
@@ -220,9 +129,12 @@ class Cluster:
 
     # --- making and ending it
 
-    def up(self, nodes=3, redis=True, balancer=True, settings=None, environment=None, wrapper=()):
+    def up(self, nodes=3, redis=True, balancer=True, settings=None, environment=None, wrapper=(), sentinel=False,
+           down_after_ms=1500, places=None):
         """Starts everything and waits until it is ready. `settings` is laid over each node's settings file; `wrapper`
-        is a command that runs another one, in front of each node's."""
+        is a command that runs another one, in front of each node's. With `sentinel`, Redis is three of them and three
+        Sentinels that miss the master after `down_after_ms`. `places`: name of a part -> place() of those that are not
+        on loopback."""
         if self.record:
             raise Failed(f"there is a cluster in {self.folder} already: deploy/local --dir {self.folder} down")
         build = build_folder()
@@ -231,12 +143,15 @@ class Cluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.environment = environment or {}
         self.record = {"build": str(build), "settings": settings or {}, "processes": {}, "nodes": [], "lb": None,
-                       "redis": None, "wrapper": list(wrapper)}
-        self.record["sink"], *rest = self._addresses(1 + redis + balancer)
-        if redis:
-            self.record["redis"] = rest.pop()
+                       "redis": None, "group": None, "wrapper": list(wrapper), "places": places or {}}
+        self.record["sink"] = self._address("sink")
+        if sentinel:
+            names = [f"{kind}{number}" for kind in ("redis", "sentinel") for number in (1, 2, 3)]
+            self.record["group"] = ReplicatedRedis.record([self._address(name) for name in names], down_after_ms)
+        elif redis:
+            self.record["redis"] = self._address("redis")
         if balancer:
-            self.record["lb"] = rest.pop()
+            self.record["lb"] = self._address("haproxy")
         for _ in range(nodes):
             self._new_node()
         self._save()
@@ -262,13 +177,18 @@ class Cluster:
         self.record = None
 
     def _new_node(self):
-        names = ("smtp", "smtps", "proxied", "admin")
-        record = dict(zip(names, self._addresses(len(names))), number=len(self.record["nodes"]) + 1)
+        number = len(self.record["nodes"]) + 1
+        record = {name: self._address(f"node{number}") for name in ("smtp", "smtps", "proxied", "admin")}
+        record["number"] = number
         self.record["nodes"].append(record)
         return record
 
-    def _addresses(self, count):
-        return [f"127.0.0.1:{port}" for port in ports.reserve(count, self.folder)]
+    def place(self, name):
+        """Where a part runs: the address it has there, and a command that runs another one there."""
+        return self.record.get("places", {}).get(name, {"host": "127.0.0.1", "wrapper": []})
+
+    def _address(self, name):
+        return f"{self.place(name)['host']}:{ports.reserve(1, self.folder)[0]}"
 
     def _parts(self):
         self.build = Path(self.record["build"])
@@ -281,6 +201,8 @@ class Cluster:
                    "--key", str(self.key)]
         self.sink_part = Part(self, "sink", command, lambda: accepts(record["sink"]), kept)
         self.redis = Redis(self, record["redis"]) if record["redis"] else None
+        if record.get("group"):
+            self.redis = ReplicatedRedis(self, record["group"])
         self.nodes = {entry["number"]: Node(self, entry) for entry in record["nodes"]}
         self.balancer = None
         if record["lb"]:
@@ -288,7 +210,8 @@ class Cluster:
             self.balancer = Part(self, "haproxy", command, self._balancer_is_up, self.folder / "haproxy")
 
     def parts(self):
-        return [part for part in (self.balancer, *self.nodes.values(), self.sink_part, self.redis) if part]
+        return [part for part in (self.balancer, *self.nodes.values(), self.sink_part) if part] + (
+            self.redis.parts if self.redis else [])
 
     @property
     def stats_socket(self):
@@ -338,7 +261,7 @@ class Cluster:
         return done.returncode, done.stdout, done.stderr
 
     def ctl_command(self):
-        return [str(self.build / "bin" / "skeinctl"), "--redis", self.record["redis"]]
+        return [str(self.build / "bin" / "skeinctl"), *self.redis.ctl_options()]
 
     def env(self):
         """The shell variables of `deploy/local env`."""
@@ -347,9 +270,10 @@ class Cluster:
             "SKEIN_LB": self.record["lb"] or "",
             "SKEIN_SMTP": " ".join(node.smtp for node in nodes),
             "SKEIN_ADMIN": " ".join(self.admins),
-            "SKEIN_REDIS": self.record["redis"] or "",
+            "SKEIN_REDIS": self.redis.address if self.redis else "",
             "SKEIN_SINK": self.record["sink"],
             "SKEIN_PIDS": " ".join(str(node.process.pid) for node in nodes if node.is_alive()),
-            "SKEIN_REDIS_PID": str(self.redis.process.pid) if self.redis and self.redis.is_alive() else "",
+            "SKEIN_REDIS_PID": " ".join(str(part.process.pid) for part in self.redis.parts if part.is_alive())
+            if self.redis else "",
             "SKEIN_CTL": shlex.join(self.ctl_command()) if self.redis else "",
         }
