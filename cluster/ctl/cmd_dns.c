@@ -291,7 +291,7 @@ static enum ctl_exit check_with_cluster(struct session *session, void *arg)
 /* Without domains the cluster says which; without keys it says those too, if it can be asked. */
 static enum ctl_exit run(struct check *check, struct ctl_options *options, struct buf *why)
 {
-	bool wants_keys = !check->given->keys.count && options->redis && options->key_file;
+	bool wants_keys = !check->given->keys.count && options_has_redis(options) && options->key_file;
 	enum ctl_exit exit;
 
 	if (check->count && !wants_keys)

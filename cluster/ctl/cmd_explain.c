@@ -173,7 +173,7 @@ static enum ctl_exit explain_file(struct ctl_options *options, struct explaining
 		exit = check(explaining);
 	if (exit)
 		return exit;
-	if (options->redis) {
+	if (options_has_redis(options)) {
 		exit = session_run(options, explain_checked, explaining);
 		if (explaining->is_answered || exit == CTL_USAGE)
 			return exit;

@@ -46,9 +46,47 @@ static void read_tls(struct section tls, struct ctl_options *options)
 	fill(&options->tls.server_name, tls, "server_name", &options->arena);
 }
 
+/* A list of texts, or one, as one text with commas. */
+static const char *joined(struct section list, struct arena *arena)
+{
+	struct buf text = { 0 };
+	const char *copy = NULL;
+
+	if (list.node && list.node->type == YAML_SEQUENCE_NODE) {
+		for (yaml_node_item_t *item = list.node->data.sequence.items.start;
+			item < list.node->data.sequence.items.top; item++) {
+			struct span word = document_text(yaml_document_get_node(list.document, *item));
+
+			buf_printf(&text, buf_len(&text) ? ",%.*s" : "%.*s", SPAN_ARGS(word));
+		}
+	} else {
+		buf_append(&text, document_text(list.node));
+	}
+	if (buf_len(&text))
+		copy = arena_strdup(arena, buf_span(&text));
+	buf_fini(&text);
+	return copy;
+}
+
+/* Where it is was told before, or is told here. */
+static void read_place(struct section redis, struct ctl_options *options)
+{
+	const char *sentinel_tls = scalar(redis, "sentinel_tls", &options->arena);
+
+	if (!options_has_redis(options)) {
+		fill(&options->redis, redis, "address", &options->arena);
+		options->sentinels = joined(child(redis, "sentinels"), &options->arena);
+	}
+	fill(&options->master_name, redis, "master_name", &options->arena);
+	fill(&options->sentinel_user, redis, "sentinel_user", &options->arena);
+	fill(&options->sentinel_password_file, redis, "sentinel_password_file", &options->arena);
+	if (sentinel_tls && strcmp(sentinel_tls, "none") == 0)
+		options->sentinel_in_clear = true;
+}
+
 static void read_redis(struct section redis, struct ctl_options *options)
 {
-	fill(&options->redis, redis, "address", &options->arena);
+	read_place(redis, options);
 	fill(&options->user, redis, "user", &options->arena);
 	fill(&options->password_file, redis, "password_file", &options->arena);
 	fill(&options->prefix, redis, "prefix", &options->arena);

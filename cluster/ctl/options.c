@@ -15,9 +15,14 @@ enum { PASSWORD_MAX = 1024 };
 const char options_help[] =
 	"Options, before the command:\n"
 	"  --redis HOST:PORT           the cluster's Redis (or SKEIN_REDIS, or --config)\n"
+	"  --sentinel HOST:PORT,...    or its Sentinels (or SKEIN_SENTINELS, or --config)\n"
 	"  --config FILE               take what is not given here from a node's settings\n"
 	"  --redis-user NAME           ACL user\n"
 	"  --redis-password-file FILE  its password, or the only one\n"
+	"  --master-name NAME          how the Sentinels call the master (mymaster)\n"
+	"  --sentinel-user NAME, --sentinel-password-file FILE\n"
+	"                              the same for the Sentinels\n"
+	"  --sentinel-no-tls           Sentinels are spoken to in clear, Redis is not\n"
 	"  --tls                       encrypt; implied by the next four\n"
 	"  --tls-ca FILE               authorities (PEM); otherwise the system's\n"
 	"  --tls-cert FILE, --tls-key FILE\n"
@@ -34,6 +39,11 @@ enum {
 	OPT_CONFIG,
 	OPT_USER,
 	OPT_PASSWORD,
+	OPT_SENTINEL,
+	OPT_MASTER_NAME,
+	OPT_SENTINEL_USER,
+	OPT_SENTINEL_PASSWORD,
+	OPT_SENTINEL_NO_TLS,
 	OPT_TLS,
 	OPT_CA,
 	OPT_CERT,
@@ -52,6 +62,11 @@ static const struct option long_options[] = {
 	{ "config", required_argument, NULL, OPT_CONFIG },
 	{ "redis-user", required_argument, NULL, OPT_USER },
 	{ "redis-password-file", required_argument, NULL, OPT_PASSWORD },
+	{ "sentinel", required_argument, NULL, OPT_SENTINEL },
+	{ "master-name", required_argument, NULL, OPT_MASTER_NAME },
+	{ "sentinel-user", required_argument, NULL, OPT_SENTINEL_USER },
+	{ "sentinel-password-file", required_argument, NULL, OPT_SENTINEL_PASSWORD },
+	{ "sentinel-no-tls", no_argument, NULL, OPT_SENTINEL_NO_TLS },
 	{ "tls", no_argument, NULL, OPT_TLS },
 	{ "tls-ca", required_argument, NULL, OPT_CA },
 	{ "tls-cert", required_argument, NULL, OPT_CERT },
@@ -75,6 +90,14 @@ static const char **text_option(struct ctl_options *options, int option)
 		return &options->user;
 	case OPT_PASSWORD:
 		return &options->password_file;
+	case OPT_SENTINEL:
+		return &options->sentinels;
+	case OPT_MASTER_NAME:
+		return &options->master_name;
+	case OPT_SENTINEL_USER:
+		return &options->sentinel_user;
+	case OPT_SENTINEL_PASSWORD:
+		return &options->sentinel_password_file;
 	case OPT_CA:
 		return &options->tls.ca_file;
 	case OPT_CERT:
@@ -97,6 +120,7 @@ static const char **text_option(struct ctl_options *options, int option)
 static void take_flag(struct ctl_options *options, int option)
 {
 	options->tls.on = options->tls.on || option == OPT_TLS;
+	options->sentinel_in_clear = options->sentinel_in_clear || option == OPT_SENTINEL_NO_TLS;
 	options->is_json = options->is_json || option == OPT_JSON;
 	options->wants_help = options->wants_help || option == OPT_HELP;
 	options->wants_version = options->wants_version || option == OPT_VERSION;
@@ -109,12 +133,16 @@ static bool add_defaults(struct ctl_options *options, const char *config, struct
 			      options->tls.server_name;
 
 	options->tls.on = options->tls.on || has_tls_option;
-	if (!options->redis)
+	if (!options_has_redis(options)) {
 		options->redis = getenv("SKEIN_REDIS");
+		options->sentinels = getenv("SKEIN_SENTINELS");
+	}
 	if (config && !config_file_read(config, options, why))
 		return false;
 	if (!options->prefix)
 		options->prefix = "skein:";
+	if (!options->master_name)
+		options->master_name = "mymaster";
 	if (!options->tls.cert_file != !options->tls.key_file) {
 		buf_append_str(why, "--tls-cert and --tls-key belong together");
 		return false;
@@ -149,11 +177,15 @@ bool options_parse(struct ctl_options *options, int argc, char **argv, int *next
 	return options->wants_help || options->wants_version || add_defaults(options, config, why_out);
 }
 
-/* "host:port", "[v6]:port", "host" */
-static bool split_address(struct ctl_options *options)
+bool options_has_redis(const struct ctl_options *options)
 {
-	struct span text = span_of_str(options->redis);
-	struct span port = SPAN_LIT("6379");
+	return (options->redis && options->redis[0]) || (options->sentinels && options->sentinels[0]);
+}
+
+/* "host:port", "[v6]:port", "host" */
+static bool split_address(
+	struct ctl_options *options, struct span text, struct span port, struct options_place *place_out)
+{
 	uint64_t number;
 	size_t end = text.len;
 
@@ -167,55 +199,106 @@ static bool split_address(struct ctl_options *options)
 		text = span_of(text.ptr + 1, text.len - 2);
 	else if (span_find(text, ':') != text.len)
 		return false; /* IPv6 without brackets: which colon is the port's? */
-	options->host = arena_strdup(&options->arena, text);
-	options->port = arena_strdup(&options->arena, port);
+	place_out->host = arena_strdup(&options->arena, text);
+	place_out->port = arena_strdup(&options->arena, port);
 	return text.len && span_parse_u64(port, 65535, &number) && number > 0;
 }
 
-static bool read_password(struct ctl_options *options, struct buf *why)
+static bool place_is_bad(struct span text, struct buf *why)
+{
+	buf_printf(why, "\"%.*s\" is no address: HOST:PORT or [IPV6]:PORT is wanted", SPAN_ARGS(text));
+	return false;
+}
+
+static bool split_sentinels(struct ctl_options *options, struct buf *why)
+{
+	struct span rest = span_of_str(options->sentinels);
+
+	while (rest.len) {
+		struct span text = span_take(rest, span_find(rest, ','));
+
+		rest = span_drop(rest, text.len < rest.len ? text.len + 1 : text.len);
+		if (options->sentinel_count == SENTINELS_MAX) {
+			buf_printf(why, "more than %d Sentinels", SENTINELS_MAX);
+			return false;
+		}
+		if (!split_address(options, span_trim(text), SPAN_LIT("26379"),
+			    &options->sentinel[options->sentinel_count++]))
+			return place_is_bad(text, why);
+	}
+	return true;
+}
+
+static bool split_redis(struct ctl_options *options, struct buf *why)
+{
+	struct options_place place;
+
+	if (!split_address(options, span_of_str(options->redis), SPAN_LIT("6379"), &place))
+		return place_is_bad(span_of_str(options->redis), why);
+	options->host = place.host;
+	options->port = place.port;
+	return true;
+}
+
+static bool read_password(
+	struct ctl_options *options, const char *path, const char **password_out, struct buf *why)
 {
 	char text[PASSWORD_MAX + 2];
-	int fd = open(options->password_file, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t len = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 	int error = errno;
 
 	if (fd >= 0)
 		close(fd);
 	if (len < 0) {
-		buf_printf(why, "cannot read %s: ", options->password_file);
+		buf_printf(why, "cannot read %s: ", path);
 		buf_append_str(why, strerror(error));
 		return false;
 	}
 	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
 		len--;
 	if (len == 0 || len > PASSWORD_MAX) {
-		buf_printf(
-			why, "%s holds no password of 1 to %d bytes", options->password_file, PASSWORD_MAX);
+		buf_printf(why, "%s holds no password of 1 to %d bytes", path, PASSWORD_MAX);
 		return false;
 	}
-	options->password = arena_strdup(&options->arena, span_of(text, (size_t)len));
+	*password_out = arena_strdup(&options->arena, span_of(text, (size_t)len));
 	mem_wipe(text, sizeof(text));
 	return true;
 }
 
 bool options_finish(struct ctl_options *options, struct buf *why_out)
 {
-	if (!options->redis || !options->redis[0]) {
-		buf_append_str(why_out,
-			"where is Redis? Say --redis HOST:PORT, SKEIN_REDIS=HOST:PORT or --config FILE");
+	bool has_address = options->redis && options->redis[0];
+	bool has_sentinels = options->sentinels && options->sentinels[0];
+
+	if (!has_address && !has_sentinels) {
+		buf_append_str(why_out, "where is Redis? Say --redis HOST:PORT, --sentinel HOST:PORT,..., "
+					"SKEIN_REDIS=HOST:PORT or --config FILE");
 		return false;
 	}
-	if (!split_address(options)) {
-		buf_printf(
-			why_out, "\"%s\" is no address: HOST:PORT or [IPV6]:PORT is wanted", options->redis);
+	if (has_address && has_sentinels) {
+		buf_append_str(why_out, "Redis is told twice: --redis (SKEIN_REDIS, redis.address) and "
+					"--sentinel (SKEIN_SENTINELS, redis.sentinels); give one of the two");
 		return false;
 	}
-	return !options->password_file || read_password(options, why_out);
+	if (has_address ? !split_redis(options, why_out) : !split_sentinels(options, why_out))
+		return false;
+	if (options->password_file &&
+		!read_password(options, options->password_file, &options->password, why_out))
+		return false;
+	return !has_sentinels || !options->sentinel_password_file ||
+	       read_password(options, options->sentinel_password_file, &options->sentinel_password, why_out);
+}
+
+static void wipe(const char *password)
+{
+	if (password)
+		mem_wipe((char *)(uintptr_t)password, strlen(password));
 }
 
 void options_fini(struct ctl_options *options)
 {
-	if (options->password)
-		mem_wipe((char *)(uintptr_t)options->password, strlen(options->password));
+	wipe(options->password);
+	wipe(options->sentinel_password);
 	arena_fini(&options->arena);
 }

@@ -1,16 +1,21 @@
 /*
  * options: what stands before the command: where Redis is, how to log in, how to print. Each comes from the
- * command line, else from the environment (SKEIN_REDIS), else from the settings file of a node, else from its
- * default.
+ * command line, else from the environment (SKEIN_REDIS, SKEIN_SENTINELS), else from the settings file of a
+ * node, else from its default.
  */
 #ifndef CTL_OPTIONS_H
 #define CTL_OPTIONS_H
 
 #include "redis_socket.h"
+#include "skein/cluster/sentinel.h"
 #include "skein/proto/base/arena.h"
 
 struct ctl_options {
-	const char *redis; /* "host:port"; NULL: not told */
+	const char *redis;     /* "host:port"; NULL: not told */
+	const char *sentinels; /* "host:port,host:port"; in place of redis */
+	const char *master_name;
+	const char *sentinel_user, *sentinel_password_file;
+	bool sentinel_in_clear; /* also where `tls` is on */
 	const char *user, *password_file;
 	const char *prefix;
 	const char *key_file;   /* with the cluster's key; NULL: not told */
@@ -21,9 +26,13 @@ struct ctl_options {
 	bool wants_help, wants_version;
 
 	/* Made of the above by options_finish(). */
-	const char *host, *port;
-	const char *password; /* NULL: none */
-	struct arena arena;   /* text that is not argv's */
+	const char *host, *port; /* of Redis; with Sentinels NULL, they are asked for it */
+	struct options_place {
+		const char *host, *port;
+	} sentinel[SENTINELS_MAX];
+	size_t sentinel_count;
+	const char *password, *sentinel_password; /* NULL: none */
+	struct arena arena;                       /* text that is not argv's */
 };
 
 /*
@@ -31,9 +40,11 @@ struct ctl_options {
  * one line in `why_out`.
  */
 bool options_parse(struct ctl_options *options, int argc, char **argv, int *next_out, struct buf *why_out);
-/* Splits the address and reads the password. */
+/* Is it told where Redis is? */
+bool options_has_redis(const struct ctl_options *options);
+/* Splits the addresses and reads the passwords. */
 bool options_finish(struct ctl_options *options, struct buf *why_out);
-/* Wipes the password. */
+/* Wipes the passwords. */
 void options_fini(struct ctl_options *options);
 
 /* For the help text. */

@@ -5,8 +5,15 @@
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
+#include <time.h>
 
-enum { CONNECT_MS = 5000, CALL_MS = 10000, SHARDS_MAX = 65536 };
+enum {
+	CONNECT_MS = 5000,
+	CALL_MS = 10000,
+	FAILOVER_MS = 10000,
+	FAILOVER_PAUSE_MS = 250,
+	SHARDS_MAX = 65536,
+};
 
 void session_complain(const char *fmt, ...)
 {
@@ -130,6 +137,49 @@ static enum ctl_exit read_meta(struct session *session)
 	return CTL_OK;
 }
 
+static void connect_to_master(struct session *session, struct buf *why)
+{
+	struct buf reason = { 0 };
+
+	session->socket_options.host = session->master.host;
+	session->socket_options.port = session->master.port;
+	session->socket = redis_socket_open(&session->socket_options, &reason);
+	if (!session->socket)
+		buf_printf(why, "Redis at %s port %s, which the Sentinels call master: %.*s",
+			session->master.host, session->master.port, SPAN_ARGS(buf_span(&reason)));
+	buf_fini(&reason);
+}
+
+/* In a failover the Sentinels may not know yet, or name one that is not master yet: again for a while. */
+static bool find_and_connect(struct session *session, const struct ctl_options *options, struct buf *why)
+{
+	const uint64_t until_ms = session_now_ms() + FAILOVER_MS;
+	const struct timespec pause = { .tv_nsec = FAILOVER_PAUSE_MS * 1000000 };
+
+	for (;;) {
+		buf_clear(why);
+		if (master_find(options, &session->master, why))
+			connect_to_master(session, why);
+		if (session->socket || session_now_ms() >= until_ms)
+			return session->socket != NULL;
+		nanosleep(&pause, NULL);
+	}
+}
+
+static bool connect_at(struct session *session, const struct ctl_options *options, struct buf *why)
+{
+	struct buf reason = { 0 };
+
+	if (options->sentinel_count)
+		return find_and_connect(session, options, why);
+	session->socket = redis_socket_open(&session->socket_options, &reason);
+	if (!session->socket)
+		buf_printf(why, "Redis at %s port %s: %.*s", options->host, options->port,
+			SPAN_ARGS(buf_span(&reason)));
+	buf_fini(&reason);
+	return session->socket != NULL;
+}
+
 static enum ctl_exit connect_session(struct session *session, const struct ctl_options *options)
 {
 	struct buf why = { 0 };
@@ -145,13 +195,12 @@ static enum ctl_exit connect_session(struct session *session, const struct ctl_o
 			.handshake_timeout_ms = CONNECT_MS,
 			.call_timeout_ms = CALL_MS },
 	};
-	session->socket = redis_socket_open(&session->socket_options, &why);
-	if (!session->socket) {
-		session_complain(
-			"Redis at %s port %s: %.*s", options->host, options->port, SPAN_ARGS(buf_span(&why)));
+	if (!connect_at(session, options, &why)) {
+		session_complain("%.*s", SPAN_ARGS(buf_span(&why)));
 		buf_fini(&why);
 		return CTL_UNREACHABLE;
 	}
+	buf_fini(&why);
 	session->link = redis_socket_link(session->socket);
 	return CTL_OK;
 }

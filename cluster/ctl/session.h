@@ -5,6 +5,7 @@
 #ifndef CTL_SESSION_H
 #define CTL_SESSION_H
 
+#include "master_finder.h"
 #include "options.h"
 #include "skein/cluster/redis_outcome.h"
 
@@ -20,6 +21,7 @@ enum ctl_exit {
 
 struct session {
 	struct redis_socket_options socket_options;
+	struct master_place master; /* with Sentinels */
 	struct redis_socket *socket;
 	struct redis_link *link;
 	bool is_json;

@@ -104,6 +104,72 @@ static void the_command_line_goes_before_the_environment(void **state)
 	parsed_fini(&parsed);
 }
 
+static void sentinels_are_in_place_of_redis(void **state)
+{
+	struct parsed parsed = parse("skeinctl --sentinel a:1,[::1],c --master-name mail status");
+
+	(void)state;
+	assert_true(parsed.is_ok);
+	assert_null(parsed.options.host);
+	assert_int_equal(parsed.options.sentinel_count, 3);
+	assert_string_equal(parsed.options.sentinel[0].port, "1");
+	assert_string_equal(parsed.options.sentinel[1].host, "::1");
+	assert_string_equal(parsed.options.sentinel[2].port, "26379");
+	assert_string_equal(parsed.options.master_name, "mail");
+	parsed_fini(&parsed);
+	parsed = parse("skeinctl --sentinel a:1,b: status");
+	assert_false(parsed.is_ok);
+	assert_true(strstr(buf_span(&parsed.why).ptr, "\"b:\" is no address"));
+	parsed_fini(&parsed);
+	parsed = parse("skeinctl --sentinel a:1 --redis b:1 status");
+	assert_false(parsed.is_ok);
+	assert_true(strstr(buf_span(&parsed.why).ptr, "--redis (SKEIN_REDIS, redis.address) and --sentinel"));
+	parsed_fini(&parsed);
+	setenv("SKEIN_SENTINELS", "env:1", 1);
+	parsed = parse("skeinctl status");
+	assert_true(parsed.is_ok);
+	assert_string_equal(parsed.options.sentinel[0].host, "env");
+	parsed_fini(&parsed);
+	parsed = parse("skeinctl --redis line:2 status");
+	assert_true(parsed.is_ok);
+	assert_int_equal(parsed.options.sentinel_count, 0);
+	parsed_fini(&parsed);
+	unsetenv("SKEIN_SENTINELS");
+}
+
+static void sentinels_come_from_a_settings_file_too(void **state)
+{
+	static const char settings[] = "redis:\n"
+				       "  sentinels: ['s1:26379', 's2:26380']\n"
+				       "  master_name: mail\n"
+				       "  sentinel_user: skein\n"
+				       "  sentinel_tls: none\n"
+				       "  tls: {enabled: true}\n";
+	struct scratch_dir dir = scratch_make(), file = scratch_path(&dir, "node.yaml");
+	struct parsed parsed;
+	char line[512];
+
+	(void)state;
+	scratch_write(file.path, settings, strlen(settings));
+	snprintf(line, sizeof(line), "skeinctl --config %s status", file.path);
+	parsed = parse(line);
+	assert_true(parsed.is_ok);
+	assert_int_equal(parsed.options.sentinel_count, 2);
+	assert_string_equal(parsed.options.sentinel[1].host, "s2");
+	assert_string_equal(parsed.options.sentinel[1].port, "26380");
+	assert_string_equal(parsed.options.master_name, "mail");
+	assert_string_equal(parsed.options.sentinel_user, "skein");
+	assert_true(parsed.options.sentinel_in_clear);
+	parsed_fini(&parsed);
+	snprintf(line, sizeof(line), "skeinctl --config %s --redis r:1 status", file.path);
+	parsed = parse(line);
+	assert_true(parsed.is_ok);
+	assert_string_equal(parsed.options.host, "r");
+	assert_int_equal(parsed.options.sentinel_count, 0);
+	parsed_fini(&parsed);
+	scratch_remove(&dir);
+}
+
 static void options_end_at_the_command(void **state)
 {
 	struct parsed parsed = parse("skeinctl --json --redis a:1 queue list --json --limit 5");
@@ -326,6 +392,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_are_split_at_the_ports_colon),
 		cmocka_unit_test(the_command_line_goes_before_the_environment),
+		cmocka_unit_test(sentinels_are_in_place_of_redis),
+		cmocka_unit_test(sentinels_come_from_a_settings_file_too),
 		cmocka_unit_test(options_end_at_the_command),
 		cmocka_unit_test(tls_options_imply_tls),
 		cmocka_unit_test(a_settings_file_fills_in_what_was_not_said),
