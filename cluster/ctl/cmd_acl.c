@@ -1,7 +1,6 @@
 /* skeinctl acl add, remove, list: networks of rules, as edits of the policy's text. */
 #include "acl_text.h"
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "policy_file.h"
 #include "screen.h"
 
@@ -10,7 +9,7 @@
 struct acl {
 	enum acl_edit edit;
 	struct cidr network;
-	struct argument_texts rules;
+	struct call_texts rules;
 	const char *comment;
 	struct policy_file current;
 	struct policy *policy;
@@ -154,40 +153,30 @@ static enum ctl_exit change(struct session *session, void *arg)
 	return exit;
 }
 
-static enum ctl_exit run(struct ctl_options *options, enum acl_edit edit, int argc, char **argv)
+static enum ctl_exit run(struct ctl_options *options, enum acl_edit edit, const struct call *call)
 {
-	struct acl acl = { .edit = edit };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "rule", .kind = ARGUMENT_TEXTS, .to.texts = &acl.rules },
-		{ .name = "message", .letter = 'm', .kind = ARGUMENT_TEXT, .to.text = &acl.comment },
+	struct acl acl = {
+		.edit = edit, .rules = call_texts(call, "rule"), .comment = call_text(call, "message")
 	};
+	const char *network = call_word(call, 0);
+	const char *fault = cidr_parse(span_of_str(network), &acl.network);
 	struct buf why = { 0 };
-	const char *fault;
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1) {
-		buf_printf(&why, "acl %s NETWORK [--rule NAME]... [-m TEXT]", argv[0]);
-		return session_usage(&why);
-	}
-	fault = cidr_parse(span_of_str(argv[first]), &acl.network);
 	if (fault) {
-		buf_printf(&why, "\"%s\" %s", argv[first], fault);
+		buf_printf(&why, "\"%s\" %s", network, fault);
 		return session_usage(&why);
 	}
 	return session_run(options, change, &acl);
 }
 
-enum ctl_exit cmd_acl_add(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_acl_add(struct ctl_options *options, const struct call *call)
 {
-	return run(options, ACL_ADD, argc, argv);
+	return run(options, ACL_ADD, call);
 }
 
-enum ctl_exit cmd_acl_remove(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_acl_remove(struct ctl_options *options, const struct call *call)
 {
-	return run(options, ACL_REMOVE, argc, argv);
+	return run(options, ACL_REMOVE, call);
 }
 
 /* --- list ---------------------------------------------------------------------------------------- */
@@ -250,15 +239,10 @@ static enum ctl_exit list(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_acl_list(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_acl_list(struct ctl_options *options, const struct call *call)
 {
 	struct acl acl = { .policy = NULL };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
-	struct buf why = { 0 };
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
+	(void)call;
 	return session_run(options, list, &acl);
 }

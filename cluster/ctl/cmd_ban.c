@@ -1,6 +1,5 @@
 /* skeinctl ban add, ban list, ban remove */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "human.h"
 #include "operator.h"
 #include "screen.h"
@@ -55,20 +54,12 @@ static enum ctl_exit add(struct session *session, void *arg)
 	return CTL_OK;
 }
 
-static bool check_order(const char *network, const char *length, const char *why, struct ban_order *order,
-	struct buf *complaint)
+static bool check_order(const char *network, struct ban_order *order, struct buf *complaint)
 {
-	order->ms = HOUR_MS;
-	order->why = span_of_str(why);
 	if (!parse_network(network, &order->network, complaint))
 		return false;
 	if (order->network.prefix < (network_is_v4(&order->network) ? V4_WIDEST : V6_WIDEST)) {
 		buf_printf(complaint, "%s is too much: at most a /8 of IPv4, a /16 of IPv6", network);
-		return false;
-	}
-	if (length && !argument_duration(length, &order->ms)) {
-		buf_printf(complaint, "--for: \"%s\" is no time up to 365 days, such as 90s, 30m, 1h or 2d",
-			length);
 		return false;
 	}
 	if (order->why.len > BAN_WHY_MAX || span_find(order->why, '\n') != order->why.len) {
@@ -78,26 +69,16 @@ static bool check_order(const char *network, const char *length, const char *why
 	return true;
 }
 
-enum ctl_exit cmd_ban_add(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_ban_add(struct ctl_options *options, const struct call *call)
 {
-	const char *length = NULL, *message = "";
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "for", .kind = ARGUMENT_TEXT, .to.text = &length },
-		{ .name = "message", .letter = 'm', .kind = ARGUMENT_TEXT, .to.text = &message },
-	};
+	const char *message = call_text(call, "message");
 	char by[OPERATOR_MAX + 1], text[NETWORK_TEXT_LEN + 1];
-	struct ordering ordering = { .text = text };
+	struct ordering ordering = { .text = text,
+		.order = { .ms = call_number(call, "for", HOUR_MS),
+			.why = span_of_str(message ? message : "") } };
 	struct buf why = { 0 };
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1) {
-		buf_append_str(&why, "ban add ADDRESS|NETWORK [--for 1h] [-m WHY]");
-		return session_usage(&why);
-	}
-	if (!check_order(argv[first], length, message, &ordering.order, &why))
+	if (!check_order(call_word(call, 0), &ordering.order, &why))
 		return session_usage(&why);
 	network_format(&ordering.order.network, text);
 	operator_name(by);
@@ -176,16 +157,11 @@ static enum ctl_exit list(struct session *session, void *arg)
 	return exit ? exit : listing->exit;
 }
 
-enum ctl_exit cmd_ban_list(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_ban_list(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
 	struct listing listing = { .exit = CTL_OK };
-	struct buf why = { 0 };
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
+	(void)call;
 	return session_run(options, list, &listing);
 }
 
@@ -220,23 +196,13 @@ static enum ctl_exit take_off(struct session *session, void *arg)
 	return CTL_OK;
 }
 
-enum ctl_exit cmd_ban_remove(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_ban_remove(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
 	char text[NETWORK_TEXT_LEN + 1];
 	struct ordering ordering = { .text = text };
 	struct buf why = { 0 };
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1) {
-		buf_append_str(&why, "ban remove ADDRESS|NETWORK");
-		return session_usage(&why);
-	}
-	if (!parse_network(argv[first], &ordering.order.network, &why))
+	if (!parse_network(call_word(call, 0), &ordering.order.network, &why))
 		return session_usage(&why);
 	network_format(&ordering.order.network, text);
 	return session_run(options, take_off, &ordering);

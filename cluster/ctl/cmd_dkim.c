@@ -1,6 +1,5 @@
 /* skeinctl dkim create, list */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "dkim_rows.h"
 #include "human.h"
 #include "key_file.h"
@@ -115,34 +114,20 @@ static bool check_creation(struct creation *creation, struct buf *why)
 	return fits;
 }
 
-enum ctl_exit cmd_dkim_create(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_dkim_create(struct ctl_options *options, const struct call *call)
 {
-	struct creation creation = { .algorithm = "rsa" };
-	const char *selector = NULL;
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "selector", .kind = ARGUMENT_TEXT, .to.text = &selector },
-		{ .name = "algorithm", .kind = ARGUMENT_TEXT, .to.text = &creation.algorithm },
-		{ .name = "bits",
-			.kind = ARGUMENT_NUMBER,
-			.to.number = &creation.bits,
-			.min = DKIM_RSA_BITS_GOOD,
-			.max = DKIM_RSA_BITS_MAX },
-	};
+	const char *selector = call_text(call, "selector"), *algorithm = call_text(call, "algorithm");
+	struct creation creation = { .algorithm = algorithm ? algorithm : "rsa",
+		.bits = call_number(call, "bits", 0),
+		.row = { .name = { span_of_str(selector), span_of_str(call_word(call, 0)) } } };
 	struct buf why = { 0 };
 	enum ctl_exit exit;
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1 || !options->key_file) {
-		buf_append_str(&why, argc - first != 1
-					     ? "dkim create DOMAIN [--selector S] [--algorithm rsa|ed25519]"
-					     : "which key seals it? Say --key-file FILE, or --config "
-					       "FILE with cluster.key_file");
+	if (!options->key_file) {
+		buf_append_str(&why,
+			"which key seals it? Say --key-file FILE, or --config FILE with cluster.key_file");
 		return session_usage(&why);
 	}
-	creation.row.name = (struct dkim_secret_name){ span_of_str(selector), span_of_str(argv[first]) };
 	if (!selector)
 		default_selector(&creation);
 	if (!check_creation(&creation, &why) || !key_file_read(options->key_file, &creation.keys, &why))
@@ -205,17 +190,13 @@ static enum ctl_exit list(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_dkim_list(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_dkim_list(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
 	struct secret_keys keys = { .has_previous = false };
 	struct buf why = { 0 };
 	enum ctl_exit exit;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
+	(void)call;
 	if (!options->key_file)
 		buf_append_str(&why, "dkim list opens the keys: say --key-file FILE, or --config FILE with "
 				     "cluster.key_file");

@@ -1,6 +1,6 @@
 /* skeinctl dkim publish, activate, retire: a key from one state to the next. */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
+#include "confirm.h"
 #include "dkim_rows.h"
 #include "key_file.h"
 #include "screen.h"
@@ -9,10 +9,10 @@
 
 struct change {
 	const char *domain;
-	char **selectors;
-	int selector_count; /* 0: those for which the change is due */
-	unsigned due;       /* set of 1 << enum dkim_state */
-	const char *none;   /* what is told when there is none */
+	const char **selectors;
+	size_t selector_count; /* 0: those for which the change is due */
+	unsigned due;          /* set of 1 << enum dkim_state */
+	const char *none;      /* what is told when there is none */
 	bool is_sure;
 	struct secret_keys keys;
 	struct dkim_rows rows;
@@ -42,7 +42,7 @@ static enum ctl_exit change_named(struct session *session, struct change *change
 {
 	enum ctl_exit worst = CTL_OK;
 
-	for (int i = 0; i < change->selector_count && worst <= CTL_NEGATIVE; i++) {
+	for (size_t i = 0; i < change->selector_count && worst <= CTL_NEGATIVE; i++) {
 		struct dkim_row *row = find(change, change->selectors[i]);
 		enum ctl_exit exit = row ? fn(session, change, row) : CTL_NEGATIVE;
 
@@ -89,27 +89,21 @@ static enum ctl_exit change_all(struct session *session, struct change *change, 
 }
 
 /* The domain, then selectors. */
-static enum ctl_exit read_change(struct ctl_options *options, struct change *change, session_work_fn *work,
-	const struct argument *arguments, size_t count, int argc, char **argv)
+static enum ctl_exit read_change(
+	struct ctl_options *options, struct change *change, session_work_fn *work, const struct call *call)
 {
 	struct buf why = { 0 };
 	enum ctl_exit exit;
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, count, &first, &why))
-		return session_usage(&why);
-	if (argc == first || (!change->due && argc - first < 2))
-		buf_printf(&why, "dkim %s DOMAIN %s", argv[0], change->due ? "[SELECTOR...]" : "SELECTOR...");
-	else if (!options->key_file)
+	if (!options->key_file)
 		buf_printf(&why,
-			"dkim %s opens the key: say --key-file FILE, or --config FILE with "
-			"cluster.key_file",
-			argv[0]);
+			"%s opens the key: say --key-file FILE, or --config FILE with cluster.key_file",
+			call->command->words);
 	if (buf_len(&why) || !key_file_read(options->key_file, &change->keys, &why))
 		return session_usage(&why);
-	change->domain = argv[first];
-	change->selectors = argv + first + 1;
-	change->selector_count = argc - first - 1;
+	change->domain = call->words[0];
+	change->selectors = call->words + 1;
+	change->selector_count = call->word_count - 1;
 	exit = session_run(options, work, change);
 	secret_keys_wipe(&change->keys);
 	return exit;
@@ -186,17 +180,14 @@ static enum ctl_exit publish(struct session *session, void *arg)
 	return change_all(session, arg, publish_one);
 }
 
-enum ctl_exit cmd_dkim_publish(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_dkim_publish(struct ctl_options *options, const struct call *call)
 {
 	struct change change = {
 		.due = 1u << DKIM_STATE_CREATED | 1u << DKIM_STATE_PUBLISHED,
 		.none = "created or published: skeinctl dkim create makes one; name the selector of another",
 	};
-	const struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
 
-	return read_change(options, &change, publish, arguments, ARRAY_LEN(arguments), argc, argv);
+	return read_change(options, &change, publish, call);
 }
 
 /* ---- activate ---- */
@@ -241,18 +232,15 @@ static enum ctl_exit activate(struct session *session, void *arg)
 	return change_all(session, arg, activate_one);
 }
 
-enum ctl_exit cmd_dkim_activate(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_dkim_activate(struct ctl_options *options, const struct call *call)
 {
 	struct change change = {
 		.due = 1u << DKIM_STATE_PUBLISHED,
 		.none = "published: skeinctl dkim publish DOMAIN; name the selector of another",
-	};
-	const struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "yes", .kind = ARGUMENT_FLAG, .to.flag = &change.is_sure },
+		.is_sure = call_has(call, "yes"),
 	};
 
-	return read_change(options, &change, activate, arguments, ARRAY_LEN(arguments), argc, argv);
+	return read_change(options, &change, activate, call);
 }
 
 /* ---- retire ---- */
@@ -279,7 +267,12 @@ static enum ctl_exit retire_one(struct session *session, struct change *change, 
 			SPAN_ARGS(row->secret->name), SPAN_ARGS(row->name.domain));
 		return CTL_NEGATIVE;
 	}
-	exit = enter(session, change, row, DKIM_STATE_RETIRED);
+	exit = row->state == DKIM_STATE_RETIRED
+		       ? CTL_OK
+		       : confirm_ask(session->options, "%.*s is %s: nodes will sign with it no more.",
+				 SPAN_ARGS(row->secret->name), dkim_state_names[row->state]);
+	if (!exit)
+		exit = enter(session, change, row, DKIM_STATE_RETIRED);
 	if (!exit)
 		tell(session, change, row);
 	return exit;
@@ -290,13 +283,9 @@ static enum ctl_exit retire(struct session *session, void *arg)
 	return change_all(session, arg, retire_one);
 }
 
-enum ctl_exit cmd_dkim_retire(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_dkim_retire(struct ctl_options *options, const struct call *call)
 {
-	struct change change = { .due = 0 };
-	const struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "last", .kind = ARGUMENT_FLAG, .to.flag = &change.is_sure },
-	};
+	struct change change = { .due = 0, .is_sure = call_has(call, "last") };
 
-	return read_change(options, &change, retire, arguments, ARRAY_LEN(arguments), argc, argv);
+	return read_change(options, &change, retire, call);
 }

@@ -1,6 +1,5 @@
 /* skeinctl dns check */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "dns_findings.h"
 #include "dns_lookup.h"
 #include "dns_senders.h"
@@ -20,7 +19,7 @@ enum { DOMAINS_MAX = 1000, POLICY_MS_MAX = 10000 };
 /* The command line, as it is given. */
 struct arguments_given {
 	const char *server, *trust_anchor, *helo, *policy_ca, *policy_connect;
-	struct argument_texts egress, keys;
+	struct call_texts egress, keys;
 	uint64_t timeout_s;
 };
 
@@ -34,8 +33,8 @@ struct check {
 	struct secret_keys secret_keys;
 	struct dns_senders senders;
 	bool has_senders;
-	int count;
-	char **domains; /* of the command line; none: those of the senders */
+	size_t count;
+	const char **domains; /* of the command line; none: those of the senders */
 	bool is_json;
 };
 
@@ -43,7 +42,7 @@ struct check {
 
 static bool read_egress(struct check *check, struct buf *why)
 {
-	const struct argument_texts *texts = &check->given->egress;
+	const struct call_texts *texts = &check->given->egress;
 
 	for (size_t i = 0; i < texts->count; i++) {
 		if (i == DNS_CHECK_EGRESS_MAX ||
@@ -110,16 +109,16 @@ static bool read_keys(struct check *check, struct buf *why)
 	return true;
 }
 
-static bool are_domains(int count, char **domains, struct buf *why)
+static bool are_domains(const struct call *call, struct buf *why)
 {
-	if (count > DOMAINS_MAX) {
+	if (call->word_count > DOMAINS_MAX) {
 		buf_printf(why, "dns check DOMAIN...: not more than %d", DOMAINS_MAX);
 		return false;
 	}
-	for (int i = 0; i < count; i++) {
-		if (!dns_name_is_host(span_of_str(domains[i]))) {
+	for (size_t i = 0; i < call->word_count; i++) {
+		if (!dns_name_is_host(span_of_str(call->words[i]))) {
 			buf_printf(why, "\"%s\" is no domain; one in other letters is wanted as xn--...",
-				domains[i]);
+				call->words[i]);
 			return false;
 		}
 	}
@@ -308,38 +307,28 @@ static enum ctl_exit run(struct check *check, struct ctl_options *options, struc
 	return exit;
 }
 
-enum ctl_exit cmd_dns_check(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_dns_check(struct ctl_options *options, const struct call *call)
 {
-	struct arguments_given given = { .helo = options->hostname ? options->hostname : "",
-		.timeout_s = 30 };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "server", .kind = ARGUMENT_TEXT, .to.text = &given.server },
-		{ .name = "trust-anchor", .kind = ARGUMENT_TEXT, .to.text = &given.trust_anchor },
-		{ .name = "egress", .kind = ARGUMENT_TEXTS, .to.texts = &given.egress },
-		{ .name = "helo", .kind = ARGUMENT_TEXT, .to.text = &given.helo },
-		{ .name = "dkim", .kind = ARGUMENT_TEXTS, .to.texts = &given.keys },
-		{ .name = "policy-ca", .kind = ARGUMENT_TEXT, .to.text = &given.policy_ca },
-		{ .name = "policy-connect", .kind = ARGUMENT_TEXT, .to.text = &given.policy_connect },
-		{ .name = "timeout",
-			.kind = ARGUMENT_NUMBER,
-			.to.number = &given.timeout_s,
-			.min = 1,
-			.max = 600 },
-	};
-	struct dns_lookup_options lookup_options;
-	struct check check = { .given = &given };
+	struct arguments_given given = { .server = call_text(call, "server"),
+		.trust_anchor = call_text(call, "trust-anchor"),
+		.helo = call_text(call, "helo"),
+		.policy_ca = call_text(call, "policy-ca"),
+		.policy_connect = call_text(call, "policy-connect"),
+		.egress = call_texts(call, "egress"),
+		.keys = call_texts(call, "dkim"),
+		.timeout_s = call_number(call, "timeout", 30) };
+	struct dns_lookup_options lookup_options = { given.server, given.trust_anchor };
+	struct check check = { .given = &given,
+		.count = call->word_count,
+		.domains = call->words,
+		.is_json = options->is_json };
 	struct buf why = { 0 };
 	enum ctl_exit exit;
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why) ||
-		!are_domains(argc - first, argv + first, &why))
+	if (!given.helo)
+		given.helo = options->hostname ? options->hostname : "";
+	if (!are_domains(call, &why))
 		return session_usage(&why);
-	lookup_options = (struct dns_lookup_options){ given.server, given.trust_anchor };
-	check.count = argc - first;
-	check.domains = argv + first;
-	check.is_json = options->is_json;
 	if (read_egress(&check, &why) && read_keys(&check, &why))
 		check.lookup = dns_lookup_new(&lookup_options, &why);
 	exit = check.lookup ? run(&check, options, &why) : session_usage(&why);

@@ -1,6 +1,5 @@
 /* skeinctl dns status */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "dns_findings.h"
 #include "human.h"
 #include "screen.h"
@@ -176,14 +175,8 @@ static enum ctl_exit show(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_dns_status(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_dns_status(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
-	struct buf why = { 0 };
-
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
+	(void)call;
 	return session_run(options, show, NULL);
 }

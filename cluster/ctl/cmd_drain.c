@@ -1,6 +1,5 @@
 /* skeinctl drain */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "human.h"
 #include "queue_walk.h"
 #include "roster.h"
@@ -176,27 +175,17 @@ static enum ctl_exit work(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_drain(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_drain(struct ctl_options *options, const struct call *call)
 {
-	struct draining draining = { .timeout_s = TIMEOUT_DEFAULT_S };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "wait", .kind = ARGUMENT_FLAG, .to.flag = &draining.waits },
-		{ .name = "cancel", .kind = ARGUMENT_FLAG, .to.flag = &draining.is_cancelled },
-		{ .name = "timeout",
-			.kind = ARGUMENT_NUMBER,
-			.to.number = &draining.timeout_s,
-			.max = TIMEOUT_MAX_S },
-	};
+	struct draining draining = { .name = call_word(call, 0),
+		.waits = call_has(call, "wait"),
+		.is_cancelled = call_has(call, "cancel"),
+		.timeout_s = call_number(call, "timeout", TIMEOUT_DEFAULT_S) };
 	struct buf why = { 0 };
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1 || (draining.waits && draining.is_cancelled)) {
+	if (draining.waits && draining.is_cancelled) {
 		buf_append_str(&why, "drain NODE [--wait [--timeout SECONDS]], or drain NODE --cancel");
 		return session_usage(&why);
 	}
-	draining.name = argv[first];
 	return session_run(options, work, &draining);
 }

@@ -1,6 +1,5 @@
 /* skeinctl explain: what the policy says of a client, by the code that the nodes run. */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "explanation.h"
 #include "policy_file.h"
 #include "screen.h"
@@ -193,41 +192,30 @@ static enum ctl_exit run(struct ctl_options *options, struct explaining *explain
 				: session_run(options, explain_current, explaining);
 }
 
-enum ctl_exit cmd_explain(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_explain(struct ctl_options *options, const struct call *call)
 {
-	struct explaining e = { .path = NULL };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "client", .kind = ARGUMENT_TEXT, .to.text = &e.asked.client },
-		{ .name = "listener", .kind = ARGUMENT_TEXT, .to.text = &e.asked.listener },
-		{ .name = "user", .kind = ARGUMENT_TEXT, .to.text = &e.asked.user },
-		{ .name = "group", .kind = ARGUMENT_TEXTS, .to.texts = &e.asked.groups },
-		{ .name = "own", .kind = ARGUMENT_TEXTS, .to.texts = &e.asked.own },
-		{ .name = "helo", .kind = ARGUMENT_TEXT, .to.text = &e.asked.helo },
-		{ .name = "from", .kind = ARGUMENT_TEXT, .to.text = &e.asked.from },
-		{ .name = "author", .kind = ARGUMENT_TEXT, .to.text = &e.asked.author },
-		{ .name = "to", .kind = ARGUMENT_TEXTS, .to.texts = &e.asked.to },
-		{ .name = "size",
-			.kind = ARGUMENT_NUMBER,
-			.to.number = &e.asked.size,
-			.min = 1,
-			.max = INT64_MAX },
-		{ .name = "tls", .kind = ARGUMENT_FLAG, .to.flag = &e.asked.has_tls },
-		{ .name = "tls-version", .kind = ARGUMENT_TEXT, .to.text = &e.asked.tls_version },
-		{ .name = "certificate", .kind = ARGUMENT_TEXT, .to.text = &e.asked.cert_subject },
-		{ .name = "sha256", .kind = ARGUMENT_TEXT, .to.text = &e.asked.cert_sha256 },
-		{ .name = "no-starttls", .kind = ARGUMENT_FLAG, .to.flag = &e.asked.has_no_starttls },
-		{ .name = "no-auth", .kind = ARGUMENT_FLAG, .to.flag = &e.asked.has_no_auth },
-		{ .name = "batch", .kind = ARGUMENT_FLAG, .to.flag = &e.is_batch },
-		{ .name = "file", .kind = ARGUMENT_TEXT, .to.text = &e.path },
-	};
+	struct explaining e = { .path = call_text(call, "file"),
+		.is_batch = call_has(call, "batch"),
+		.is_json = options->is_json,
+		.asked = { .client = call_text(call, "client"),
+			.listener = call_text(call, "listener"),
+			.user = call_text(call, "user"),
+			.groups = call_texts(call, "group"),
+			.own = call_texts(call, "own"),
+			.helo = call_text(call, "helo"),
+			.from = call_text(call, "from"),
+			.author = call_text(call, "author"),
+			.to = call_texts(call, "to"),
+			.size = call_number(call, "size", 0),
+			.has_tls = call_has(call, "tls"),
+			.tls_version = call_text(call, "tls-version"),
+			.cert_subject = call_text(call, "certificate"),
+			.cert_sha256 = call_text(call, "sha256"),
+			.has_no_starttls = call_has(call, "no-starttls"),
+			.has_no_auth = call_has(call, "no-auth") } };
 	struct buf why = { 0 };
-	enum ctl_exit exit;
+	enum ctl_exit exit = run(options, &e, &why);
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
-	e.is_json = options->is_json;
-	exit = run(options, &e, &why);
 	policy_free(&e.policy);
 	policy_file_fini(&e.file);
 	return exit;

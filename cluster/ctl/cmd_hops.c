@@ -1,6 +1,5 @@
 /* skeinctl hops, hops down, hops up */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "human.h"
 #include "operator.h"
 #include "roster.h"
@@ -178,15 +177,9 @@ static enum ctl_exit list(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_hops(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_hops(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
-	struct buf why = { 0 };
-
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
+	(void)call;
 	return session_run(options, list, NULL);
 }
 
@@ -274,58 +267,30 @@ static enum ctl_exit order(struct ctl_options *options, const char *hop, struct 
 	return exit;
 }
 
-static bool check_order(const char *length, const char *message, struct hop_report *report, struct buf *why)
+static bool check_order(const struct hop_report *report, struct buf *why)
 {
-	report->why = span_of_str(message);
-	if (length && !argument_duration(length, &report->pause_ms)) {
-		buf_printf(
-			why, "--for: \"%s\" is no time up to 365 days, such as 90s, 30m, 1h or 2d", length);
-		return false;
-	}
-	if (report->why.len > HOP_WHY_MAX || span_find(report->why, '\n') != report->why.len) {
-		buf_printf(why, "-m is one line of up to %d bytes", HOP_WHY_MAX);
-		return false;
-	}
-	return true;
+	if (report->why.len <= HOP_WHY_MAX && span_find(report->why, '\n') == report->why.len)
+		return true;
+	buf_printf(why, "-m is one line of up to %d bytes", HOP_WHY_MAX);
+	return false;
 }
 
-enum ctl_exit cmd_hops_down(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_hops_down(struct ctl_options *options, const struct call *call)
 {
-	const char *length = NULL, *message = "";
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "for", .kind = ARGUMENT_TEXT, .to.text = &length },
-		{ .name = "message", .letter = 'm', .kind = ARGUMENT_TEXT, .to.text = &message },
-	};
-	struct ordering ordering = { .report = { .state = HOP_DOWN, .pause_ms = PAUSE_MS } };
+	const char *message = call_text(call, "message");
+	struct ordering ordering = { .report = { .state = HOP_DOWN,
+					     .pause_ms = call_number(call, "for", PAUSE_MS),
+					     .why = span_of_str(message ? message : "") } };
 	struct buf why = { 0 };
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
+	if (!check_order(&ordering.report, &why))
 		return session_usage(&why);
-	if (argc - first != 1) {
-		buf_append_str(&why, "hops down HOP [--for 10m] [-m WHY]");
-		return session_usage(&why);
-	}
-	if (!check_order(length, message, &ordering.report, &why))
-		return session_usage(&why);
-	return order(options, argv[first], &ordering);
+	return order(options, call_word(call, 0), &ordering);
 }
 
-enum ctl_exit cmd_hops_up(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_hops_up(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
 	struct ordering ordering = { .report = { .state = HOP_UP } };
-	struct buf why = { 0 };
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1) {
-		buf_append_str(&why, "hops up HOP");
-		return session_usage(&why);
-	}
-	return order(options, argv[first], &ordering);
+	return order(options, call_word(call, 0), &ordering);
 }

@@ -1,6 +1,6 @@
 /* skeinctl nodes, skeinctl node forget */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
+#include "confirm.h"
 #include "node_rows.h"
 #include "screen.h"
 
@@ -23,17 +23,10 @@ static enum ctl_exit list_nodes(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_nodes(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_nodes(struct ctl_options *options, const struct call *call)
 {
-	bool with_forgotten = false;
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "all", .kind = ARGUMENT_FLAG, .to.flag = &with_forgotten },
-	};
-	struct buf why = { 0 };
+	bool with_forgotten = call_has(call, "all");
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
 	return session_run(options, list_nodes, &with_forgotten);
 }
 
@@ -57,11 +50,29 @@ static void on_forgotten(void *arg, const struct outcome *outcome)
 	}
 }
 
+/* A living node is refused anyway. */
+static enum ctl_exit ask(struct session *session, const struct registry_node *node)
+{
+	struct tally tally;
+	enum ctl_exit exit = node->state == NODE_ALIVE ? CTL_OK : tally_load(&tally, session);
+
+	if (exit || node->state == NODE_ALIVE)
+		return exit;
+	return confirm_ask(session->options,
+		"%.*s (%s) is %s, and %llu ends of messages wait for its journal. When it is forgotten, that "
+		"journal "
+		"is refused for ever, with the mail that is in it.",
+		SPAN_ARGS(node->name), node->node.text, roster_state_name(node->state),
+		(unsigned long long)tally_of_node(&tally, &node->node).awaited);
+}
+
 static enum ctl_exit forget(struct session *session, const struct registry_node *node)
 {
 	struct forget_answer answer = { node, CTL_OK };
-	enum ctl_exit exit;
+	enum ctl_exit exit = ask(session, node);
 
+	if (exit)
+		return exit;
 	(void)registry_forget(session->link, &node->node, session_now_ms(), on_forgotten, &answer);
 	exit = session_finish(session);
 	if (exit || answer.exit)
@@ -89,22 +100,7 @@ static enum ctl_exit forget_named(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_node_forget(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_node_forget(struct ctl_options *options, const struct call *call)
 {
-	bool is_sure = false;
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "yes", .kind = ARGUMENT_FLAG, .to.flag = &is_sure },
-	};
-	struct buf why = { 0 };
-	int first;
-
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1 || !is_sure) {
-		buf_append_str(&why, "node forget NODE --yes: its journal is refused for ever, with the mail "
-				     "that is in it");
-		return session_usage(&why);
-	}
-	return session_run(options, forget_named, argv[first]);
+	return session_run(options, forget_named, (void *)(uintptr_t)call_word(call, 0));
 }

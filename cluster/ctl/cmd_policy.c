@@ -1,6 +1,6 @@
 /* skeinctl policy show, check, apply, history, rollback, diff */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
+#include "confirm.h"
 #include "human.h"
 #include "line_diff.h"
 #include "policy_file.h"
@@ -39,23 +39,14 @@ static enum ctl_exit show(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_policy_show(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_policy_show(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
+	const char *version = call_word(call, 0);
 	struct buf why = { 0 };
 	uint64_t number = 0;
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first > 1) {
-		buf_append_str(&why, "policy show [VERSION]");
-		return session_usage(&why);
-	}
-	if (first < argc && !is_version(argv[first], &number))
-		return version_wanted(&why, argv[first]);
+	if (version && !is_version(version, &number))
+		return version_wanted(&why, version);
 	return session_run(options, show, &number);
 }
 
@@ -99,26 +90,14 @@ static enum ctl_exit check_as_text(const struct policy_file *file, const char *p
 	return CTL_OK;
 }
 
-enum ctl_exit cmd_policy_check(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_policy_check(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
 	struct policy_file file = { .version = { 0, 0 } };
-	struct buf why = { 0 };
-	enum ctl_exit exit;
-	int first;
+	const char *path = call_word(call, 0);
+	enum ctl_exit exit = policy_file_read(&file, path);
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1) {
-		buf_append_str(&why, "policy check FILE");
-		return session_usage(&why);
-	}
-	exit = policy_file_read(&file, argv[first]);
 	if (!exit)
-		exit = options->is_json ? check_as_json(&file, argv[first])
-					: check_as_text(&file, argv[first]);
+		exit = options->is_json ? check_as_json(&file, path) : check_as_text(&file, path);
 	policy_file_fini(&file);
 	return exit;
 }
@@ -158,31 +137,16 @@ static enum ctl_exit apply(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_policy_apply(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_policy_apply(struct ctl_options *options, const struct call *call)
 {
-	struct applying applying = { .expected = UINT64_MAX };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "message", .letter = 'm', .kind = ARGUMENT_TEXT, .to.text = &applying.comment },
-		{ .name = "expect",
-			.kind = ARGUMENT_NUMBER,
-			.to.number = &applying.expected,
-			.max = UINT64_MAX - 1 },
-	};
+	struct applying applying = { .comment = call_text(call, "message"),
+		.expected = call_number(call, "expect", UINT64_MAX) };
+	const char *path = call_word(call, 0);
 	struct policy *policy = NULL;
-	struct buf why = { 0 };
-	enum ctl_exit exit;
-	int first;
+	enum ctl_exit exit = policy_file_read(&applying.file, path);
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1) {
-		buf_append_str(&why, "policy apply FILE [-m TEXT] [--expect VERSION]");
-		return session_usage(&why);
-	}
-	exit = policy_file_read(&applying.file, argv[first]);
 	if (!exit) {
-		policy = policy_file_check(&applying.file, argv[first]);
+		policy = policy_file_check(&applying.file, path);
 		exit = policy ? session_run(options, apply, &applying) : CTL_NEGATIVE;
 	}
 	policy_free(&policy);
@@ -269,15 +233,9 @@ static enum ctl_exit list_history(struct session *session, void *arg)
 	return exit ? exit : listing.exit;
 }
 
-enum ctl_exit cmd_policy_history(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_policy_history(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
-	struct buf why = { 0 };
-
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
+	(void)call;
 	return session_run(options, list_history, NULL);
 }
 
@@ -287,6 +245,34 @@ struct rolling {
 	uint64_t number;
 	const char *comment;
 };
+
+static void count_lines(struct span diff, unsigned *gone_out, unsigned *come_out)
+{
+	*gone_out = *come_out = 0;
+	for (size_t i = 0; i < diff.len; i++) {
+		bool begins = i == 0 || diff.ptr[i - 1] == '\n';
+
+		*gone_out += begins && diff.ptr[i] == '-';
+		*come_out += begins && diff.ptr[i] == '+';
+	}
+}
+
+static enum ctl_exit ask(
+	struct session *session, const struct policy_file *old, const struct policy_file *current)
+{
+	struct buf diff = { 0 };
+	unsigned gone, come;
+
+	line_diff(buf_span(&current->text), buf_span(&old->text), &diff);
+	count_lines(buf_span(&diff), &gone, &come);
+	buf_fini(&diff);
+	return confirm_ask(session->options,
+		"Version %llu by %.*s comes in place of version %llu by %.*s on all nodes: %u lines go, %u "
+		"come.",
+		(unsigned long long)old->version.number, SPAN_ARGS(buf_span(&old->author)),
+		(unsigned long long)current->version.number, SPAN_ARGS(buf_span(&current->author)), gone,
+		come);
+}
 
 static enum ctl_exit put_old(struct session *session, const struct rolling *rolling,
 	const struct policy_file *old, uint64_t current)
@@ -316,36 +302,30 @@ static enum ctl_exit roll_back(struct session *session, void *arg)
 	const struct rolling *rolling = arg;
 	struct policy_file old = { .version = { 0, 0 } }, current = { .version = { 0, 0 } };
 	enum ctl_exit exit = policy_file_load_current(&current, session);
+	bool is_same;
 
 	if (!exit)
 		exit = policy_file_load(&old, session, rolling->number);
-	if (!exit && span_eq(buf_span(&old.text), buf_span(&current.text)))
+	is_same = span_eq(buf_span(&old.text), buf_span(&current.text));
+	if (!exit && is_same)
 		exit = tell_unchanged(session, current.version.number);
 	else if (!exit)
+		exit = ask(session, &old, &current);
+	if (!exit && !is_same)
 		exit = put_old(session, rolling, &old, current.version.number);
 	policy_file_fini(&old);
 	policy_file_fini(&current);
 	return exit;
 }
 
-enum ctl_exit cmd_policy_rollback(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_policy_rollback(struct ctl_options *options, const struct call *call)
 {
-	struct rolling rolling = { 0, NULL };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "message", .letter = 'm', .kind = ARGUMENT_TEXT, .to.text = &rolling.comment },
-	};
+	struct rolling rolling = { 0, call_text(call, "message") };
+	const char *version = call_word(call, 0);
 	struct buf why = { 0 };
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1) {
-		buf_append_str(&why, "policy rollback VERSION [-m TEXT]");
-		return session_usage(&why);
-	}
-	if (!is_version(argv[first], &rolling.number))
-		return version_wanted(&why, argv[first]);
+	if (!is_version(version, &rolling.number))
+		return version_wanted(&why, version);
 	return session_run(options, roll_back, &rolling);
 }
 
@@ -398,28 +378,16 @@ static enum ctl_exit diff(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_policy_diff(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_policy_diff(struct ctl_options *options, const struct call *call)
 {
-	struct diffing diffing = { .path = NULL };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
+	struct diffing diffing = { .is_previous = call->word_count == 0 };
 	struct buf why = { 0 };
-	int first, count;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	count = argc - first;
-	if (count > 2) {
-		buf_append_str(&why, "policy diff [FILE | VERSION [VERSION]]");
-		return session_usage(&why);
-	}
-	diffing.is_previous = count == 0;
-	if (count == 1 && !is_version(argv[first], &diffing.from))
-		diffing.path = argv[first];
-	if (count == 2 && !is_version(argv[first], &diffing.from))
-		return version_wanted(&why, argv[first]);
-	if (count == 2 && !is_version(argv[first + 1], &diffing.to))
-		return version_wanted(&why, argv[first + 1]);
+	if (call->word_count == 1 && !is_version(call->words[0], &diffing.from))
+		diffing.path = call->words[0];
+	if (call->word_count == 2 && !is_version(call->words[0], &diffing.from))
+		return version_wanted(&why, call->words[0]);
+	if (call->word_count == 2 && !is_version(call->words[1], &diffing.to))
+		return version_wanted(&why, call->words[1]);
 	return session_run(options, diff, &diffing);
 }

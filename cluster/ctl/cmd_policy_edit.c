@@ -2,8 +2,7 @@
  * skeinctl policy edit: the current text in an editor, until it is right or left as it was. What is wrong
  * stands above the line that it is about, in lines that begin with "#! " and are taken out again.
  */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "policy_file.h"
 
 #include <errno.h>
@@ -244,16 +243,9 @@ static enum ctl_exit edit(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_policy_edit(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_policy_edit(struct ctl_options *options, const struct call *call)
 {
-	struct editing editing = { .comment = NULL };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "message", .letter = 'm', .kind = ARGUMENT_TEXT, .to.text = &editing.comment },
-	};
-	struct buf why = { 0 };
+	struct editing editing = { .comment = call_text(call, "message") };
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
 	return session_run(options, edit, &editing);
 }

@@ -1,6 +1,7 @@
 /* skeinctl queue retry, hold, release, cancel: one call for each id, and a line about what it did. */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
+#include "confirm.h"
+#include "human.h"
 #include "screen.h"
 #include "session.h"
 #include "skein/cluster/queue_view.h"
@@ -11,6 +12,7 @@
 struct act {
 	bool (*call)(
 		struct redis_link *link, const struct msg_id *id, uint64_t now_ms, outcome_fn *fn, void *arg);
+	bool deletes;     /* and asks before */
 	bool looks_first; /* and leaves alone what is held or with a node */
 	const char *done, *pending;
 };
@@ -128,7 +130,7 @@ static enum ctl_exit work(struct session *session, void *arg)
 	return exit;
 }
 
-static bool parse_ids(struct acting *acting, char **words, struct buf *why)
+static bool parse_ids(struct acting *acting, const char **words, struct buf *why)
 {
 	for (size_t i = 0; i < acting->count; i++) {
 		acting->targets[i].acting = acting;
@@ -142,60 +144,72 @@ static bool parse_ids(struct acting *acting, char **words, struct buf *why)
 	return true;
 }
 
-static enum ctl_exit act_on_ids(const struct act *act, struct ctl_options *options, int argc, char **argv)
+static enum ctl_exit ask(const struct ctl_options *options, size_t count)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json }
-	};
-	struct acting acting = { .act = act };
-	struct buf why = { 0 };
+	struct buf messages = { 0 };
 	enum ctl_exit exit;
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (first == argc) {
-		buf_printf(&why, "queue %s ID...: which messages?", argv[0]);
-		return session_usage(&why);
-	}
-	acting.count = (size_t)(argc - first);
+	human_count(&messages, count, "message");
+	exit = confirm_ask(options, "%.*s will be deleted, and nobody is told: there is no way back.",
+		SPAN_ARGS(buf_span(&messages)));
+	buf_fini(&messages);
+	return exit;
+}
+
+static enum ctl_exit act_on_ids(const struct act *act, struct ctl_options *options, const struct call *call)
+{
+	struct acting acting = { .act = act, .count = call->word_count };
+	struct buf why = { 0 };
+	enum ctl_exit exit = CTL_OK;
+
 	acting.targets = mem_zalloc(acting.count * sizeof(*acting.targets));
 	/* All are read before any is touched. */
-	exit = parse_ids(&acting, argv + first, &why) ? session_run(options, work, &acting)
-						      : session_usage(&why);
+	if (!parse_ids(&acting, call->words, &why))
+		exit = session_usage(&why);
+	else if (act->deletes)
+		exit = ask(options, acting.count);
+	if (!exit)
+		exit = session_run(options, work, &acting);
 	for (size_t i = 0; i < acting.count; i++)
 		buf_fini(&acting.targets[i].why_gone);
 	mem_free(acting.targets);
 	return exit;
 }
 
-enum ctl_exit cmd_queue_retry(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_retry(struct ctl_options *options, const struct call *call)
 {
-	static const struct act act = { queue_release, true, "is due now",
-		"is being delivered at the moment" };
+	static const struct act act = { .call = queue_release,
+		.looks_first = true,
+		.done = "is due now",
+		.pending = "is being delivered at the moment" };
 
-	return act_on_ids(&act, options, argc, argv);
+	return act_on_ids(&act, options, call);
 }
 
-enum ctl_exit cmd_queue_hold(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_hold(struct ctl_options *options, const struct call *call)
 {
-	static const struct act act = { queue_hold, false, "is held", "will be held when its node lets go" };
+	static const struct act act = {
+		.call = queue_hold, .done = "is held", .pending = "will be held when its node lets go"
+	};
 
-	return act_on_ids(&act, options, argc, argv);
+	return act_on_ids(&act, options, call);
 }
 
-enum ctl_exit cmd_queue_release(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_release(struct ctl_options *options, const struct call *call)
 {
-	static const struct act act = { queue_release, false, "is released and due now",
-		"is being delivered at the moment, and not held afterwards" };
+	static const struct act act = { .call = queue_release,
+		.done = "is released and due now",
+		.pending = "is being delivered at the moment, and not held afterwards" };
 
-	return act_on_ids(&act, options, argc, argv);
+	return act_on_ids(&act, options, call);
 }
 
-enum ctl_exit cmd_queue_cancel(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_cancel(struct ctl_options *options, const struct call *call)
 {
-	static const struct act act = { queue_cancel, false, "is cancelled",
-		"will be cancelled when its node lets go, unless it is delivered first" };
+	static const struct act act = { .call = queue_cancel,
+		.deletes = true,
+		.done = "is cancelled",
+		.pending = "will be cancelled when its node lets go, unless it is delivered first" };
 
-	return act_on_ids(&act, options, argc, argv);
+	return act_on_ids(&act, options, call);
 }

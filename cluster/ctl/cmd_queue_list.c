@@ -1,6 +1,5 @@
 /* skeinctl queue list */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "human.h"
 #include "message_view.h"
 #include "queue_walk.h"
@@ -204,39 +203,13 @@ static enum ctl_exit work(struct session *session, void *arg)
 	return exit;
 }
 
-static bool choose(struct listing *listing, const char *state, const char *sort, struct buf *why)
+enum ctl_exit cmd_queue_list(struct ctl_options *options, const struct call *call)
 {
-	listing->has_state = state != NULL;
-	if (state && !queue_state_parse(span_of_str(state), &listing->state)) {
-		buf_printf(why, "--state: \"%s\" is none of due, deferred, owned, held, quarantined", state);
-		return false;
-	}
-	listing->is_sorted = sort != NULL;
-	if (sort && strcmp(sort, "age") != 0) {
-		buf_printf(why, "--sort: only \"age\" is known, not \"%s\"", sort);
-		return false;
-	}
-	return true;
-}
+	struct listing listing = { .limit = call_number(call, "limit", LIMIT_DEFAULT),
+		.is_sorted = call_has(call, "sort"),
+		.has_state = call_has(call, "state") };
 
-enum ctl_exit cmd_queue_list(struct ctl_options *options, int argc, char **argv)
-{
-	struct listing listing = { .limit = LIMIT_DEFAULT };
-	const char *state = NULL, *sort = NULL;
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "state", .kind = ARGUMENT_TEXT, .to.text = &state },
-		{ .name = "sort", .kind = ARGUMENT_TEXT, .to.text = &sort },
-		{ .name = "limit",
-			.kind = ARGUMENT_NUMBER,
-			.to.number = &listing.limit,
-			.min = 1,
-			.max = LIMIT_MAX },
-	};
-	struct buf why = { 0 };
-
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why) ||
-		!choose(&listing, state, sort, &why))
-		return session_usage(&why);
+	if (listing.has_state)
+		CHECK(queue_state_parse(span_of_str(call_text(call, "state")), &listing.state));
 	return session_run(options, work, &listing);
 }

@@ -1,6 +1,5 @@
 /* skeinctl queue show */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "human.h"
 #include "message_view.h"
 #include "screen.h"
@@ -186,25 +185,15 @@ static enum ctl_exit work(struct session *session, void *arg)
 	return exit ? exit : showing->exit;
 }
 
-enum ctl_exit cmd_queue_show(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_queue_show(struct ctl_options *options, const struct call *call)
 {
-	struct showing showing = { .with_all = false };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "all", .kind = ARGUMENT_FLAG, .to.flag = &showing.with_all },
-	};
+	struct showing showing = { .with_all = call_has(call, "all") };
+	const char *id = call_word(call, 0);
 	struct buf why = { 0 };
-	int first;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1) {
-		buf_append_str(&why, "queue show ID: one id is wanted");
-		return session_usage(&why);
-	}
-	if (!msg_id_parse(span_of_str(argv[first]), &showing.id)) {
-		buf_printf(&why, "\"%s\" is no message id: 26 letters and digits, as queue list shows them",
-			argv[first]);
+	if (!msg_id_parse(span_of_str(id), &showing.id)) {
+		buf_printf(
+			&why, "\"%s\" is no message id: 26 letters and digits, as queue list shows them", id);
 		return session_usage(&why);
 	}
 	return session_run(options, work, &showing);

@@ -1,6 +1,6 @@
 /* skeinctl secret set, list, remove */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
+#include "confirm.h"
 #include "human.h"
 #include "key_file.h"
 #include "screen.h"
@@ -84,26 +84,12 @@ static enum ctl_exit read_and_set(struct ctl_options *options, struct setting *s
 	return session_run(options, set, setting);
 }
 
-enum ctl_exit cmd_secret_set(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_secret_set(struct ctl_options *options, const struct call *call)
 {
-	struct setting setting = { .name = NULL };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "file", .kind = ARGUMENT_TEXT, .to.text = &setting.file },
-	};
+	struct setting setting = { .name = call_word(call, 0), .file = call_text(call, "file") };
 	struct buf why = { 0 };
-	enum ctl_exit exit;
-	int first;
+	enum ctl_exit exit = need_name(setting.name, &why);
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc - first != 1) {
-		buf_append_str(
-			&why, "secret set NAME [--file FILE]: the secret itself is read, never an argument");
-		return session_usage(&why);
-	}
-	setting.name = argv[first];
-	exit = need_name(setting.name, &why);
 	if (!exit)
 		exit = read_and_set(options, &setting, &why);
 	secret_text_wipe(&setting.text);
@@ -167,24 +153,13 @@ static enum ctl_exit list(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_secret_list(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_secret_list(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
-	struct buf why = { 0 };
-
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
+	(void)call;
 	return session_run(options, list, NULL);
 }
 
 /* ---- remove ---- */
-
-struct removing {
-	char **names;
-	int count;
-};
 
 static enum ctl_exit remove_one(
 	struct session *session, const struct secret_rows *rows, const char *name, json_t *done)
@@ -205,14 +180,14 @@ static enum ctl_exit remove_one(
 
 static enum ctl_exit remove_all(struct session *session, void *arg)
 {
-	struct removing *removing = arg;
+	const struct call *call = arg;
 	json_t *done = json_array();
 	struct secret_rows rows;
 	enum ctl_exit worst = secret_rows_load(&rows, session, false);
 	bool is_loaded = !worst;
 
-	for (int i = 0; is_loaded && i < removing->count && worst <= CTL_NEGATIVE; i++) {
-		enum ctl_exit exit = remove_one(session, &rows, removing->names[i], done);
+	for (size_t i = 0; is_loaded && i < call->word_count && worst <= CTL_NEGATIVE; i++) {
+		enum ctl_exit exit = remove_one(session, &rows, call->words[i], done);
 
 		worst = exit > worst ? exit : worst;
 	}
@@ -223,24 +198,19 @@ static enum ctl_exit remove_all(struct session *session, void *arg)
 	return worst;
 }
 
-enum ctl_exit cmd_secret_remove(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_secret_remove(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
-	struct removing removing;
-	struct buf why = { 0 };
-	int first;
+	struct buf why = { 0 }, names = { 0 };
+	enum ctl_exit exit;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc == first) {
-		buf_append_str(&why, "secret remove NAME...");
-		return session_usage(&why);
-	}
-	for (int i = first; i < argc; i++)
-		if (need_name(argv[i], &why))
+	for (size_t i = 0; i < call->word_count; i++) {
+		if (need_name(call->words[i], &why))
 			return CTL_USAGE;
-	removing = (struct removing){ argv + first, argc - first };
-	return session_run(options, remove_all, &removing);
+		buf_printf(&names, "%s%s", i ? ", " : "", call->words[i]);
+	}
+	exit = confirm_ask(options,
+		"%.*s will be forgotten: nobody can bring a secret back, and mail that needs one waits.",
+		SPAN_ARGS(buf_span(&names)));
+	buf_fini(&names);
+	return exit ? exit : session_run(options, remove_all, (void *)(uintptr_t)call);
 }

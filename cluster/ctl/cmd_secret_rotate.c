@@ -2,8 +2,7 @@
  * skeinctl secret rotate. One secret after the other is opened and sealed anew; each names its key, so one
  * that is stopped halfway is run again, and nodes that have both keys read all of them all the time.
  */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "key_file.h"
 #include "screen.h"
 #include "secret_rows.h"
@@ -106,18 +105,12 @@ static enum ctl_exit read_and_rotate(struct ctl_options *options, struct rotatio
 	return session_run(options, rotate, rotation);
 }
 
-enum ctl_exit cmd_secret_rotate(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_secret_rotate(struct ctl_options *options, const struct call *call)
 {
-	struct rotation rotation = { .new_file = NULL };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "new-key", .kind = ARGUMENT_TEXT, .to.text = &rotation.new_file },
-	};
+	struct rotation rotation = { .new_file = call_text(call, "new-key") };
 	struct buf why = { 0 };
 	enum ctl_exit exit;
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
 	if (!rotation.new_file || !options->key_file) {
 		buf_append_str(
 			&why, "--key-file OLD secret rotate --new-key NEW; skeinctl key new NEW makes one");

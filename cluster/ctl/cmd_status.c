@@ -1,6 +1,5 @@
 /* skeinctl status */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
 #include "human.h"
 #include "independence.h"
 #include "node_rows.h"
@@ -255,14 +254,8 @@ static enum ctl_exit work(struct session *session, void *arg)
 	return exit;
 }
 
-enum ctl_exit cmd_status(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_status(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json }
-	};
-	struct buf why = { 0 };
-
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
+	(void)call;
 	return session_run(options, work, NULL);
 }

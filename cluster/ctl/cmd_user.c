@@ -1,6 +1,6 @@
 /* skeinctl user add, passwd, set, list, remove: the file of local users. No Redis is needed. */
-#include "arguments.h"
-#include "command.h"
+#include "call.h"
+#include "confirm.h"
 #include "screen.h"
 #include "secret_input.h"
 #include "user_store.h"
@@ -14,7 +14,7 @@ struct order {
 	const char *file; /* of users */
 	const char *name;
 	const char *password_file; /* NULL: standard input */
-	struct argument_texts groups, addresses;
+	struct call_texts groups, addresses;
 	bool has_no_groups, has_no_addresses;
 	bool with_scram, without_scram;
 	bool is_disabled, is_enabled;
@@ -49,7 +49,7 @@ static enum ctl_exit find_file(struct ctl_options *options, struct order *order,
 }
 
 static enum ctl_exit check_items(
-	const struct argument_texts *items, const char *option, bool are_addresses, struct buf *why)
+	const struct call_texts *items, const char *option, bool are_addresses, struct buf *why)
 {
 	for (size_t i = 0; i < items->count; i++) {
 		struct span item = span_of_str(items->items[i]);
@@ -66,15 +66,11 @@ static enum ctl_exit check_items(
 	return CTL_OK;
 }
 
-/* One word that is a name, behind the options. */
-static enum ctl_exit take_name(
-	int count, char **words, const char *synopsis, struct order *order, struct buf *why)
+static enum ctl_exit take_name(const struct call *call, struct order *order, struct buf *why)
 {
 	const char *fault;
 
-	if (count != 1)
-		return refuse(synopsis, why);
-	order->name = words[0];
+	order->name = call_word(call, 0);
 	fault = user_name_fault(span_of_str(order->name));
 	if (!fault)
 		return CTL_OK;
@@ -99,7 +95,7 @@ static enum ctl_exit tell_done(const struct ctl_options *options, const struct o
 	return CTL_OK;
 }
 
-static struct user_list list_of(const struct argument_texts *texts)
+static struct user_list list_of(const struct call_texts *texts)
 {
 	return (struct user_list){ texts->items, texts->count };
 }
@@ -137,60 +133,36 @@ static enum ctl_exit store_password(
 	return exit;
 }
 
-enum ctl_exit cmd_user_add(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_user_add(struct ctl_options *options, const struct call *call)
 {
-	struct order order = { .name = NULL };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "file", .kind = ARGUMENT_TEXT, .to.text = &order.password_file },
-		{ .name = "group", .kind = ARGUMENT_TEXTS, .to.texts = &order.groups },
-		{ .name = "address", .kind = ARGUMENT_TEXTS, .to.texts = &order.addresses },
-		{ .name = "scram", .kind = ARGUMENT_FLAG, .to.flag = &order.with_scram },
-	};
-	struct user_list groups, addresses;
-	struct user_change change = { .groups = &groups, .addresses = &addresses };
+	struct order order = { .password_file = call_text(call, "file"),
+		.groups = call_texts(call, "group"),
+		.addresses = call_texts(call, "address") };
+	struct user_list groups = list_of(&order.groups), addresses = list_of(&order.addresses);
+	struct user_change change = { .groups = &groups,
+		.addresses = &addresses,
+		.scram = call_has(call, "scram") ? USER_SCRAM_YES : USER_SCRAM_NO };
 	struct buf why = { 0 };
-	enum ctl_exit exit;
-	int first;
+	enum ctl_exit exit = take_name(call, &order, &why);
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	exit = take_name(argc - first, argv + first,
-		"user add NAME [--group GROUP]... [--address ADDRESS]... [--scram] [--file FILE]: the "
-		"password is read, never an argument",
-		&order, &why);
 	if (!exit)
 		exit = check_lists(&order, &why);
 	if (!exit)
 		exit = find_file(options, &order, &why);
-	groups = list_of(&order.groups);
-	addresses = list_of(&order.addresses);
-	change.scram = order.with_scram ? USER_SCRAM_YES : USER_SCRAM_NO;
 	if (!exit)
 		exit = store_password(&order, user_store_add, &change, &why);
 	return exit ? exit : tell_done(options, &order, "is added");
 }
 
-enum ctl_exit cmd_user_passwd(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_user_passwd(struct ctl_options *options, const struct call *call)
 {
-	struct order order = { .name = NULL };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "file", .kind = ARGUMENT_TEXT, .to.text = &order.password_file },
-		{ .name = "scram", .kind = ARGUMENT_FLAG, .to.flag = &order.with_scram },
-		{ .name = "no-scram", .kind = ARGUMENT_FLAG, .to.flag = &order.without_scram },
-	};
+	struct order order = { .password_file = call_text(call, "file"),
+		.with_scram = call_has(call, "scram"),
+		.without_scram = call_has(call, "no-scram") };
 	struct user_change change = { .scram = USER_SCRAM_AS_BEFORE };
 	struct buf why = { 0 };
-	enum ctl_exit exit;
-	int first;
+	enum ctl_exit exit = take_name(call, &order, &why);
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	exit = take_name(argc - first, argv + first,
-		"user passwd NAME [--scram | --no-scram] [--file FILE]: the password is read, never an "
-		"argument",
-		&order, &why);
 	if (!exit && order.with_scram && order.without_scram)
 		exit = refuse("--scram and --no-scram: which one?", &why);
 	if (!exit)
@@ -224,38 +196,25 @@ static enum ctl_exit check_set(const struct order *order, struct buf *why)
 	return check_lists(order, why);
 }
 
-enum ctl_exit cmd_user_set(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_user_set(struct ctl_options *options, const struct call *call)
 {
-	struct order order = { .name = NULL };
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-		{ .name = "group", .kind = ARGUMENT_TEXTS, .to.texts = &order.groups },
-		{ .name = "no-groups", .kind = ARGUMENT_FLAG, .to.flag = &order.has_no_groups },
-		{ .name = "address", .kind = ARGUMENT_TEXTS, .to.texts = &order.addresses },
-		{ .name = "no-addresses", .kind = ARGUMENT_FLAG, .to.flag = &order.has_no_addresses },
-		{ .name = "disable", .kind = ARGUMENT_FLAG, .to.flag = &order.is_disabled },
-		{ .name = "enable", .kind = ARGUMENT_FLAG, .to.flag = &order.is_enabled },
-	};
-	struct user_change change = { .password = NULL };
-	struct user_list groups, addresses;
+	struct order order = { .groups = call_texts(call, "group"),
+		.has_no_groups = call_has(call, "no-groups"),
+		.addresses = call_texts(call, "address"),
+		.has_no_addresses = call_has(call, "no-addresses"),
+		.is_disabled = call_has(call, "disable"),
+		.is_enabled = call_has(call, "enable") };
+	struct user_list groups = list_of(&order.groups), addresses = list_of(&order.addresses);
+	struct user_change change = { .groups = groups.count || order.has_no_groups ? &groups : NULL,
+		.addresses = addresses.count || order.has_no_addresses ? &addresses : NULL,
+		.is_disabled = order.is_disabled || order.is_enabled ? &order.is_disabled : NULL };
 	struct buf why = { 0 };
-	enum ctl_exit exit;
-	int first;
+	enum ctl_exit exit = take_name(call, &order, &why);
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	exit = take_name(argc - first, argv + first,
-		"user set NAME [--group GROUP]... [--address ADDRESS]... [--disable | --enable]", &order,
-		&why);
 	if (!exit)
 		exit = check_set(&order, &why);
 	if (!exit)
 		exit = find_file(options, &order, &why);
-	groups = list_of(&order.groups);
-	addresses = list_of(&order.addresses);
-	change.groups = groups.count || order.has_no_groups ? &groups : NULL;
-	change.addresses = addresses.count || order.has_no_addresses ? &addresses : NULL;
-	change.is_disabled = order.is_disabled || order.is_enabled ? &order.is_disabled : NULL;
 	if (!exit)
 		exit = tell_store(user_store_change(order.file, order.name, &change, &why), &why);
 	return exit ? exit : tell_done(options, &order, "is changed");
@@ -326,19 +285,14 @@ static json_t *users_json(const struct user_file *file)
 	return users;
 }
 
-enum ctl_exit cmd_user_list(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_user_list(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
 	struct order order = { .name = NULL };
 	struct user_file *file = NULL;
 	struct buf why = { 0 };
-	enum ctl_exit exit;
+	enum ctl_exit exit = find_file(options, &order, &why);
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), NULL, &why))
-		return session_usage(&why);
-	exit = find_file(options, &order, &why);
+	(void)call;
 	if (!exit)
 		exit = tell_store(user_store_read(order.file, &file, &why), &why);
 	if (!exit && options->is_json)
@@ -352,19 +306,20 @@ enum ctl_exit cmd_user_list(struct ctl_options *options, int argc, char **argv)
 /* ---- remove ---- */
 
 static enum ctl_exit remove_all(
-	const struct ctl_options *options, const struct order *order, int count, char **names)
+	const struct ctl_options *options, const struct order *order, const struct call *call)
 {
 	json_t *done = json_array();
 	enum ctl_exit worst = CTL_OK;
 
-	for (int i = 0; i < count; i++) {
+	for (size_t i = 0; i < call->word_count; i++) {
+		const char *name = call->words[i];
 		struct buf why = { 0 };
-		enum ctl_exit exit = tell_store(user_store_remove(order->file, names[i], &why), &why);
+		enum ctl_exit exit = tell_store(user_store_remove(order->file, name, &why), &why);
 
 		if (!exit && options->is_json)
-			json_array_append_new(done, json_of_span(span_of_str(names[i])));
+			json_array_append_new(done, json_of_span(span_of_str(name)));
 		else if (!exit)
-			printf("%s is removed\n", names[i]);
+			printf("%s is removed\n", name);
 		worst = exit > worst ? exit : worst;
 	}
 	if (options->is_json)
@@ -373,20 +328,16 @@ static enum ctl_exit remove_all(
 	return worst;
 }
 
-enum ctl_exit cmd_user_remove(struct ctl_options *options, int argc, char **argv)
+enum ctl_exit cmd_user_remove(struct ctl_options *options, const struct call *call)
 {
-	struct argument arguments[] = {
-		{ .name = "json", .kind = ARGUMENT_FLAG, .to.flag = &options->is_json },
-	};
 	struct order order = { .name = NULL };
 	struct buf why = { 0 };
-	enum ctl_exit exit;
-	int first;
+	enum ctl_exit exit = find_file(options, &order, &why);
 
-	if (!arguments_parse(argc, argv, arguments, ARRAY_LEN(arguments), &first, &why))
-		return session_usage(&why);
-	if (argc == first)
-		return refuse("user remove NAME...", &why);
-	exit = find_file(options, &order, &why);
-	return exit ? exit : remove_all(options, &order, argc - first, argv + first);
+	if (!exit)
+		exit = confirm_ask(options,
+			call->word_count == 1 ? "%zu user of %s will be forgotten, and logs in no more."
+					      : "%zu users of %s will be forgotten, and log in no more.",
+			call->word_count, order.file);
+	return exit ? exit : remove_all(options, &order, call);
 }

@@ -44,11 +44,11 @@ static bool read_text(json_t *value, const char **text_out)
 }
 
 /* One, or a list of them. */
-static bool read_texts(json_t *value, struct argument_texts *texts)
+static bool read_texts(json_t *value, struct call_texts *texts)
 {
 	size_t count = json_is_array(value) ? json_array_size(value) : 1;
 
-	if (count > ARGUMENT_TEXTS_MAX)
+	if (count > CALL_TEXTS_MAX)
 		return false;
 	for (size_t i = 0; i < count; i++)
 		if (!read_text(json_is_array(value) ? json_array_get(value, i) : value, &texts->items[i]))

@@ -5,7 +5,7 @@
 #ifndef CTL_EXPLAIN_CASE_H
 #define CTL_EXPLAIN_CASE_H
 
-#include "arguments.h"
+#include "call.h"
 #include "skein/cluster/limit_subject.h"
 #include "skein/cluster/policy.h"
 
@@ -16,15 +16,14 @@ struct explain_case {
 	/* As it was said; borrowed. NULL: not said. */
 	const char *client, *listener, *user, *helo, *from, *author, *tls_version, *cert_subject,
 		*cert_sha256;
-	struct argument_texts groups, own, to;
+	struct call_texts groups, own, to;
 	uint64_t size; /* 0: not said */
 	bool has_tls;
 	bool has_no_starttls, has_no_auth; /* the listener does not offer it */
 
 	/* Made of it; points into the above. */
 	struct sockaddr_storage address;
-	struct span group_spans[ARGUMENT_TEXTS_MAX], own_spans[ARGUMENT_TEXTS_MAX],
-		recipients[ARGUMENT_TEXTS_MAX];
+	struct span group_spans[CALL_TEXTS_MAX], own_spans[CALL_TEXTS_MAX], recipients[CALL_TEXTS_MAX];
 	struct policy_subject who;
 	struct limit_subject counted; /* `sender` means nothing where `from` is NULL */
 };

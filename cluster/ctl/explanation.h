@@ -39,11 +39,11 @@ struct explanation {
 	size_t step_count, elsewhere;
 	/* Asked only when it may send at all. */
 	bool has_sender, has_recipients, has_size;
-	struct explained_address sender, recipients[ARGUMENT_TEXTS_MAX];
-	const struct route *routes[ARGUMENT_TEXTS_MAX]; /* of each recipient; NULL: the node's own, or it is
+	struct explained_address sender, recipients[CALL_TEXTS_MAX];
+	const struct route *routes[CALL_TEXTS_MAX]; /* of each recipient; NULL: the node's own, or it is
 							   not allowed */
 	/* What signs it on its way to each recipient; NULL: nothing, or it is not allowed. */
-	const struct policy_signing *signings[ARGUMENT_TEXTS_MAX];
+	const struct policy_signing *signings[CALL_TEXTS_MAX];
 	bool is_size_allowed;
 	const struct inspection *inspection; /* NULL: none, or it may not send */
 	struct explained_limit *limits;

@@ -1,129 +1,65 @@
 #include "options.h"
 
+#include "call.h"
 #include "config_file.h"
 #include "skein/proto/base/alloc.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { PASSWORD_MAX = 1024 };
 
-const char options_help[] =
-	"Options, before the command:\n"
-	"  --redis HOST:PORT           the cluster's Redis (or SKEIN_REDIS, or --config)\n"
-	"  --sentinel HOST:PORT,...    or its Sentinels (or SKEIN_SENTINELS, or --config)\n"
-	"  --config FILE               take what is not given here from a node's settings\n"
-	"  --redis-user NAME           ACL user\n"
-	"  --redis-password-file FILE  its password, or the only one\n"
-	"  --master-name NAME          how the Sentinels call the master (mymaster)\n"
-	"  --sentinel-user NAME, --sentinel-password-file FILE\n"
-	"                              the same for the Sentinels\n"
-	"  --sentinel-no-tls           Sentinels are spoken to in clear, Redis is not\n"
-	"  --tls                       encrypt; implied by the next four\n"
-	"  --tls-ca FILE               authorities (PEM); otherwise the system's\n"
-	"  --tls-cert FILE, --tls-key FILE\n"
-	"                              the certificate to show, and its key (PEM)\n"
-	"  --tls-name NAME             what Redis' certificate must name; otherwise its host\n"
-	"  --prefix TEXT               of all keys in Redis (skein:)\n"
-	"  --key-file FILE             the cluster's key, for secrets\n"
-	"  --users-file FILE           the file of local users, for user\n"
-	"  --json                      print JSON; also after the command\n"
-	"  --help, --version\n";
-
-enum {
-	OPT_REDIS = 256,
-	OPT_CONFIG,
-	OPT_USER,
-	OPT_PASSWORD,
-	OPT_SENTINEL,
-	OPT_MASTER_NAME,
-	OPT_SENTINEL_USER,
-	OPT_SENTINEL_PASSWORD,
-	OPT_SENTINEL_NO_TLS,
-	OPT_TLS,
-	OPT_CA,
-	OPT_CERT,
-	OPT_KEY,
-	OPT_NAME,
-	OPT_PREFIX,
-	OPT_KEY_FILE,
-	OPT_USERS_FILE,
-	OPT_JSON,
-	OPT_HELP,
-	OPT_VERSION
+const struct option_row options_rows[] = {
+	{ .name = "redis",
+		.value = "HOST:PORT",
+		.help = "the cluster's Redis (or SKEIN_REDIS, or --config)" },
+	{ .name = "sentinel",
+		.value = "HOST:PORT,...",
+		.help = "or its Sentinels (or SKEIN_SENTINELS, or --config)" },
+	{ .name = "config",
+		.value = "FILE",
+		.kind = WORD_FILE,
+		.help = "take what is not given from a node's settings" },
+	{ .name = "redis-user", .value = "NAME", .help = "ACL user" },
+	{ .name = "redis-password-file",
+		.value = "FILE",
+		.kind = WORD_FILE,
+		.help = "its password, or the only one" },
+	{ .name = "master-name", .value = "NAME", .help = "how the Sentinels call the master (mymaster)" },
+	{ .name = "sentinel-user", .value = "NAME", .help = "ACL user of the Sentinels" },
+	{ .name = "sentinel-password-file",
+		.value = "FILE",
+		.kind = WORD_FILE,
+		.help = "the Sentinels' password" },
+	{ .name = "sentinel-no-tls", .help = "Sentinels are spoken to in clear, Redis is not" },
+	{ .name = "tls", .help = "encrypt; implied by the next four" },
+	{ .name = "tls-ca",
+		.value = "FILE",
+		.kind = WORD_FILE,
+		.help = "authorities (PEM); otherwise the system's" },
+	{ .name = "tls-cert", .value = "FILE", .kind = WORD_FILE, .help = "the certificate to show (PEM)" },
+	{ .name = "tls-key", .value = "FILE", .kind = WORD_FILE, .help = "its key (PEM)" },
+	{ .name = "tls-name", .value = "NAME", .help = "what Redis' certificate must name (its host)" },
+	{ .name = "prefix", .value = "TEXT", .help = "of all keys in Redis (skein:)" },
+	{ .name = "key-file", .value = "FILE", .kind = WORD_FILE, .help = "the cluster's key, for secrets" },
+	{ .name = "users-file",
+		.value = "FILE",
+		.kind = WORD_FILE,
+		.help = "the file of local users, for user" },
+	{ .name = "json", .help = "print JSON" },
+	{ .name = "help", .letter = 'h', .help = "this; behind a command: about it" },
+	{ .name = "version", .help = "print the version" },
+	{ .name = NULL },
 };
 
-static const struct option long_options[] = {
-	{ "redis", required_argument, NULL, OPT_REDIS },
-	{ "config", required_argument, NULL, OPT_CONFIG },
-	{ "redis-user", required_argument, NULL, OPT_USER },
-	{ "redis-password-file", required_argument, NULL, OPT_PASSWORD },
-	{ "sentinel", required_argument, NULL, OPT_SENTINEL },
-	{ "master-name", required_argument, NULL, OPT_MASTER_NAME },
-	{ "sentinel-user", required_argument, NULL, OPT_SENTINEL_USER },
-	{ "sentinel-password-file", required_argument, NULL, OPT_SENTINEL_PASSWORD },
-	{ "sentinel-no-tls", no_argument, NULL, OPT_SENTINEL_NO_TLS },
-	{ "tls", no_argument, NULL, OPT_TLS },
-	{ "tls-ca", required_argument, NULL, OPT_CA },
-	{ "tls-cert", required_argument, NULL, OPT_CERT },
-	{ "tls-key", required_argument, NULL, OPT_KEY },
-	{ "tls-name", required_argument, NULL, OPT_NAME },
-	{ "prefix", required_argument, NULL, OPT_PREFIX },
-	{ "key-file", required_argument, NULL, OPT_KEY_FILE },
-	{ "users-file", required_argument, NULL, OPT_USERS_FILE },
-	{ "json", no_argument, NULL, OPT_JSON },
-	{ "help", no_argument, NULL, OPT_HELP },
-	{ "version", no_argument, NULL, OPT_VERSION },
-	{ NULL, 0, NULL, 0 },
-};
-
-static const char **text_option(struct ctl_options *options, int option)
+static const char *text_of(const struct call *call, const char *name)
 {
-	switch (option) {
-	case OPT_REDIS:
-		return &options->redis;
-	case OPT_USER:
-		return &options->user;
-	case OPT_PASSWORD:
-		return &options->password_file;
-	case OPT_SENTINEL:
-		return &options->sentinels;
-	case OPT_MASTER_NAME:
-		return &options->master_name;
-	case OPT_SENTINEL_USER:
-		return &options->sentinel_user;
-	case OPT_SENTINEL_PASSWORD:
-		return &options->sentinel_password_file;
-	case OPT_CA:
-		return &options->tls.ca_file;
-	case OPT_CERT:
-		return &options->tls.cert_file;
-	case OPT_KEY:
-		return &options->tls.key_file;
-	case OPT_NAME:
-		return &options->tls.server_name;
-	case OPT_PREFIX:
-		return &options->prefix;
-	case OPT_KEY_FILE:
-		return &options->key_file;
-	case OPT_USERS_FILE:
-		return &options->users_file;
-	default:
-		return NULL;
-	}
-}
+	const struct given *given = call_global(call, name);
 
-static void take_flag(struct ctl_options *options, int option)
-{
-	options->tls.on = options->tls.on || option == OPT_TLS;
-	options->sentinel_in_clear = options->sentinel_in_clear || option == OPT_SENTINEL_NO_TLS;
-	options->is_json = options->is_json || option == OPT_JSON;
-	options->wants_help = options->wants_help || option == OPT_HELP;
-	options->wants_version = options->wants_version || option == OPT_VERSION;
+	return given ? given->text : NULL;
 }
 
 /* Fills in what the command line left open. */
@@ -150,31 +86,28 @@ static bool add_defaults(struct ctl_options *options, const char *config, struct
 	return true;
 }
 
-bool options_parse(struct ctl_options *options, int argc, char **argv, int *next_out, struct buf *why_out)
+bool options_take(struct ctl_options *options, const struct call *call, struct buf *why_out)
 {
-	const char *config = NULL;
-	int option;
-
-	*options = (struct ctl_options){ .redis = NULL };
-	optind = 0; /* getopt starts anew */
-	opterr = 0;
-	while ((option = getopt_long(argc, argv, "+", long_options, NULL)) != -1) {
-		const char **text = text_option(options, option);
-
-		if (option == '?') {
-			buf_printf(
-				why_out, "%s: unknown option, or its argument is missing", argv[optind - 1]);
-			return false;
-		}
-		if (text)
-			*text = optarg;
-		else if (option == OPT_CONFIG)
-			config = optarg;
-		else
-			take_flag(options, option);
-	}
-	*next_out = optind;
-	return options->wants_help || options->wants_version || add_defaults(options, config, why_out);
+	*options = (struct ctl_options){ .call = call,
+		.redis = text_of(call, "redis"),
+		.user = text_of(call, "redis-user"),
+		.password_file = text_of(call, "redis-password-file"),
+		.sentinels = text_of(call, "sentinel"),
+		.master_name = text_of(call, "master-name"),
+		.sentinel_user = text_of(call, "sentinel-user"),
+		.sentinel_password_file = text_of(call, "sentinel-password-file"),
+		.sentinel_in_clear = call_global(call, "sentinel-no-tls") != NULL,
+		.prefix = text_of(call, "prefix"),
+		.key_file = text_of(call, "key-file"),
+		.users_file = text_of(call, "users-file"),
+		.tls = { .on = call_global(call, "tls") != NULL,
+			.ca_file = text_of(call, "tls-ca"),
+			.cert_file = text_of(call, "tls-cert"),
+			.key_file = text_of(call, "tls-key"),
+			.server_name = text_of(call, "tls-name") } };
+	options->is_json = call_global(call, "json") ||
+			   (!(call->command->flags & COMMAND_PLAIN) && call_has(call, "json"));
+	return add_defaults(options, text_of(call, "config"), why_out);
 }
 
 bool options_has_redis(const struct ctl_options *options)

@@ -1,14 +1,18 @@
 /*
- * options: what stands before the command: where Redis is, how to log in, how to print. Each comes from the
- * command line, else from the environment (SKEIN_REDIS, SKEIN_SENTINELS), else from the settings file of a
+ * options: what stands before the command, or behind it: where Redis is, how to log in, how to print. Each
+ * comes from the command line, else from the environment (SKEIN_REDIS, SKEIN_SENTINELS), else from the
+ * settings file of a
  * node, else from its default.
  */
 #ifndef CTL_OPTIONS_H
 #define CTL_OPTIONS_H
 
+#include "option.h"
 #include "redis_socket.h"
 #include "skein/cluster/sentinel.h"
 #include "skein/proto/base/arena.h"
+
+struct call;
 
 struct ctl_options {
 	const char *redis;     /* "host:port"; NULL: not told */
@@ -23,7 +27,7 @@ struct ctl_options {
 	const char *hostname;   /* of the node whose settings were read; NULL: not told */
 	struct redis_socket_tls tls;
 	bool is_json;
-	bool wants_help, wants_version;
+	const struct call *call; /* the command line, for what tells of it */
 
 	/* Made of the above by options_finish(). */
 	const char *host, *port; /* of Redis; with Sentinels NULL, they are asked for it */
@@ -35,19 +39,16 @@ struct ctl_options {
 	struct arena arena;                       /* text that is not argv's */
 };
 
-/*
- * Reads argv up to the first word that is no option; *next_out is its index. False when it cannot be read:
- * one line in `why_out`.
- */
-bool options_parse(struct ctl_options *options, int argc, char **argv, int *next_out, struct buf *why_out);
+/* Ends with a row without a name. */
+extern const struct option_row options_rows[];
+
+/* Takes them out of the call, which is borrowed as long. False: one line in `why_out`. */
+bool options_take(struct ctl_options *options, const struct call *call, struct buf *why_out);
 /* Is it told where Redis is? */
 bool options_has_redis(const struct ctl_options *options);
 /* Splits the addresses and reads the passwords. */
 bool options_finish(struct ctl_options *options, struct buf *why_out);
 /* Wipes the passwords. */
 void options_fini(struct ctl_options *options);
-
-/* For the help text. */
-extern const char options_help[];
 
 #endif

@@ -207,7 +207,7 @@ static enum ctl_exit connect_session(struct session *session, const struct ctl_o
 
 enum ctl_exit session_run(struct ctl_options *options, session_work_fn *work, void *arg)
 {
-	struct session session = { .is_json = options->is_json };
+	struct session session = { .options = options, .is_json = options->is_json };
 	struct buf why = { 0 };
 	enum ctl_exit exit;
 

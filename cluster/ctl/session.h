@@ -20,6 +20,7 @@ enum ctl_exit {
 };
 
 struct session {
+	struct ctl_options *options;
 	struct redis_socket_options socket_options;
 	struct master_place master; /* with Sentinels */
 	struct redis_socket *socket;

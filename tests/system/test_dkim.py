@@ -64,7 +64,7 @@ class Signer:
         self.until_secrets()
 
     def retire(self, *selectors):
-        self.ctl("dkim", "retire", DOMAIN, *selectors)
+        self.ctl("dkim", "retire", DOMAIN, *selectors, "--yes")
         self.until_secrets()
 
     def make(self, selector, *words):

@@ -227,7 +227,7 @@ def test_addresses_may_have_brackets_and_sizes_are_judged(example):
 @pytest.mark.parametrize("words, why", [
     ((), "which client?"),
     (("--client", "10.0.0.0/8"), "which client?"),
-    (("--client", "10.0.0.1", "--tls-version", "1.1"), "1.2 or 1.3"),
+    (("--client", "10.0.0.1", "--tls-version", "1.1"), "none of 1.2, 1.3"),
     (("--client", "10.0.0.1", "--size", "much"), "is no number"),
     (("--batch", "--file", "-"), "needs a path"),
     (("--client", "10.0.0.1", "other"), 'takes no "other"'),

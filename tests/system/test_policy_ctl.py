@@ -101,11 +101,11 @@ def test_an_expected_version_that_is_not_there_is_a_conflict(applied, tmp_path):
 
 def test_a_rollback_is_a_new_version_with_the_old_text(applied, tmp_path):
     applied.text("policy", "apply", write(tmp_path / "none.yaml", "clients: []\n"))
-    assert "version 3 holds" in applied.text("policy", "rollback", "1", "-m", "too strict")
+    assert "version 3 holds" in applied.text("policy", "rollback", "1", "-m", "too strict", "--yes")
     assert applied.text("policy", "show") == FIRST
     assert applied.json("policy", "history")[0]["comment"] == "as version 1: too strict"
-    assert "nothing changes" in applied.text("policy", "rollback", "1")
-    assert "there is no version 9" in applied.complaint("policy", "rollback", "9", code=NEGATIVE)
+    assert "nothing changes" in applied.text("policy", "rollback", "1", "--yes")
+    assert "there is no version 9" in applied.complaint("policy", "rollback", "9", "--yes", code=NEGATIVE)
 
 
 def test_differences_are_shown_by_line(applied, tmp_path):
@@ -226,6 +226,6 @@ def test_every_example_of_the_documentation_is_a_policy(tmp_path):
 def test_json_is_json_for_all(applied, tmp_path):
     for words in (("policy", "show"), ("policy", "history"), ("policy", "diff", "1"), ("acl", "list"),
                   ("acl", "add", "192.0.2.0/24"), ("acl", "remove", "192.0.2.0/24"),
-                  ("policy", "rollback", "2"), ("policy", "check", str(tmp_path / "p.yaml")),
+                  ("policy", "rollback", "2", "--yes"), ("policy", "check", str(tmp_path / "p.yaml")),
                   ("explain", "--client", "10.1.1.1")):
         json.dumps(applied.json(*words))

@@ -46,7 +46,7 @@ def fixture_cluster(new_cluster, key):
 def test_what_is_set_is_known_to_every_node_and_said_by_none(cluster, key):
     ctl(cluster, key, "secret", "set", "hop", stdin=VALUE)
     until_logged(cluster, r" secrets-loaded .*version=1 count=1$")
-    ctl(cluster, key, "secret", "remove", "hop")
+    ctl(cluster, key, "secret", "remove", "hop", "--yes")
     until_logged(cluster, r" secrets-loaded .*version=2 count=0$")
     for node in cluster.nodes.values():
         assert VALUE not in node.log.read_text(errors="replace")

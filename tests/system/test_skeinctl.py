@@ -400,24 +400,24 @@ def test_hold_and_release(cluster):
 
 
 def test_cancel_ends_what_nobody_is_at(cluster):
-    text = cluster.text("queue", "cancel", OLD, MIDDLE)
+    text = cluster.text("queue", "cancel", OLD, MIDDLE, "--yes")
     assert text.splitlines()[0] == f"{OLD} is cancelled"
     assert text.splitlines()[1].startswith(f"{MIDDLE} will be cancelled when its node lets go")
     assert "it was cancelled" in cluster.complaint("queue", "show", OLD, code=NEGATIVE)
     assert cluster.json("queue", "show", MIDDLE)["cancel"] is True
 
 
-@pytest.mark.parametrize("verb", ["retry", "hold", "release", "cancel"])
+@pytest.mark.parametrize("verb", [["retry"], ["hold"], ["release"], ["cancel", "--yes"]], ids=" ".join)
 def test_acting_on_what_is_gone_is_negative_and_does_the_rest(cluster, verb):
     unknown = message_id(1, 2, 3)
-    answer = cluster.json("queue", verb, unknown, OLD, code=NEGATIVE)
+    answer = cluster.json("queue", *verb, unknown, OLD, code=NEGATIVE)
     assert [(row["id"], row["done"]) for row in answer["messages"]] == [(unknown, False), (OLD, True)]
     assert "is not in the queue" in answer["messages"][0]["result"]
 
 
-@pytest.mark.parametrize("verb", ["retry", "hold", "release", "cancel"])
+@pytest.mark.parametrize("verb", [["retry"], ["hold"], ["release"], ["cancel", "--yes"]], ids=" ".join)
 def test_no_message_is_touched_when_one_id_is_mistyped(cluster, verb):
-    assert "no message id" in cluster.complaint("queue", verb, OLD, "nonsense", code=USAGE)
+    assert "no message id" in cluster.complaint("queue", *verb, OLD, "nonsense", code=USAGE)
     assert states(cluster)[OLD] == "deferred"
 
 
@@ -429,8 +429,8 @@ def test_no_message_is_touched_when_one_id_is_mistyped(cluster, verb):
     (["queue", "lits"], "did you mean \"queue list\"?"),
     (["queue"], "queue what? list, show"),
     (["status", "now"], "takes no \"now\""),
-    (["queue", "show"], "one id is wanted"),
-    (["queue", "hold"], "which messages?"),
+    (["queue", "show"], "ID is missing: skeinctl queue show ID"),
+    (["queue", "hold"], "ID is missing: skeinctl queue hold ID..."),
     (["queue", "list", "--state", "lost"], "none of due, deferred, owned, held, quarantined"),
     (["queue", "list", "--sort", "size"], "only \"age\""),
     (["queue", "list", "--limit", "0"], "no number from 1"),
@@ -442,20 +442,34 @@ def test_a_wrong_call_is_told_what_is_wrong_without_redis(words, complaint):
     assert complaint in ctl.complaint(*words, code=USAGE, options=["--redis", "127.0.0.1:1"])
 
 
+def all_commands(ctl):
+    """The first screen names families; `help FAMILY` their commands."""
+    families = re.findall(r"^  ([a-z]+)  +\S", ctl.text("--help", options=[]).split("Options")[0], re.M)
+    commands = []
+    for family in families:
+        told = ctl.text("help", family, options=[])
+        commands += [family] if told.startswith("skeinctl ") else re.findall(rf"^  ({family}(?: [a-z]+)?)  +\S", told, re.M)
+    return commands
+
+
 def test_help_is_there_for_all_and_for_each():
     ctl = Ctl(None)
-    text = ctl.text("--help", options=[])
-    commands = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  +\S", text.split("Options")[0], re.M)
-    assert len(commands) == 44 and "Exit codes" in text
+    text, commands = ctl.text("--help", options=[]), all_commands(ctl)
+    assert len(commands) == 45 and "Exit codes" in text
+    assert len(text.splitlines()) <= 60 and max(map(len, text.splitlines())) <= 80
+    assert ctl.text("help", options=[]) == text
     for command in commands:
-        assert ctl.text(*command.split(), "--help", options=[]).startswith(f"skeinctl {command}")
+        told = ctl.text(*command.split(), "--help", options=[])
+        assert told.startswith(f"skeinctl {command}")
+        assert told == ctl.text("help", *command.split(), options=[])
+    assert ctl.text("queue", "--help", options=[]) == ctl.text("help", "queue", options=[])
     assert ctl.text("--version", options=[]).startswith("skeinctl ")
 
 
 def test_the_manual_has_every_command_and_exit_code():
     manual, text = (TOP / "docs" / "skeinctl.md").read_text(encoding="utf-8"), Ctl(None).text("--help", options=[])
-    commands = re.findall(r"^  ([a-z]+(?: [a-z]+)?)  +\S", text.split("Options")[0], re.M)
-    assert [title for title in re.findall(r"^## (.*)$", manual, re.M) if title.islower()] == commands
+    titles = [title for title in re.findall(r"^## (.*)$", manual, re.M) if title.islower()]
+    assert sorted(titles) == sorted(all_commands(Ctl(None)))
     for option in re.findall(r"--[a-z-]+", text.split("Options")[1]):
         assert option in manual or option in ("--version",), option
 
@@ -540,7 +554,7 @@ def test_the_rights_in_the_manual_are_enough(cluster, tmp_path):
     login = ["--redis", cluster.redis.address, "--redis-user", "operator",
              "--redis-password-file", str(tmp_path / "password")]
     for words in (["status"], ["nodes"], ["queue", "list"], ["queue", "show", OLD], ["queue", "retry", OLD],
-                  ["queue", "hold", OLD], ["queue", "release", OLD], ["queue", "cancel", OLD], ["drain", "relay-a"]):
+                  ["queue", "hold", OLD], ["queue", "release", OLD], ["queue", "cancel", OLD, "--yes"], ["drain", "relay-a"]):
         cluster.text(*words, options=login)
     cluster.redis.seed(("kill", A, cluster.epoch_a, 1))
     cluster.text("node", "forget", "relay-a", "--yes", options=login)

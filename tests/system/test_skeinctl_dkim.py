@@ -25,9 +25,9 @@ def test_a_key_goes_through_its_states(ctl):
     assert states(ctl) == {"s1": "published"}
     assert ctl.text("dkim", "activate", "example.com", "--yes") == f"{NAME} is active\n"
     assert ctl.text("dkim", "publish", "example.com", "s1") == printed.replace("published", "active", 1)
-    told = ctl.run("dkim", "retire", "example.com", "s1")
+    told = ctl.run("dkim", "retire", "example.com", "s1", "--yes")
     assert told.returncode == NEGATIVE and "only active key" in told.stderr
-    ctl.text("dkim", "retire", "example.com", "s1", "--last")
+    ctl.text("dkim", "retire", "example.com", "s1", "--last", "--yes")
     assert states(ctl) == {"s1": "retired"}
     ctl.text("dkim", "activate", "example.com", "s1", "--yes")
     assert states(ctl) == {"s1": "active"}
@@ -57,8 +57,8 @@ def test_retiring_one_of_two_is_what_a_rotation_does(ctl):
     for domain in ["example.com", "example.org"]:
         ctl.text("dkim", "publish", domain)
         ctl.text("dkim", "activate", domain, "--yes")
-    assert ctl.json("dkim", "retire", "example.com", "s1") == [{"domain": "example.com", "selector": "s1", "state": "retired"}]
-    told = ctl.run("dkim", "retire", "example.com", "s2")
+    assert ctl.json("dkim", "retire", "example.com", "s1", "--yes") == [{"domain": "example.com", "selector": "s1", "state": "retired"}]
+    told = ctl.run("dkim", "retire", "example.com", "s2", "--yes")
     assert told.returncode == NEGATIVE and "only active key" in told.stderr
 
 
@@ -72,7 +72,7 @@ def test_nothing_shows_a_key(ctl):
 
 @pytest.mark.parametrize("words, code, told", [
     (["create"], USAGE, "dkim create DOMAIN"),
-    (["create", "example.com", "--algorithm", "dsa"], USAGE, "rsa or ed25519"),
+    (["create", "example.com", "--algorithm", "dsa"], USAGE, "none of rsa, ed25519"),
     (["create", "example.com", "--bits", "1024"], USAGE, "2048"),
     (["create", "example.com", "--algorithm", "ed25519", "--bits", "2048"], USAGE, "--bits is for rsa"),
     (["create", "exam ple.com"], USAGE, "no DNS name"),

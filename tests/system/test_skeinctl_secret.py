@@ -73,15 +73,15 @@ def test_a_secret_is_set_listed_and_removed_and_never_shown(ctl):
     assert VALUE not in listed and VALUE.encode() not in ctl.everything()
     assert "in place of what" in ctl.text("secret", "set", "hop", stdin="other")
     assert ctl.json("secret", "set", "hop", stdin="third")["replaced"] is True
-    assert ctl.text("secret", "remove", "hop") == "hop is removed\n"
+    assert ctl.text("secret", "remove", "hop", "--yes") == "hop is removed\n"
     assert ctl.json("secret", "list") == []
-    assert "no secret hop" in ctl.complaint("secret", "remove", "hop", code=NEGATIVE)
+    assert "no secret hop" in ctl.complaint("secret", "remove", "hop", "--yes", code=NEGATIVE)
 
 
 def test_several_are_removed_and_those_that_are_missing_are_named(ctl):
     for name in ("a", "b"):
         ctl.text("secret", "set", name, stdin="x")
-    done = ctl.run("secret", "remove", "a", "c", "b", "--json")
+    done = ctl.run("secret", "remove", "a", "c", "b", "--yes", "--json")
     assert done.returncode == NEGATIVE and "no secret c" in done.stderr
     assert json.loads(done.stdout) == {"removed": ["a", "b"]}
 

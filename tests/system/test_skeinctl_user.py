@@ -66,7 +66,7 @@ def test_a_user_is_added_listed_changed_and_removed(ctl):
                                       "addresses": ["scan@example.org"]}
     ctl.text("set", "printer", "--enable")
     assert ctl.users()["printer"]["disabled"] is False and ctl.users()["printer"]["addresses"] == ["scan@example.org"]
-    assert ctl.text("remove", "printer") == "printer is removed\n"
+    assert ctl.text("remove", "printer", "--yes") == "printer is removed\n"
     assert list(ctl.users()) == ["backup"]
 
 
@@ -74,7 +74,7 @@ def test_json_names_the_user_and_the_file(ctl):
     done = json.loads(ctl.text("add", "printer", "--json", stdin=PASSWORD))
     assert done == {"name": "printer", "file": str(ctl.path)}
     ctl.add("backup")
-    done = ctl.run("remove", "printer", "nobody", "backup", "--json")
+    done = ctl.run("remove", "printer", "nobody", "backup", "--yes", "--json")
     assert done.returncode == NEGATIVE and "there is no user nobody" in done.stderr
     assert json.loads(done.stdout) == {"removed": ["printer", "backup"]}
 
@@ -109,7 +109,7 @@ def test_the_file_may_come_from_a_node_s_settings_and_the_password_from_a_file(c
 def test_comments_and_what_people_wrote_stay(ctl):
     ctl.path.write_text("# ours\n\n  hand  password=$6$made-elsewhere   disabled\n")
     ctl.add("printer")
-    ctl.text("remove", "printer")
+    ctl.text("remove", "printer", "--yes")
     assert ctl.path.read_text() == "# ours\n\n  hand  password=$6$made-elsewhere   disabled\n"
 
 
@@ -142,7 +142,7 @@ def test_a_wrong_call_is_told_and_makes_no_file(ctl, words, stdin, why):
     (("add", "a"), "two\nlines", "more than one line"),
     (("passwd", "nobody"), PASSWORD, "there is no user nobody in "),
     (("set", "nobody", "--disable"), "", "there is no user nobody in "),
-    (("remove", "nobody"), "", "there is no user nobody in "),
+    (("remove", "nobody", "--yes"), "", "there is no user nobody in "),
 ])
 def test_what_is_not_possible_changes_nothing(ctl, words, stdin, why):
     ctl.add("printer")
@@ -155,7 +155,7 @@ def test_what_is_not_possible_changes_nothing(ctl, words, stdin, why):
 def test_a_file_that_is_broken_or_not_there_is_named(ctl):
     assert f"cannot read {ctl.path}: No such file" in ctl.complaint("list", code=NEGATIVE)
     ctl.path.write_text("printer password=$y$x\nscanner\n")
-    for words in (("list",), ("add", "a"), ("remove", "printer")):
+    for words in (("list",), ("add", "a"), ("remove", "printer", "--yes")):
         assert f"{ctl.path}:2: neither password= nor scram= is there" in ctl.complaint(*words, stdin="x", code=NEGATIVE)
     nowhere = UserCtl(pathlib.Path("/nonexistent/users"))
     assert "cannot lock /nonexistent/users.lock" in nowhere.complaint("add", "a", stdin="x", code=NEGATIVE)
@@ -188,7 +188,7 @@ def test_a_change_waits_for_another(ctl):
     lock_path = f"{ctl.path}.lock"
     with open(lock_path, "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with subprocess.Popen([CTL, "--users-file", str(ctl.path), "user", "remove", "a"], stdout=subprocess.PIPE) as process:
+        with subprocess.Popen([CTL, "--users-file", str(ctl.path), "user", "remove", "a", "--yes"], stdout=subprocess.PIPE) as process:
             files = pathlib.Path(f"/proc/{process.pid}/fd")
             until(lambda: lock_path in [os.readlink(file) for file in files.iterdir()], DEADLINE_S, "it has the lock open")
             assert process.poll() is None and "a" in ctl.users()
@@ -220,7 +220,7 @@ def at_a_terminal(ctl, *lines):
 def test_a_terminal_asks_twice_and_shows_nothing(ctl):
     code, told, shown = at_a_terminal(ctl, PASSWORD, PASSWORD)
     assert code == OK and "typed is added" in told and PASSWORD not in told + shown
-    ctl.text("remove", "typed")
+    ctl.text("remove", "typed", "--yes")
     code, told, shown = at_a_terminal(ctl, PASSWORD, PASSWORD + "!")
     assert code == USAGE and "not the same password twice" in told and PASSWORD not in told + shown
     assert not ctl.users()
@@ -278,7 +278,7 @@ def test_a_node_follows_within_ten_seconds(node, ctl):
     ctl.text("passwd", "renewed", stdin="another one")
     ctl.text("set", "moved", "--address", "scan@example.org")
     ctl.text("set", "disabled", "--disable")
-    ctl.text("remove", "removed")
+    ctl.text("remove", "removed", "--yes")
     assert log_in(node, "renewed", "another one") == 235
     for name in ("renewed", "disabled", "removed"):
         until_refused(node, name, PASSWORD)

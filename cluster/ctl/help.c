@@ -1,0 +1,157 @@
+#include "help.h"
+
+#include "call.h"
+#include "screen.h"
+
+enum { COMMAND_COLUMN = 20, OPTION_COLUMN = 28 };
+
+static void append_blanks(struct buf *out, size_t count)
+{
+	while (count--)
+		buf_append_byte(out, ' ');
+}
+
+void help_append_wrapped(struct buf *out, const char *text, size_t column, size_t indent)
+{
+	bool is_first = true;
+
+	for (; *text; text += strspn(text, " ")) {
+		size_t len = strcspn(text, " \n");
+
+		if (!is_first && column + 1 + len > HELP_WIDTH) {
+			buf_append_byte(out, '\n');
+			append_blanks(out, indent);
+			column = indent;
+		} else if (!is_first) {
+			buf_append_byte(out, ' ');
+			column++;
+		}
+		buf_append(out, span_of(text, len));
+		column += len;
+		text += len;
+		is_first = *text == '\n';
+		if (is_first) {
+			buf_append_byte(out, '\n');
+			append_blanks(out, indent);
+			column = indent;
+			text++;
+		}
+	}
+	buf_append_byte(out, '\n');
+}
+
+/* `left`, then `right` from `column` on; on a line of its own where `left` is long. */
+static void append_row(struct buf *out, struct span left, const char *right, size_t column)
+{
+	buf_append_str(out, "  ");
+	buf_append(out, left);
+	if (left.len + 4 > column) {
+		buf_append_byte(out, '\n');
+		append_blanks(out, column);
+	} else {
+		append_blanks(out, column - 2 - left.len);
+	}
+	help_append_wrapped(out, right, column, column);
+}
+
+static void append_option(struct buf *out, const struct option_row *option)
+{
+	struct buf form = { 0 }, text = { 0 };
+
+	option_append_form(&form, option);
+	buf_append_str(&text, option->help);
+	if (option->use == OPTION_MANY)
+		buf_append_str(&text, "; may be given several times");
+	buf_append_byte(&text, '\0');
+	append_row(out, buf_span(&form), buf_span(&text).ptr, OPTION_COLUMN);
+	buf_fini(&form);
+	buf_fini(&text);
+}
+
+/* ---- the first screen ---- */
+
+static bool is_first_of_family(const struct command_group *group, size_t index)
+{
+	return index == 0 ||
+	       !span_eq(command_family(&group->commands[index - 1]), command_family(&group->commands[index]));
+}
+
+/* "list, show, retry"; and in front of them, what the word alone does. */
+static void append_family_row(struct buf *out, const struct command_group *group, size_t index)
+{
+	struct span family = command_family(&group->commands[index]);
+	struct buf text = { 0 };
+	bool has_verbs = false;
+
+	for (; index < group->count && span_eq(command_family(&group->commands[index]), family); index++) {
+		const struct command *command = &group->commands[index];
+		const char *verb = command_verb(command);
+
+		if (command_is_hidden(command))
+			continue;
+		if (!*verb)
+			buf_append_str(&text, command->summary);
+		else
+			buf_printf(&text, "%s%s", has_verbs ? ", " : buf_len(&text) ? "; or: " : "", verb);
+		has_verbs = has_verbs || *verb;
+	}
+	buf_append_byte(&text, '\0');
+	if (buf_len(&text) > 1)
+		append_row(out, family, buf_span(&text).ptr, COMMAND_COLUMN);
+	buf_fini(&text);
+}
+
+void help_append_all(struct buf *out)
+{
+	buf_append_str(out, "skeinctl [OPTION]... COMMAND [WORD]...\n\n"
+			    "Looks after a Skein cluster through its Redis; no node needs to be up.\n");
+	for (size_t i = 0; i < COMMAND_GROUPS; i++) {
+		buf_printf(out, "\n%s\n", command_groups[i]->title);
+		for (size_t k = 0; k < command_groups[i]->count; k++)
+			if (is_first_of_family(command_groups[i], k))
+				append_family_row(out, command_groups[i], k);
+	}
+	buf_append_str(out,
+		"\nskeinctl COMMAND --help says more. NODE is a name or a UUID, ID a message's id.\n\n"
+		"Options\n");
+	for (const struct option_row *row = options_rows; row->name; row++)
+		append_option(out, row);
+	buf_append_str(out,
+		"\nExit codes: 0 done, 1 no such thing or not possible, 2 usage, 3 Redis unreachable,\n"
+		"4 Redis refused, 5 --wait ran out of time.\n");
+}
+
+/* ---- one ---- */
+
+void help_append_family(struct buf *out, struct span family)
+{
+	const struct command *command = NULL;
+
+	while ((command = command_next(command)))
+		if (span_eq(command_family(command), family) && !command_is_hidden(command))
+			append_row(out, span_of_str(command->words), command->summary, COMMAND_COLUMN);
+}
+
+void help_append_command(struct buf *out, const struct command *command)
+{
+	const struct option_row *option = NULL;
+	struct buf synopsis = { 0 };
+
+	command_append_synopsis(&synopsis, command);
+	buf_append_byte(&synopsis, '\0');
+	help_append_wrapped(out, buf_span(&synopsis).ptr, 0, 4);
+	buf_append_byte(out, '\n');
+	buf_append_byte(out,
+		(char)(command->summary[0] >= 'a' ? command->summary[0] - 'a' + 'A' : command->summary[0]));
+	help_append_wrapped(out, command->summary + 1, 1, 0);
+	buf_truncate(out, buf_len(out) - 1);
+	buf_append_str(out, ".\n");
+	if (command->details) {
+		buf_append_byte(out, '\n');
+		help_append_wrapped(out, command->details, 0, 0);
+	}
+	buf_append_byte(out, '\n');
+	while ((option = command_option_next(command, option)))
+		append_option(out, option);
+	buf_fini(&synopsis);
+}
