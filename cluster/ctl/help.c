@@ -11,12 +11,23 @@ static void append_blanks(struct buf *out, size_t count)
 		buf_append_byte(out, ' ');
 }
 
+/* Up to a blank or line end; brackets are not torn apart. */
+static size_t word_len(const char *text)
+{
+	size_t len = 0;
+	int depth = 0;
+
+	for (; text[len] && text[len] != '\n' && (depth > 0 || text[len] != ' '); len++)
+		depth += (text[len] == '[') - (text[len] == ']');
+	return len;
+}
+
 void help_append_wrapped(struct buf *out, const char *text, size_t column, size_t indent)
 {
 	bool is_first = true;
 
 	for (; *text; text += strspn(text, " ")) {
-		size_t len = strcspn(text, " \n");
+		size_t len = word_len(text);
 
 		if (!is_first && column + 1 + len > HELP_WIDTH) {
 			buf_append_byte(out, '\n');
@@ -117,7 +128,7 @@ void help_append_all(struct buf *out)
 	for (const struct option_row *row = options_rows; row->name; row++)
 		append_option(out, row);
 	buf_append_str(out,
-		"\nExit codes: 0 done, 1 no such thing or not possible, 2 usage, 3 Redis unreachable,\n"
+		"\nExit codes: 0 done, 1 no such thing or not possible, 2 usage,\n3 Redis unreachable, "
 		"4 Redis refused, 5 --wait ran out of time.\n");
 }
 
