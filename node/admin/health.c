@@ -117,6 +117,11 @@ enum readiness health_readiness(const struct health *health)
 
 	if (phase != HEALTH_SERVING)
 		return phase == HEALTH_STARTING ? READINESS_STARTING : READINESS_DRAINING;
+	return health_trouble(health);
+}
+
+enum readiness health_trouble(const struct health *health)
+{
 	if (is_failing(health, HEALTH_JOURNAL))
 		return READINESS_JOURNAL;
 	if (is_failing(health, HEALTH_DISK))

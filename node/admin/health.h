@@ -1,7 +1,7 @@
 /*
  * health: whether this node may be given mail, and if not, why. Threads report what they see (their journal
  * failed, Redis is away, the disk is full); one function decides what follows, for GET /readyz and for the
- * SMTP greeting alike, so that a balancer and a client never hear two different things.
+ * SMTP side alike. Only a node that leaves tells the balancer before it tells clients.
  *
  * Deciding is a few atomic loads and may be done for each connection and each MAIL. A part of the node is
  * well as long as no reporter says otherwise.
@@ -63,6 +63,8 @@ void health_require_redis(struct health *health, bool is_required);
 
 /* The one decision, from any thread: the first of enum readiness that applies, READINESS_READY if none. */
 enum readiness health_readiness(const struct health *health);
+/* The same for clients: of the parts alone, as a node that listens goes on until its sessions are told to end. */
+enum readiness health_trouble(const struct health *health);
 /* "ready", "starting", "draining", "journal", "disk", "memory", "redis". */
 const char *readiness_name(enum readiness readiness);
 /* Whether a part is well, whatever follows from that, and its reason if it is not (may be NULL). From any

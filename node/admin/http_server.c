@@ -60,7 +60,11 @@ enum err http_server_open(struct loop *loop, const struct address *address,
 	server->arg = arg;
 	list_init(&server->connections);
 	err = listener_open(loop, address, &listener_callbacks, server, &server->listener, why_out);
+	if (!err)
+		err = listener_start(server->listener, why_out);
 	if (err != ERR_OK) {
+		if (server->listener)
+			listener_close(&server->listener);
 		mem_free(server);
 		return err;
 	}

@@ -511,7 +511,14 @@ static const struct setting_row rows[] = {
 			"due." },
 
 	{ "drain.timeout", "30s", DURATION(0, 1 * HOURS), AT(drain.timeout_ms), RELOADABLE,
-		.help = "How long SIGTERM waits for sessions to end before it closes them." },
+		.help = "How long a drain may take, from the end of drain.notice; what is left then is cut "
+			"off." },
+	{ "drain.notice", "3s", DURATION(0, 5 * MINUTES), AT(drain.notice_ms), RELOADABLE,
+		.help = "How long a node goes on as usual after /readyz says draining; with admin.listen "
+			"only." },
+	{ "drain.linger", "10s", DURATION(0, 1 * HOURS), AT(drain.linger_ms), RELOADABLE,
+		.help = "Sessions may send further messages for so long, or half of drain.timeout if that is "
+			"less." },
 };
 
 const struct setting_table schema = { rows, ARRAY_LEN(rows), sizeof(struct settings) };

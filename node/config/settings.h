@@ -291,6 +291,8 @@ struct settings {
 
 	struct {
 		uint64_t timeout_ms;
+		uint64_t notice_ms;
+		uint64_t linger_ms;
 	} drain;
 
 	struct arena arena; /* all that is pointed to above */

@@ -132,7 +132,7 @@ void inbound_init(struct inbound *inbound)
 		inbound->throttle->guard, inbound->link };
 }
 
-enum err inbound_listen(struct inbound *inbound, struct buf *why_out)
+enum err inbound_bind(struct inbound *inbound, struct buf *why_out)
 {
 	for (size_t i = 0; i < inbound->settings->listeners.count && i < INBOUND_LISTENERS_MAX; i++) {
 		enum err err = open_listener(inbound, i, why_out);
@@ -143,6 +143,17 @@ enum err inbound_listen(struct inbound *inbound, struct buf *why_out)
 	return ERR_OK;
 }
 
+enum err inbound_listen(struct inbound *inbound, struct buf *why_out)
+{
+	enum err err = ERR_OK;
+
+	for (size_t i = 0; i < inbound->listener_count && !err; i++) {
+		if (inbound->listeners[i].listener)
+			err = listener_start(inbound->listeners[i].listener, why_out);
+	}
+	return err;
+}
+
 void inbound_reload(struct inbound *inbound, const struct settings *settings)
 {
 	inbound->settings = inbound->inspector.authentication.settings = settings;
@@ -151,11 +162,27 @@ void inbound_reload(struct inbound *inbound, const struct settings *settings)
 		make_options(inbound, &inbound->listeners[i]);
 }
 
-void inbound_drain(struct inbound *inbound)
+void inbound_linger(struct inbound *inbound, bool is_leaving)
 {
-	inbound->is_draining = true;
+	for (size_t i = 0; i < inbound->listener_count; i++) {
+		struct listener **listener = &inbound->listeners[i].listener;
+
+		if (!*listener)
+			continue;
+		listener_accept_waiting(*listener);
+		if (is_leaving || !listener_is_inherited(*listener))
+			listener_close(listener);
+	}
+	inbound->mode = INBOUND_LINGERING;
 	LIST_EACH_SAFE(it, &inbound->sessions)
-	session_drain(session_of_link(it));
+	session_linger(session_of_link(it));
+}
+
+void inbound_end_sessions(struct inbound *inbound)
+{
+	inbound->mode = INBOUND_ENDING;
+	LIST_EACH_SAFE(it, &inbound->sessions)
+	session_end(session_of_link(it));
 }
 
 void inbound_stop_listening(struct inbound *inbound)

@@ -38,6 +38,12 @@ struct inbound_listener {
 	struct options_set *options; /* of new sessions: the first */
 };
 
+enum inbound_mode {
+	INBOUND_OPEN,
+	INBOUND_LINGERING, /* nobody new; sessions go on until they fall silent */
+	INBOUND_ENDING,    /* sessions end with the message they are in */
+};
+
 struct inbound {
 	struct loop *loop;
 	const struct settings *settings;
@@ -67,15 +73,23 @@ struct inbound {
 	struct loop_timer stall_timer;
 	struct buf scratch;    /* replies of one turn */
 	uint64_t next_session; /* for the log */
-	bool is_draining;
+	enum inbound_mode mode;
 };
 
 /* The fields down to `resolver` are set. */
 void inbound_init(struct inbound *inbound);
-/* Binds all listeners. On failure appends a line to `why_out`. */
+/* Binds all listeners; who connects is refused. On failure appends a line to `why_out`. */
+WARN_UNUSED enum err inbound_bind(struct inbound *inbound, struct buf *why_out);
+/* Takes connections at what is still open, from now on. On failure appends a line to `why_out`. */
 WARN_UNUSED enum err inbound_listen(struct inbound *inbound, struct buf *why_out);
-/* New connections are answered 421, idle sessions are ended, the others end with their message. */
-void inbound_drain(struct inbound *inbound);
+/*
+ * Takes who waits to be accepted, then closes the listeners. Sessions may send further messages; one that is
+ * silent between two of them is ended. A socket from outside stays open unless the process leaves: nobody
+ * else would answer there, and it says 421.
+ */
+void inbound_linger(struct inbound *inbound, bool is_leaving);
+/* Sessions between messages are ended with 421, the others with their message. */
+void inbound_end_sessions(struct inbound *inbound);
 /* Stops listening; sessions go on. */
 void inbound_stop_listening(struct inbound *inbound);
 /* No session is left, nor anything that one had begun. */

@@ -6,7 +6,10 @@
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/wire/proxy_header.h"
 
-enum { INPUT_MAX = 64 * 1024 };
+enum {
+	INPUT_MAX = 64 * 1024,
+	LINGER_SILENCE_MS = 2000, /* of a session between messages, when the node leaves */
+};
 
 struct session *session_of_link(struct list *link)
 {
@@ -74,6 +77,13 @@ static void close_with(struct session *session, const struct smtp_reply *reply)
 
 /* --- deadlines ---------------------------------------------------------------------------------- */
 
+/* Between two messages, of a node that leaves. */
+static bool is_lingering(const struct session *session)
+{
+	return session->inbound->mode == INBOUND_LINGERING && session->phase == SESSION_SPEAKING &&
+	       smtp_server_is_idle(session->server);
+}
+
 static void arm_timer(struct session *session)
 {
 	const struct settings *settings = session->inbound->settings;
@@ -82,6 +92,8 @@ static void arm_timer(struct session *session)
 
 	if (session->phase == SESSION_PROXY || session->phase == SESSION_HANDSHAKE)
 		wait_ms = settings->limits.handshake_timeout_ms;
+	if (is_lingering(session) && wait_ms > LINGER_SILENCE_MS)
+		wait_ms = LINGER_SILENCE_MS;
 	if (session->transaction && session->transaction->began_ms) {
 		uint64_t end_ms = session->transaction->began_ms + settings->limits.data_timeout_ms;
 		uint64_t left_ms = end_ms > now_ms ? end_ms - now_ms : 0;
@@ -100,7 +112,8 @@ static void on_timeout(void *arg)
 	struct session *session = arg;
 
 	if (session->phase == SESSION_SPEAKING)
-		close_with(session, smtp_reply_get(SMTP_REPLY_TIMEOUT));
+		close_with(session, smtp_reply_get(is_lingering(session) ? SMTP_REPLY_SHUTTING_DOWN
+									 : SMTP_REPLY_TIMEOUT));
 	else
 		stream_abort(session->stream);
 }
@@ -237,7 +250,7 @@ static void pump(struct session *session, struct span *in)
 			break;
 	}
 	flush(session);
-	if (session->inbound->is_draining && session->phase == SESSION_SPEAKING &&
+	if (session->inbound->mode == INBOUND_ENDING && session->phase == SESSION_SPEAKING &&
 		smtp_server_is_idle(session->server))
 		close_with(session, smtp_reply_get(SMTP_REPLY_SHUTTING_DOWN));
 	arm_timer(session);
@@ -257,11 +270,10 @@ static void greet(struct session *session, const struct smtp_reply *reply)
 /* At the greeting it is 421 whatever the reason (RFC 5321 3.8). */
 static const struct smtp_reply *unready(struct session *session)
 {
-	if (!session->inbound->is_draining && !session_unready_reply(session))
+	if (!session->is_late && !session_unready_reply(session))
 		return NULL;
 	meter_add_at(session->inbound->meter, METRIC_CONNECTIONS_REFUSED, REFUSED_NOT_READY, 1);
-	return smtp_reply_get(
-		session->inbound->is_draining ? SMTP_REPLY_SHUTTING_DOWN : SMTP_REPLY_NOT_READY);
+	return smtp_reply_get(session->is_late ? SMTP_REPLY_SHUTTING_DOWN : SMTP_REPLY_NOT_READY);
 }
 
 static unsigned may_learn(const struct session *session)
@@ -450,6 +462,7 @@ void session_open(struct inbound_listener *listener, int fd, const struct addres
 	session->inbound = inbound;
 	session->client = *peer;
 	session->number = ++inbound->next_session;
+	session->is_late = inbound->mode != INBOUND_OPEN;
 	list_init(&session->stall);
 	list_push_back(&inbound->sessions, &session->link);
 	inbound->session_count++;
@@ -467,7 +480,13 @@ void session_open(struct inbound_listener *listener, int fd, const struct addres
 		begin(session);
 }
 
-void session_drain(struct session *session)
+void session_linger(struct session *session)
+{
+	if (is_lingering(session))
+		arm_timer(session);
+}
+
+void session_end(struct session *session)
 {
 	struct span none = { 0 };
 

@@ -18,8 +18,10 @@ struct session;
 void session_open(struct inbound_listener *listener, int fd, const struct address *peer);
 struct session *session_of_link(struct list *link);
 struct session *session_of_stall(struct list *link);
-/* The node is leaving: with nothing under way it ends with a 421 now, else after the message. */
-void session_drain(struct session *session);
+/* The node is leaving: it ends with a 421 when it is silent between messages. */
+void session_linger(struct session *session);
+/* With nothing under way it ends with a 421 now, else after the message. */
+void session_end(struct session *session);
 void session_abort(struct session *session);
 /* Memory may be there again: true if the MAIL that waited for it was answered. */
 bool session_unstall(struct session *session, bool give_up);

@@ -27,6 +27,7 @@ struct session {
 	enum session_phase phase;
 	bool is_admitted; /* among the node's connections, */
 	bool is_counted;  /* and among the connections of its client in the cluster */
+	bool is_late;     /* it came when nobody new is taken */
 	uint8_t protocol; /* set of enum envelope_protocol */
 	struct address client;
 	struct network network; /* the same, for what counts by it */

@@ -62,13 +62,13 @@ static void reject_address(struct session *session, const char *step, enum smtp_
 
 enum smtp_reply_id session_unready_reply(const struct session *session)
 {
-	switch (health_readiness(session->inbound->health)) {
-	case READINESS_READY:
-		break;
-	case READINESS_STARTING:
-		return SMTP_REPLY_NOT_READY;
-	case READINESS_DRAINING:
+	if (session->inbound->mode == INBOUND_ENDING)
 		return SMTP_REPLY_SHUTTING_DOWN;
+	switch (health_trouble(session->inbound->health)) {
+	case READINESS_READY:
+	case READINESS_STARTING:
+	case READINESS_DRAINING:
+		break;
 	case READINESS_JOURNAL:
 		return SMTP_REPLY_NOT_READY;
 	case READINESS_DISK:

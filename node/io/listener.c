@@ -21,10 +21,12 @@ struct listener {
 	struct address address;
 	int fd;       /* -1: closed */
 	int spare_fd; /* given up to turn a connection away when there is no other */
-	bool paused;
+	bool is_inherited, is_started, paused;
 };
 
-static enum err bind_and_listen(const struct address *address, int *fd_out, struct buf *why_out);
+static enum err bind_to(const struct address *address, int *fd_out, struct buf *why_out);
+static enum err watch(struct loop *loop, int fd, const struct listener_callbacks *callbacks, void *arg,
+	struct listener **listener_out, struct buf *why_out);
 static struct listener *listener_new(
 	struct loop *loop, int fd, const struct listener_callbacks *callbacks, void *arg);
 static void close_fds(struct listener *listener);
@@ -38,9 +40,9 @@ enum err listener_open(struct loop *loop, const struct address *address,
 	struct buf *why_out)
 {
 	int fd = -1;
-	enum err err = bind_and_listen(address, &fd, why_out);
+	enum err err = bind_to(address, &fd, why_out);
 
-	return err ? err : listener_open_fd(loop, fd, callbacks, arg, listener_out, why_out);
+	return err ? err : watch(loop, fd, callbacks, arg, listener_out, why_out);
 }
 
 /* What an administrator does about it. */
@@ -69,7 +71,7 @@ static enum err refuse(const struct address *address, const char *what, int erro
 	return error == EADDRINUSE ? ERR_BUSY : ERR_IO;
 }
 
-static enum err bind_and_listen(const struct address *address, int *fd_out, struct buf *why_out)
+static enum err bind_to(const struct address *address, int *fd_out, struct buf *why_out)
 {
 	const char *what = "open a socket for";
 	int on = 1;
@@ -85,7 +87,7 @@ static enum err bind_and_listen(const struct address *address, int *fd_out, stru
 	if (address->sa.sa_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)))
 		goto out;
 	what = "listen on";
-	if (bind(fd, &address->sa, address_len(address)) || listen(fd, BACKLOG))
+	if (bind(fd, &address->sa, address_len(address)))
 		goto out;
 	*fd_out = fd;
 	return ERR_OK;
@@ -98,31 +100,48 @@ out:
 enum err listener_open_fd(struct loop *loop, int fd, const struct listener_callbacks *callbacks, void *arg,
 	struct listener **listener_out, struct buf *why_out)
 {
-	struct listener *listener;
-	struct sockaddr_storage name;
-	socklen_t len = sizeof(name);
-	struct address address;
 	int listens = 0;
-	socklen_t listens_len = sizeof(listens);
+	socklen_t len = sizeof(listens);
+	enum err err;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &listens_len) || !listens ||
-		getsockname(fd, (struct sockaddr *)&name, &len) ||
-		!address_from_sockaddr((struct sockaddr *)&name, &address)) {
+	if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) || !listens) {
 		buf_printf(why_out, "descriptor %d is not a listening TCP socket", fd);
 		close(fd);
 		return ERR_INVALID;
 	}
-	listener = listener_new(loop, fd, callbacks, arg);
-	listener->address = address;
-	if (uv_poll_init(&loop->uv, &listener->poll, fd)) {
-		buf_printf(why_out, "cannot watch descriptor %d", fd);
+	err = watch(loop, fd, callbacks, arg, listener_out, why_out);
+	if (!err)
+		(*listener_out)->is_inherited = true;
+	return err;
+}
+
+/* `fd` is moved, also on failure. */
+static enum err watch(struct loop *loop, int fd, const struct listener_callbacks *callbacks, void *arg,
+	struct listener **listener_out, struct buf *why_out)
+{
+	struct listener *listener = listener_new(loop, fd, callbacks, arg);
+	struct sockaddr_storage name;
+	socklen_t len = sizeof(name);
+
+	if (getsockname(fd, (struct sockaddr *)&name, &len) ||
+		!address_from_sockaddr((struct sockaddr *)&name, &listener->address) ||
+		uv_poll_init(&loop->uv, &listener->poll, fd)) {
+		buf_printf(why_out, "descriptor %d cannot be watched as a TCP socket", fd);
 		close_fds(listener);
 		mem_free(listener);
-		return ERR_IO;
+		return ERR_INVALID;
 	}
 	handle_group_add(&listener->handles);
-	update_polling(listener);
 	*listener_out = listener;
+	return ERR_OK;
+}
+
+enum err listener_start(struct listener *listener, struct buf *why_out)
+{
+	if (!listener->is_inherited && listen(listener->fd, BACKLOG))
+		return refuse(&listener->address, "listen on", errno, why_out);
+	listener->is_started = true;
+	update_polling(listener);
 	return ERR_OK;
 }
 
@@ -171,7 +190,8 @@ static void listener_on_closed(void *arg)
 
 static bool accepts(const struct listener *listener)
 {
-	return listener->fd >= 0 && !listener->paused && !loop_timer_is_set(&listener->rest);
+	return listener->fd >= 0 && listener->is_started && !listener->paused &&
+	       !loop_timer_is_set(&listener->rest);
 }
 
 static void update_polling(struct listener *listener)
@@ -192,6 +212,11 @@ void listener_resume(struct listener *listener)
 {
 	listener->paused = false;
 	update_polling(listener);
+}
+
+bool listener_is_inherited(const struct listener *listener)
+{
+	return listener->is_inherited;
 }
 
 const struct address *listener_address(const struct listener *listener)
@@ -253,13 +278,9 @@ static bool is_passing(int error)
 	       error == ENETUNREACH || error == ENOPROTOOPT || error == EOPNOTSUPP;
 }
 
-static void listener_on_ready(uv_poll_t *poll, int status, int events)
+static void accept_some(struct listener *listener, unsigned count)
 {
-	struct listener *listener = CONTAINER_OF(poll, struct listener, poll);
-
-	(void)status; /* accept() says what is wrong */
-	(void)events;
-	for (unsigned i = 0; i < BURST && accepts(listener); i++) {
+	for (unsigned i = 0; i < count && accepts(listener); i++) {
 		struct address peer;
 		int fd = accept_one(listener, &peer);
 
@@ -272,6 +293,18 @@ static void listener_on_ready(uv_poll_t *poll, int status, int events)
 			return;
 		}
 	}
+}
+
+static void listener_on_ready(uv_poll_t *poll, int status, int events)
+{
+	(void)status; /* accept() says what is wrong */
+	(void)events;
+	accept_some(CONTAINER_OF(poll, struct listener, poll), BURST);
+}
+
+void listener_accept_waiting(struct listener *listener)
+{
+	accept_some(listener, BACKLOG);
 }
 
 static void listener_on_rested(void *arg)

@@ -23,9 +23,9 @@ struct listener_callbacks {
 };
 
 /*
- * Binds and listens, without accepting before the loop runs. Port 0: any free one, see listener_address().
- * "::" takes IPv6 only, so that it can stand beside 0.0.0.0 and peers are never IPv4-mapped. On failure
- * appends one line to `why_out` with the address and the cure.
+ * Binds. Until listener_start() whoever connects is refused, so that a balancer goes elsewhere at once. Port
+ * 0: any free one, see listener_address(). "::" takes IPv6 only, so that it can stand beside 0.0.0.0 and
+ * peers are never IPv4-mapped. On failure appends one line to `why_out` with the address and the cure.
  */
 WARN_UNUSED enum err listener_open(struct loop *loop, const struct address *address,
 	const struct listener_callbacks *callbacks, void *arg, struct listener **listener_out,
@@ -34,9 +34,15 @@ WARN_UNUSED enum err listener_open(struct loop *loop, const struct address *addr
  * failure. */
 WARN_UNUSED enum err listener_open_fd(struct loop *loop, int fd, const struct listener_callbacks *callbacks,
 	void *arg, struct listener **listener_out, struct buf *why_out);
+/* Listens, and accepts from the loop. Once. On failure appends a line to `why_out`. */
+WARN_UNUSED enum err listener_start(struct listener *listener, struct buf *why_out);
+/* Accepts, at once, what waits in the kernel's backlog: for who is about to close. */
+void listener_accept_waiting(struct listener *listener);
 /* Stops listening. No callback follows. Sets the pointer to NULL. Connections that nobody accepted yet are
  * reset. */
 void listener_close(struct listener **listener);
+/* From outside: after a close new connections still wait in the socket's backlog, for the next process. */
+bool listener_is_inherited(const struct listener *listener);
 
 /* Stops accepting: new connections wait in the kernel's backlog. Takes effect inside a burst too. */
 void listener_pause(struct listener *listener);

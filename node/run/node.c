@@ -17,7 +17,6 @@
 
 enum {
 	START_PATIENCE_MS = 5000,
-	BALANCER_MS = 2000, /* the time a balancer gets to see that we are leaving */
 	DISK_LOOK_MS = 2000,
 	EXIT_FAILED = 1,
 };
@@ -46,12 +45,33 @@ static void tell_node(void *arg, loop_fn *fn, unsigned worker, uint64_t epoch, u
 
 /* --- what workers report ------------------------------------------------------------------------ */
 
+static void on_worker_listening(void *arg)
+{
+	struct report_to_node *report = arg;
+	struct node *node = report->node;
+
+	node->listening++;
+	if (node->listening == node->worker_count && health_phase(node->health) == HEALTH_STARTING) {
+		log_event(node->log, LOG_INFO, "serving", LOG_END);
+		health_set_phase(node->health, HEALTH_SERVING);
+	}
+	mem_free(report);
+}
+
+static void tell_listening(void *arg, unsigned worker)
+{
+	tell_node(arg, on_worker_listening, worker, 0, 0);
+}
+
+/* Clients first, then the balancer: whom it sends must find all doors open. */
 static void serve(struct node *node)
 {
-	if (health_phase(node->health) == HEALTH_STARTING)
-		log_event(node->log, LOG_INFO, "serving", LOG_END);
-	health_set_phase(node->health, HEALTH_SERVING);
 	loop_timer_cancel(&node->loop, &node->start_timer);
+	if (node->is_opening)
+		return;
+	node->is_opening = true;
+	for (unsigned i = 0; i < node->worker_count; i++)
+		worker_listen(node->workers[i]);
 }
 
 static void on_start_patience(void *arg)
@@ -133,9 +153,15 @@ static void tell_drained(void *arg, unsigned worker)
 
 static void drain_workers(struct node *node)
 {
+	const struct drain_options options = {
+		.timeout_ms = node->settings->drain.timeout_ms,
+		.linger_ms = node->settings->drain.linger_ms,
+		.is_leaving = node->is_leaving,
+	};
+
 	node->drained = 0;
 	for (unsigned i = 0; i < node->worker_count; i++)
-		worker_drain(node->workers[i], node->settings->drain.timeout_ms);
+		worker_drain(node->workers[i], &options);
 }
 
 static void on_leave_timer(void *arg)
@@ -153,7 +179,7 @@ void node_begin_drain(struct node *node)
 	health_set_phase(node->health, HEALTH_DRAINING);
 	daily_drain(&node->daily);
 	node->drained = 0;
-	loop_timer_set(&node->loop, &node->leave_timer, node->admin ? BALANCER_MS : 0);
+	loop_timer_set(&node->loop, &node->leave_timer, node->admin ? node->settings->drain.notice_ms : 0);
 }
 
 static void on_terminate(uv_signal_t *handle, int number)
@@ -392,7 +418,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.redis_master = node->redis_master,
 		.hop_tls = node->hop_tls,
 		.redis_password = node->redis_password,
-		.events = { node, tell_asserted, tell_fenced, node_fail, tell_drained },
+		.events = { node, tell_asserted, tell_fenced, node_fail, tell_listening, tell_drained },
 	};
 	size_t removed = 0;
 	enum err err = redistribute_journals(node->spool, node->settings, node->worker_count, why);

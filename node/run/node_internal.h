@@ -61,7 +61,8 @@ struct node {
 	char host[HOST_LEN_MAX], cluster_id[40], load[256], address[300], admin_address[300];
 	struct loop_timer member_timer, start_timer, disk_timer, leave_timer;
 	uint64_t asserted_epoch[WORKERS_MAX];
-	unsigned drained;
+	unsigned listening, drained; /* workers */
+	bool is_opening; /* workers were told to let clients in */
 	bool is_leaving; /* SIGTERM: the process ends; else an operator's drain */
 	int status;
 };

@@ -13,7 +13,7 @@
 
 enum { WATCH_MS = 500, DRAIN_STEP_MS = 50, TICK_MAX_MS = 200, PATH_LEN_MAX = 4096 };
 
-enum drain_phase { DRAIN_NONE, DRAIN_SESSIONS, DRAIN_DELIVERIES, DRAIN_DONE };
+enum drain_phase { DRAIN_NONE, DRAIN_LINGER, DRAIN_SESSIONS, DRAIN_DELIVERIES, DRAIN_DONE };
 
 struct worker {
 	unsigned index;
@@ -46,7 +46,7 @@ struct worker {
 	uint64_t watch_due_us;
 
 	enum drain_phase drain;
-	uint64_t drain_until_ms;
+	uint64_t drain_until_ms, linger_until_ms;
 };
 
 /* --- messages to the worker's thread ------------------------------------------------------------ */
@@ -56,7 +56,7 @@ struct order {
 	struct worker *worker;
 	struct lease lease;
 	const struct settings *settings;
-	uint64_t timeout_ms;
+	struct drain_options drain;
 };
 
 static void give_order(struct worker *worker, loop_fn *fn, const struct order *order)
@@ -321,7 +321,11 @@ static void on_drain_timer(void *arg)
 	struct worker *worker = arg;
 	bool is_late = loop_now_ms(&worker->loop) >= worker->drain_until_ms;
 
-	if (worker->drain == DRAIN_SESSIONS) {
+	if (worker->drain == DRAIN_LINGER && loop_now_ms(&worker->loop) >= worker->linger_until_ms) {
+		worker->drain = DRAIN_SESSIONS;
+		inbound_end_sessions(&worker->inbound);
+	}
+	if (worker->drain == DRAIN_LINGER || worker->drain == DRAIN_SESSIONS) {
 		if (is_late)
 			inbound_abort(&worker->inbound);
 		if (worker->inbound.session_count == 0 || is_late)
@@ -342,22 +346,50 @@ static void on_drain_order(void *arg)
 	struct worker *worker = order->worker;
 
 	if (worker->drain == DRAIN_NONE || worker->drain == DRAIN_DONE) {
-		worker->drain = DRAIN_SESSIONS;
-		worker->drain_until_ms = loop_now_ms(&worker->loop) + order->timeout_ms;
-		inbound_drain(&worker->inbound);
+		uint64_t now_ms = loop_now_ms(&worker->loop);
+		uint64_t half_ms = order->drain.timeout_ms / 2;
+
+		worker->drain = DRAIN_LINGER;
+		worker->drain_until_ms = now_ms + order->drain.timeout_ms;
+		worker->linger_until_ms =
+			now_ms + (order->drain.linger_ms < half_ms ? order->drain.linger_ms : half_ms);
+		inbound_linger(&worker->inbound, order->drain.is_leaving);
 		loop_timer_set(&worker->loop, &worker->drain_timer, 0);
 	}
 	mem_free(order);
 }
 
-void worker_drain(struct worker *worker, uint64_t timeout_ms)
+void worker_drain(struct worker *worker, const struct drain_options *options)
 {
-	const struct order order = { .timeout_ms = timeout_ms };
+	const struct order order = { .drain = *options };
 
 	give_order(worker, on_drain_order, &order);
 }
 
 /* --- other orders ------------------------------------------------------------------------------- */
+
+static void on_listen_order(void *arg)
+{
+	struct order *order = arg;
+	struct worker *worker = order->worker;
+	const struct worker_events *events = &worker->shared.events;
+	struct buf why = { 0 };
+
+	if (inbound_listen(&worker->inbound, &why)) {
+		buf_append_byte(&why, '\0');
+		events->on_failed(events->node, why.base);
+	}
+	buf_fini(&why);
+	events->on_listening(events->node, worker->index);
+	mem_free(order);
+}
+
+void worker_listen(struct worker *worker)
+{
+	const struct order order = { 0 };
+
+	give_order(worker, on_listen_order, &order);
+}
 
 void worker_send_mail(struct worker *worker, const struct own_mail *mail, custody_fn *fn, void *arg)
 {
@@ -602,7 +634,7 @@ enum err worker_new(unsigned index, const struct settings *settings, const struc
 		return err;
 	worker->custody.journal = worker->journal;
 	body_store_set_journal(worker->bodies, worker->journal);
-	return inbound_listen(&worker->inbound, why_out);
+	return inbound_bind(&worker->inbound, why_out);
 }
 
 static void run(void *arg)

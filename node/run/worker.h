@@ -42,6 +42,8 @@ struct worker_events {
 	void (*on_fenced)(void *node, uint64_t epoch, uint64_t fence);
 	/* The journal or the disk failed: this process must end. */
 	void (*on_failed)(void *node, const char *why);
+	/* worker_listen() is through: clients are let in. */
+	void (*on_listening)(void *node, unsigned worker);
 	/* worker_drain() is through: nothing is left to do. */
 	void (*on_drained)(void *node, unsigned worker);
 };
@@ -91,13 +93,17 @@ void worker_redis_options(struct redis_conn_options *options, const struct setti
 /* --- any thread */
 
 void worker_set_lease(struct worker *worker, const struct lease *lease);
+/* Lets clients in, then tells on_listening. A listener that cannot is on_failed. */
+void worker_listen(struct worker *worker);
 /* For what begins from now on; `settings` outlive the worker. */
 void worker_reload(struct worker *worker, const struct settings *settings);
-/*
- * Refuses new mail, lets sessions and attempts end, hands over what is left, then tells on_drained. What is
- * not done after `timeout_ms` is cut off. Listeners go on answering 421 until worker_stop().
- */
-void worker_drain(struct worker *worker, uint64_t timeout_ms);
+struct drain_options {
+	uint64_t timeout_ms; /* what is not done then is cut off */
+	uint64_t linger_ms;  /* sessions may send further messages; at most half of the above */
+	bool is_leaving;     /* the process will end */
+};
+/* Closes listeners, lets sessions and attempts end, hands over what is left, then tells on_drained. */
+void worker_drain(struct worker *worker, const struct drain_options *options);
 /*
  * Takes a message of the node's own into custody. The text is copied. `fn` is told once, on the worker's
  * thread, unless the worker ends before.

@@ -13,6 +13,7 @@ static void a_node_is_not_ready_before_it_serves_nor_while_it_drains(void **stat
 	assert_int_equal(health_readiness(health), READINESS_READY);
 	health_set_phase(health, HEALTH_DRAINING);
 	assert_int_equal(health_readiness(health), READINESS_DRAINING);
+	assert_int_equal(health_trouble(health), READINESS_READY);
 	health_set_phase(health, HEALTH_SERVING);
 	assert_int_equal(health_readiness(health), READINESS_DRAINING);
 	health_free(&health);

@@ -40,10 +40,12 @@ static const struct listener_callbacks door_callbacks = { door_on_accept, door_o
 static enum err door_open(struct loop *loop, struct door *door, const char *where, struct buf *why)
 {
 	struct address address;
+	enum err err;
 
 	*door = (struct door){ 0 };
 	assert_int_equal(address_parse(span_of_str(where), 0, &address), ERR_OK);
-	return listener_open(loop, &address, &door_callbacks, door, &door->listener, why);
+	err = listener_open(loop, &address, &door_callbacks, door, &door->listener, why);
+	return err ? err : listener_start(door->listener, why);
 }
 
 static void door_close(struct door *door)
@@ -194,9 +196,51 @@ static void a_socket_from_outside_serves_if_it_listens(void **state)
 	assert_int_equal(
 		listener_open_fd(*state, listening, &door_callbacks, &door, &door.listener, &why), ERR_OK);
 	assert_int_equal(address_port(listener_address(door.listener)), ntohs(name.sin_port));
+	assert_true(listener_is_inherited(door.listener));
 	client = dial(listener_address(door.listener));
+	settle(*state);
+	assert_int_equal(door.accepted, 0);
+	assert_int_equal(listener_start(door.listener, &why), ERR_OK);
 	RUN_UNTIL((struct loop *)*state, door.accepted == 1);
 	close(client);
+	door_close(&door);
+}
+
+static void before_the_start_whoever_connects_is_refused(void **state)
+{
+	struct door door = { 0 };
+	struct buf why = { 0 };
+	struct address address;
+	const struct address *bound;
+	int client = socket_or_fail(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+
+	assert_int_equal(address_parse(span_of_str("127.0.0.1:0"), 0, &address), ERR_OK);
+	assert_int_equal(
+		listener_open(*state, &address, &door_callbacks, &door, &door.listener, &why), ERR_OK);
+	bound = listener_address(door.listener);
+	assert_int_equal(connect(client, &bound->sa, address_len(bound)), -1);
+	assert_int_equal(errno, ECONNREFUSED);
+	close(client);
+	assert_int_equal(listener_start(door.listener, &why), ERR_OK);
+	client = dial(bound);
+	RUN_UNTIL((struct loop *)*state, door.accepted == 1);
+	close(client);
+	door_close(&door);
+}
+
+static void who_waits_in_the_backlog_is_taken_before_a_close(void **state)
+{
+	struct door door;
+	struct buf why = { 0 };
+	int clients[100];
+
+	assert_int_equal(door_open(*state, &door, "127.0.0.1:0", &why), ERR_OK);
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		clients[i] = dial(listener_address(door.listener));
+	listener_accept_waiting(door.listener);
+	assert_int_equal(door.accepted, ARRAY_LEN(clients));
+	for (size_t i = 0; i < ARRAY_LEN(clients); i++)
+		close(clients[i]);
 	door_close(&door);
 }
 
@@ -259,6 +303,8 @@ int main(void)
 		LISTENER_TEST(a_pause_takes_effect_at_once_and_the_rest_waits),
 		LISTENER_TEST(it_can_be_closed_inside_on_accept),
 		LISTENER_TEST(a_socket_from_outside_serves_if_it_listens),
+		LISTENER_TEST(before_the_start_whoever_connects_is_refused),
+		LISTENER_TEST(who_waits_in_the_backlog_is_taken_before_a_close),
 		LISTENER_TEST(out_of_descriptors_it_turns_peers_away_tells_it_and_recovers),
 	};
 
