@@ -4,14 +4,22 @@ import socket
 
 
 def render(template, listen, nodes, stats_socket):
-    """`nodes`: (name, address for PROXY connections, port of the admin HTTP)."""
-    servers = "".join(f"    server {name} {address} check port {port}\n" for name, address, port in nodes)
+    """`listen`: the addresses for SMTP, for SMTP over TLS and for the statistics; `nodes`: (name, address for PROXY
+    connections, the same over TLS, port of the admin HTTP)."""
+    plain = "".join(f"    server {name} {address} check port {port}\n" for name, address, _, port in nodes)
+    tls = "".join(f"    server {name} {address} track skein/{name}\n" for name, _, address, _ in nodes)
     text = re.sub(r"(?m)^ +(user|group|maxconn) .*\n", "", template)
-    text = re.sub(r"(?m)^global\n", f"global\n    stats socket {stats_socket} mode 600 level admin\n", text)
-    text = re.sub(r"(?m)^    bind .*$", f"    bind {listen}", text)
-    text, count = re.subn(r"(?m)(^    server .*\n)+", servers, text)
-    if count != 1 or text.count(f"bind {listen}") != 1:
-        raise SystemExit("deploy/haproxy.cfg no longer has the one bind line and the one list of servers")
+    text = re.sub(r"(?m)^    stats socket .*$", f"    stats socket {stats_socket} mode 600 level admin", text)
+    text = _replace(r"(?m)^    bind .*$", [f"    bind {address}" for address in listen], text)
+    return _replace(r"(?m)(?:^    server .*\n)+", [plain, tls], text)
+
+
+def _replace(pattern, parts, text):
+    """The n-th match becomes the n-th part."""
+    left = iter(parts)
+    text, count = re.subn(pattern, lambda _: next(left), text)
+    if count != len(parts):
+        raise SystemExit(f"deploy/haproxy.cfg has {count} of {pattern}, not {len(parts)}")
     return text
 
 
@@ -34,5 +42,6 @@ def servers_up(stats_socket):
         return set()
     rows = [line.split(",") for line in lines if line]
     names = rows[0]
-    name, status = names.index("svname"), names.index("status")
-    return {row[name] for row in rows[1:] if row[status].startswith("UP")} - {"BACKEND", "FRONTEND"}
+    backend, name, status = names.index("# pxname"), names.index("svname"), names.index("status")
+    return {row[name] for row in rows[1:]
+            if row[backend] == "skein" and row[status].startswith("UP")} - {"BACKEND", "FRONTEND"}

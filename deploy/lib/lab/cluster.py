@@ -30,7 +30,7 @@ def build_folder():
 class Node(Part):
     def __init__(self, cluster, record):
         self.number, self.smtp, self.smtps = record["number"], record["smtp"], record["smtps"]
-        self.proxied, self.admin = record["proxied"], record["admin"]
+        self.proxied, self.proxied_tls, self.admin = record["proxied"], record["proxied_tls"], record["admin"]
         name = f"node{self.number}"
         folder = cluster.folder / name
         self.spool = folder / "spool"
@@ -52,6 +52,8 @@ class Node(Part):
                 {"name": "direct", "address": self.smtp, "tls": "starttls"},
                 {"name": "implicit", "address": self.smtps, "tls": "implicit"},
                 {"name": "balanced", "address": self.proxied, "tls": "starttls", "proxy_from": ["127.0.0.0/8"]},
+                {"name": "balanced-tls", "address": self.proxied_tls, "tls": "implicit",
+                 "proxy_from": ["127.0.0.0/8"]},
             ],
             "tls": {"certificate": str(cluster.certificate), "key": str(cluster.key)},
             "relay": {"allow": ["127.0.0.0/8"]},
@@ -143,7 +145,8 @@ class Cluster:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.environment = environment or {}
         self.record = {"build": str(build), "settings": settings or {}, "processes": {}, "nodes": [], "lb": None,
-                       "redis": None, "group": None, "wrapper": list(wrapper), "places": places or {}}
+                       "lb_tls": None, "lb_stats": None, "redis": None, "group": None, "wrapper": list(wrapper),
+                       "places": places or {}}
         self.record["sink"] = self._address("sink")
         if sentinel:
             names = [f"{kind}{number}" for kind in ("redis", "sentinel") for number in (1, 2, 3)]
@@ -151,7 +154,8 @@ class Cluster:
         elif redis:
             self.record["redis"] = self._address("redis")
         if balancer:
-            self.record["lb"] = self._address("haproxy")
+            for name in ("lb", "lb_tls", "lb_stats"):
+                self.record[name] = self._address("haproxy")
         for _ in range(nodes):
             self._new_node()
         self._save()
@@ -178,7 +182,8 @@ class Cluster:
 
     def _new_node(self):
         number = len(self.record["nodes"]) + 1
-        record = {name: self._address(f"node{number}") for name in ("smtp", "smtps", "proxied", "admin")}
+        names = ("smtp", "smtps", "proxied", "proxied_tls", "admin")
+        record = {name: self._address(f"node{number}") for name in names}
         record["number"] = number
         self.record["nodes"].append(record)
         return record
@@ -239,9 +244,11 @@ class Cluster:
         if self.balancer:
             self.balancer.folder.mkdir(exist_ok=True)
             template = (REPOSITORY / "deploy" / "haproxy.cfg").read_text(encoding="utf-8")
-            rows = [(node.name, node.proxied, node.admin.rpartition(":")[2]) for node in self.nodes.values()]
+            listen = [self.record[name] for name in ("lb", "lb_tls", "lb_stats")]
+            rows = [(node.name, node.proxied, node.proxied_tls, node.admin.rpartition(":")[2])
+                    for node in self.nodes.values()]
             (self.balancer.folder / "haproxy.cfg").write_text(
-                balancer.render(template, self.record["lb"], rows, self.stats_socket), encoding="utf-8")
+                balancer.render(template, listen, rows, self.stats_socket), encoding="utf-8")
             self.balancer.start()
 
     # --- for those who use it
