@@ -1,0 +1,229 @@
+/* Facts become values: one function for each alert or two. */
+#include "skein/cluster/alert_facts.h"
+
+#include "skein/proto/base/check.h"
+
+#include <stdio.h>
+
+enum { DAY_S = 86400, PERCENT = 100 };
+
+struct judge {
+	const struct alert_facts *facts;
+	const struct alert_policy *policy;
+	struct arena *arena;
+	struct alert_values *values;
+};
+
+const char *alert_counter_name(enum alert_counter counter)
+{
+	static const char *const names[ALERT_COUNTERS] = {
+		[ALERT_COUNT_ACCEPTED] = "accepted",
+		[ALERT_COUNT_REJECTED] = "rejected",
+		[ALERT_COUNT_DELIVERED] = "delivered",
+		[ALERT_COUNT_DEFERRED] = "deferred",
+		[ALERT_COUNT_FAILED] = "failed",
+		[ALERT_COUNT_EXPIRED] = "expired",
+		[ALERT_COUNT_LOGINS_FAILED] = "logins_failed",
+		[ALERT_COUNT_DEGRADED] = "degraded",
+		[ALERT_COUNT_LOG_DROPPED] = "log_dropped",
+		[ALERT_COUNT_LEADER_CHANGES] = "leader_changes",
+	};
+
+	return names[counter];
+}
+
+static struct span cut(struct span text, size_t most)
+{
+	return span_take(text, text.len < most ? text.len : most);
+}
+
+static void add(struct judge *judge, enum alert alert, struct span subject, uint64_t value, const char *fmt,
+	...) PRINTF_LIKE(5, 6);
+static void add(
+	struct judge *judge, enum alert alert, struct span subject, uint64_t value, const char *fmt, ...)
+{
+	struct alert_values *values = judge->values;
+	char text[ALERT_TEXT_MAX + 1];
+	va_list args;
+
+	if (!judge->policy->rules[alert].is_on)
+		return;
+	if (values->count == ALERT_FIRING_MAX) {
+		values->left_out++;
+		return;
+	}
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	values->items[values->count++] = (struct alert_value){
+		.alert = alert,
+		.subject = arena_dup(judge->arena, cut(subject, ALERT_SUBJECT_MAX)),
+		.text = arena_dup(judge->arena, span_of_str(text)),
+		.value = value,
+	};
+}
+
+static void judge_count(struct judge *judge, enum alert alert, enum alert_counter counter, const char *what)
+{
+	uint64_t value = judge->facts->counters[counter];
+	struct buf window = { 0 };
+
+	alert_append_value(ALERT_UNIT_AGE, judge->policy->window_ms, &window);
+	add(judge, alert, SPAN_LIT("cluster"), value, "%llu %s in %.*s", (unsigned long long)value, what,
+		SPAN_ARGS(buf_span(&window)));
+	buf_fini(&window);
+}
+
+static void judge_senders(struct judge *judge)
+{
+	const struct alert_rule *rule = &judge->policy->rules[ALERT_SENDER_SPIKE];
+
+	for (size_t i = 0; i < judge->facts->sender_count; i++) {
+		const struct alert_sender *sender = &judge->facts->senders[i];
+		uint64_t usual = sender->usual ? sender->usual : 1;
+
+		if (sender->recent >= rule->least)
+			add(judge, ALERT_SENDER_SPIKE, sender->name, sender->recent / usual,
+				"%llu messages in the last hour; usual are %llu",
+				(unsigned long long)sender->recent, (unsigned long long)sender->usual);
+	}
+}
+
+static void judge_logins(struct judge *judge)
+{
+	for (size_t i = 0; i < judge->facts->login_count; i++) {
+		const struct alert_login *login = &judge->facts->logins[i];
+
+		add(judge, ALERT_LOGIN_FAILURES, login->who, login->failures, "%llu logins failed",
+			(unsigned long long)login->failures);
+	}
+	judge_count(judge, ALERT_LOGIN_FAILURES_ALL, ALERT_COUNT_LOGINS_FAILED, "logins failed");
+}
+
+/* Of so few that a share says nothing: none is wrong. */
+static void judge_share(struct judge *judge, enum alert alert, uint64_t part, uint64_t all, const char *what)
+{
+	if (all && all >= judge->policy->rules[alert].least)
+		add(judge, alert, SPAN_LIT("cluster"), part * PERCENT / all, "%llu of %llu %s",
+			(unsigned long long)part, (unsigned long long)all, what);
+}
+
+static void judge_delivery(struct judge *judge)
+{
+	const uint64_t *counters = judge->facts->counters;
+	uint64_t delivered = counters[ALERT_COUNT_DELIVERED], deferred = counters[ALERT_COUNT_DEFERRED];
+	uint64_t bounced = counters[ALERT_COUNT_FAILED] + counters[ALERT_COUNT_EXPIRED];
+
+	judge_share(judge, ALERT_DEFERRALS, deferred, deferred + delivered + bounced,
+		"attempts to deliver were put off");
+	judge_share(judge, ALERT_BOUNCES, bounced, bounced + delivered,
+		"messages were refused for good or given up");
+}
+
+static void judge_queue(struct judge *judge)
+{
+	const struct alert_facts *facts = judge->facts;
+	struct buf age = { 0 };
+
+	if (!facts->has_queue)
+		return;
+	alert_append_value(ALERT_UNIT_AGE, facts->queue_oldest_ms, &age);
+	add(judge, ALERT_QUEUE_AGE, SPAN_LIT("cluster"), facts->queue_oldest_ms,
+		"the oldest message in the queue is %.*s old", SPAN_ARGS(buf_span(&age)));
+	add(judge, ALERT_QUEUE_SIZE, SPAN_LIT("cluster"), facts->queue_size, "%llu messages are in the queue",
+		(unsigned long long)facts->queue_size);
+	buf_fini(&age);
+}
+
+static void judge_certificates(struct judge *judge, const struct alert_node *node)
+{
+	int64_t now_s = (int64_t)(judge->facts->now_ms / 1000);
+
+	for (size_t i = 0; i < node->certificate_count; i++) {
+		const struct alert_certificate *it = &node->certificates[i];
+		int64_t days = it->ends_s > now_s ? (it->ends_s - now_s) / DAY_S : 0;
+		char subject[ALERT_SUBJECT_MAX + 1];
+
+		snprintf(subject, sizeof(subject), "%.*s %.*s", SPAN_ARGS(node->name), SPAN_ARGS(it->what));
+		add(judge, ALERT_CERTIFICATE, span_of_str(subject), (uint64_t)days,
+			it->ends_s > now_s ? "the certificate ends in %lld days"
+					   : "the certificate has ended; %lld days are left",
+			(long long)days);
+	}
+}
+
+static void judge_policy(struct judge *judge, const struct alert_node *node)
+{
+	uint64_t wanted = judge->facts->policy;
+
+	if (node->policy_refused && node->policy_refused >= wanted)
+		add(judge, ALERT_POLICY_DRIFT, node->name, 1, "it refuses version %llu and runs %llu",
+			(unsigned long long)node->policy_refused, (unsigned long long)node->policy);
+	else if (wanted && node->policy != wanted)
+		add(judge, ALERT_POLICY_DRIFT, node->name, 1, "it runs version %llu instead of %llu",
+			(unsigned long long)node->policy, (unsigned long long)wanted);
+}
+
+static void judge_nodes(struct judge *judge)
+{
+	for (size_t i = 0; i < judge->facts->node_count; i++) {
+		const struct alert_node *node = &judge->facts->nodes[i];
+
+		if (node->life == ALERT_NODE_DEAD) {
+			add(judge, ALERT_NODE_LOST, node->name, 1,
+				"the node is dead; what it owned has moved to the others");
+			continue;
+		}
+		judge_policy(judge, node);
+		if (!node->has_said)
+			continue;
+		add(judge, ALERT_DISK, node->name, node->disk_percent,
+			"journal and disk are %llu%% of the way to where no mail is taken",
+			(unsigned long long)node->disk_percent);
+		judge_certificates(judge, node);
+	}
+}
+
+static void judge_redis(struct judge *judge)
+{
+	const struct alert_redis *redis = &judge->facts->redis;
+
+	if (!judge->facts->has_redis)
+		return;
+	if (redis->evicts)
+		add(judge, ALERT_REDIS_UNSAFE, SPAN_LIT("eviction"), 1,
+			"Redis throws keys away when it is full: mail among them");
+	if (redis->forgets)
+		add(judge, ALERT_REDIS_UNSAFE, SPAN_LIT("persistence"), 1,
+			"Redis keeps nothing on disk and has no replica");
+	if (redis->replicas < redis->replicas_wanted)
+		add(judge, ALERT_REDIS_REPLICAS, SPAN_LIT("cluster"),
+			redis->replicas_wanted - redis->replicas, "%llu replicas of %llu are connected",
+			(unsigned long long)redis->replicas, (unsigned long long)redis->replicas_wanted);
+	if (redis->memory_max)
+		add(judge, ALERT_REDIS_MEMORY, SPAN_LIT("cluster"),
+			redis->memory_used / (redis->memory_max / PERCENT + 1), "Redis uses %llu of %llu MiB",
+			(unsigned long long)(redis->memory_used >> 20),
+			(unsigned long long)(redis->memory_max >> 20));
+}
+
+void alert_judge(const struct alert_facts *facts, const struct alert_policy *policy, struct arena *arena,
+	struct alert_values *values_out)
+{
+	struct judge judge = { facts, policy, arena, values_out };
+
+	values_out->count = values_out->left_out = 0;
+	judge_nodes(&judge);
+	judge_redis(&judge);
+	judge_count(&judge, ALERT_LEADER_CHANGE, ALERT_COUNT_LEADER_CHANGES, "changes of the leader");
+	judge_count(
+		&judge, ALERT_MAIL_DEGRADED, ALERT_COUNT_DEGRADED, "messages were accepted with one copy");
+	judge_count(&judge, ALERT_LOG_DROPPED, ALERT_COUNT_LOG_DROPPED, "lines of the log were lost");
+	judge_queue(&judge);
+	judge_delivery(&judge);
+	if (facts->has_dns)
+		add(&judge, ALERT_DNS, SPAN_LIT("cluster"), facts->dns_failing,
+			"%llu domains have a check that fails", (unsigned long long)facts->dns_failing);
+	judge_logins(&judge);
+	judge_senders(&judge);
+}
