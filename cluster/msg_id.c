@@ -23,6 +23,15 @@ unsigned msg_id_shard(const struct msg_id *id)
 	return (unsigned)id->bytes[6] << 8 | id->bytes[7];
 }
 
+uint64_t msg_id_unix_ms(const struct msg_id *id)
+{
+	uint64_t value = 0;
+
+	for (size_t i = 0; i < 6; i++)
+		value = value << 8 | id->bytes[i];
+	return value;
+}
+
 /* 130 bits of text for 128 of id: the two left over are the first, and zero. */
 static unsigned five_bits(const struct msg_id *id, size_t index)
 {

@@ -35,6 +35,7 @@ register('cancel', operator.cancel, ALLOW_OOM)
 register('list', view.list, READ)
 register('show', view.show, READ)
 register('status', view.status, READ)
+register('age', view.age, READ)
 
 register('open', registry.open, ALLOW_OOM)
 register('register', registry.register, ALLOW_OOM)
@@ -87,6 +88,18 @@ register('tls_count', tls.count, BRINGS)
 register('tls_claim', tls.claim, ALLOW_OOM)
 register('tls_told', tls.told, ALLOW_OOM)
 register('tls_done', tls.done, ALLOW_OOM)
+
+-- A full Redis is to be told of.
+register('alerts_tell', alerts.tell, BRINGS)
+register('alerts_look', alerts.look, ALLOW_OOM)
+register('alerts_put', alerts.put, ALLOW_OOM)
+register('alerts_outbox', alerts.outbox, READ)
+register('alerts_given', alerts.given, ALLOW_OOM)
+register('alerts_silence', alerts.silence, ALLOW_OOM)
+register('alerts_list', alerts.list, READ)
+register('alerts_test', alerts.test, ALLOW_OOM)
+register('alerts_tested', alerts.tested, ALLOW_OOM)
+register('alerts_outcome', alerts.outcome, READ)
 
 -- On a full Redis each node fetches for itself.
 register('shelf_read', shelf.read, READ)

@@ -127,3 +127,25 @@ function view.status(k)
     owned, waiting,
   }
 end
+
+-- age: replies how many messages are due, deferred or owned, and the oldest id ('': none). Ids begin with their time. Of a
+-- set with more than 2000 messages those are looked at that are due first, or some that are owned.
+function view.age(k)
+  local most, all, count, oldest = 2000, fence.read(k), 0, ''
+  local function look(ids)
+    for _, id in ipairs(ids) do
+      if oldest == '' or id < oldest then
+        oldest = id
+      end
+    end
+  end
+  for _, key in ipairs(sets_of(k, STATE_DUE, all)) do
+    count = count + redis.call('ZCARD', key)
+    look(redis.call('ZRANGE', key, 0, most - 1))
+  end
+  for _, key in ipairs(sets_of(k, STATE_OWNED, all)) do
+    count = count + redis.call('SCARD', key)
+    look(redis.call('SRANDMEMBER', key, most))
+  end
+  return { 'OK', count, oldest }
+end

@@ -23,6 +23,8 @@ struct msg_id_text {
 
 struct msg_id msg_id_make(uint64_t unix_ms, unsigned shard, uint64_t random);
 unsigned msg_id_shard(const struct msg_id *id);
+/* When it was made, in ms since 1970. */
+uint64_t msg_id_unix_ms(const struct msg_id *id);
 struct msg_id_text msg_id_format(const struct msg_id *id);
 /* Upper or lower case. False when the text is not exactly an id. */
 bool msg_id_parse(struct span text, struct msg_id *id_out) WARN_UNUSED;

@@ -51,6 +51,35 @@ static void status_counts_messages_by_state_without_reading_them(void **state)
 	assert_int_equal(counts.awaited[0].news, 2);
 }
 
+static void on_age(void *arg, const struct outcome *outcome, const struct queue_age *age)
+{
+	assert_int_equal(outcome->kind, OUTCOME_OK);
+	*(struct queue_age *)arg = *age;
+}
+
+/* Numbers of messages grow with their ids. */
+static void the_oldest_is_found_among_what_waits_and_what_is_owned(void **state)
+{
+	struct queue_driver *q = *state;
+	struct queue_age age = { .count = 99 };
+
+	assert_true(queue_age(q->link, SHARD, q->driver->now_ms, on_age, &age));
+	link_driver_settle(q->driver);
+	assert_int_equal(age.count, 0);
+	assert_false(age.has_oldest);
+	fill(q);
+	assert_true(queue_age(q->link, SHARD, q->driver->now_ms, on_age, &age));
+	link_driver_settle(q->driver);
+	assert_int_equal(age.count, 5);
+	assert_true(age.has_oldest);
+	assert_string_equal(msg_id_format(&age.oldest).text, text_of(1).text);
+	assert_kind(do_cancel(q, 1), OUTCOME_OK);
+	assert_kind(do_cancel(q, 2), OUTCOME_OK);
+	assert_true(queue_age(q->link, SHARD, q->driver->now_ms, on_age, &age));
+	link_driver_settle(q->driver);
+	assert_string_equal(msg_id_format(&age.oldest).text, text_of(3).text);
+}
+
 static void an_empty_shard_has_a_status(void **state)
 {
 	struct queue_driver *q = *state;
@@ -152,6 +181,7 @@ int main(void)
 #define ROW(test) cmocka_unit_test_setup(test, queue_driver_reset)
 	const struct CMUnitTest tests[] = {
 		ROW(status_counts_messages_by_state_without_reading_them),
+		ROW(the_oldest_is_found_among_what_waits_and_what_is_owned),
 		ROW(an_empty_shard_has_a_status),
 		ROW(lists_walk_a_state_page_by_page),
 		ROW(a_listed_row_tells_state_owner_and_next_try),
