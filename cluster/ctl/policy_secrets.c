@@ -7,6 +7,7 @@
 
 struct need {
 	const char *secret, *route, *credentials; /* credentials NULL: its return paths */
+	const char *channel;                      /* of alerts, instead of a route */
 };
 
 struct needs {
@@ -16,9 +17,9 @@ struct needs {
 	size_t count, cap;
 };
 
-static void add(struct needs *needs, const char *secret, const char *route, const char *credentials)
+static void add(struct needs *needs, struct need need)
 {
-	struct span name = span_of_str(secret);
+	struct span name = span_of_str(need.secret);
 
 	if (!name.len || table_get(&needs->seen, name))
 		return;
@@ -31,26 +32,39 @@ static void add(struct needs *needs, const char *secret, const char *route, cons
 			memcpy(grown, needs->items, needs->count * sizeof(*grown));
 		needs->items = grown;
 	}
-	needs->items[needs->count++] = (struct need){ secret, route, credentials };
-	table_put(&needs->seen, name, (void *)(uintptr_t)secret);
+	needs->items[needs->count++] = need;
+	table_put(&needs->seen, name, (void *)(uintptr_t)need.secret);
 }
 
 static void collect(struct needs *needs, const struct policy *policy)
 {
+	const struct alert_policy *alerts = policy_alerts(policy);
+
 	for (size_t i = 0; i < policy_route_count(policy); i++) {
 		const struct route *route = policy_route(policy, i);
 
 		for (size_t k = 0; k < route->target_count; k++)
 			if (route->targets[k].credentials)
-				add(needs, route->targets[k].credentials->secret, route->name,
-					route->targets[k].credentials->name);
-		add(needs, route->rewrite.return_secret, route->name, NULL);
+				add(needs, (struct need){ .secret = route->targets[k].credentials->secret,
+						   .route = route->name,
+						   .credentials = route->targets[k].credentials->name });
+		add(needs, (struct need){ .secret = route->rewrite.return_secret, .route = route->name });
+	}
+	for (size_t i = 0; i < alerts->channel_count; i++) {
+		const struct alert_channel *channel = &alerts->channels[i];
+
+		add(needs, (struct need){ .secret = channel->secret, .channel = channel->name });
+		add(needs, (struct need){ .secret = channel->url_secret, .channel = channel->name });
 	}
 }
 
 static void warn(const struct need *need)
 {
-	if (need->credentials)
+	if (need->channel)
+		session_complain("warning: there is no secret \"%s\", which the channel \"%s\" of alerts "
+				 "needs: skeinctl secret set %s",
+			need->secret, need->channel, need->secret);
+	else if (need->credentials)
 		session_complain("warning: there is no secret \"%s\", by which the credentials \"%s\" of the "
 				 "route \"%s\" log in: skeinctl secret set %s",
 			need->secret, need->credentials, need->route, need->secret);

@@ -190,6 +190,7 @@ static void compile(struct policy *policy, const struct policy_text *text, struc
 	compile_abuse(policy, text, report);
 	policy_check_names(NAMES_OF(text->clients), "clients", report);
 	policy_compile_signings(policy, text, report);
+	policy_compile_alerts(policy, text, report);
 	for (size_t i = 0; i < policy->rule_count; i++)
 		compile_rule(&c, i);
 	policy_compile_inspections(policy, text, report);
@@ -215,6 +216,7 @@ struct policy *policy_of_networks(const struct cidr_list *networks)
 	policy->rules = arena_zalloc(&policy->arena, sizeof(*policy->rules));
 	policy_compile_limits(policy, &text, &report);
 	compile_abuse(policy, &text, &report);
+	policy_compile_alerts(policy, &text, &report);
 	policy_compile_inspections(policy, &text, &report);
 	policy_compile_routes(policy, &text, &report);
 	policy->rule_count = networks->count > 0;

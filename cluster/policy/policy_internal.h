@@ -4,6 +4,7 @@
 
 #include "policy/network_tree.h"
 #include "policy/pattern_set.h"
+#include "skein/cluster/alert.h"
 #include "skein/cluster/inspection.h"
 #include "skein/cluster/policy.h"
 #include "skein/cluster/route.h"
@@ -169,6 +170,29 @@ struct inspection_text_list {
 	size_t count;
 };
 
+struct alert_channel_text {
+	const char *name, *mail, *from, *webhook, *webhook_secret, *syslog, *secret;
+	enum alert_form form;
+};
+
+struct alert_channel_text_list {
+	const struct alert_channel_text *items;
+	size_t count;
+};
+
+struct alert_rule_text {
+	const char *name, *above, *below; /* above, below "": as it is */
+	bool is_on;
+	uint64_t least, for_ms;
+	enum alert_severity severity;
+	struct text_list to;
+};
+
+struct alert_rule_text_list {
+	const struct alert_rule_text *items;
+	size_t count;
+};
+
 struct policy_text {
 	struct named_list_list lists;
 	struct limit_text_list limits;
@@ -183,6 +207,11 @@ struct policy_text {
 	struct credentials_text_list credentials;
 	struct route_text_list routes;
 	struct sign_text_list sign;
+	struct {
+		struct alert_channel_text_list channels;
+		struct alert_rule_text_list rules;
+		uint64_t window_ms, repeat_ms;
+	} alerts;
 };
 
 extern const struct setting_table policy_schema;
@@ -244,6 +273,7 @@ struct policy {
 	struct policy_inspection *inspections;
 	size_t inspection_count;
 	struct network_tree inspection_tree; /* numbers of inspections */
+	struct alert_policy alerts;
 };
 
 /* conditions.c */
@@ -306,6 +336,9 @@ void policy_check_route_shadows(const struct policy *policy, struct report *repo
 
 /* sign.c. Reports at "sign[N]". */
 void policy_compile_signings(struct policy *policy, const struct policy_text *text, struct report *report);
+
+/* alerts.c. Reports at "alerts.*". */
+void policy_compile_alerts(struct policy *policy, const struct policy_text *text, struct report *report);
 
 /* filters.c. Reports at "filters.<name>". */
 void policy_compile_filters(struct policy *policy, const struct policy_text *text, struct report *report);

@@ -22,6 +22,8 @@
 #define IN_SIGN(field)        .offset = offsetof(struct sign_text, field)
 #define IN_FILTER(field)      .offset = offsetof(struct filter_text, field)
 #define IN_INSPECTION(field)  .offset = offsetof(struct inspection_text, field)
+#define IN_CHANNEL(field)     .offset = offsetof(struct alert_channel_text, field)
+#define IN_ALERT(field)       .offset = offsetof(struct alert_rule_text, field)
 #define NAME                  .type = SETTING_NAME, .max = LIMIT_NAME_MAX
 #define STRING                .type = SETTING_STRING, .max = 64
 #define STRINGS               .type = SETTING_STRINGS, .max = POLICY_ITEMS_MAX
@@ -293,6 +295,46 @@ static const struct setting_row inspection_rows[] = {
 static const struct setting_table inspection_table = { inspection_rows, ARRAY_LEN(inspection_rows),
 	sizeof(struct inspection_text) };
 
+static const char *const alert_form_names[] = {
+	[ALERT_FORM_JSON] = "json",
+	[ALERT_FORM_SLACK] = "slack",
+	[ALERT_FORM_TEAMS] = "teams",
+};
+static const struct setting_row channel_rows[] = {
+	{ "name", NULL, NAME, IN_CHANNEL(name), .help = "What alerts call it." },
+	{ "mail", "", .type = SETTING_STRING, .max = 320, IN_CHANNEL(mail),
+		.help = "Address that mails go to." },
+	{ "from", "", .type = SETTING_STRING, .max = 320, IN_CHANNEL(from), .help = "Their sender." },
+	{ "webhook", "", .type = SETTING_STRING, .max = 2000, IN_CHANNEL(webhook),
+		.help = "URL that notices are posted to." },
+	{ "webhook_secret", "", SECRET, IN_CHANNEL(webhook_secret),
+		.help = "Name of the secret that is such a URL." },
+	{ "form", "json", ENUM(alert_form_names), IN_CHANNEL(form),
+		.help = "What is posted: json, slack or teams (an Adaptive Card)." },
+	{ "secret", "", SECRET, IN_CHANNEL(secret),
+		.help = "Name of the secret that goes with it as a bearer token." },
+	{ "syslog", "", .type = SETTING_STRING, .max = 300, IN_CHANNEL(syslog),
+		.help = "udp://HOST:514, tcp://HOST:601 or tls://HOST:6514." },
+};
+static const struct setting_table channel_table = { channel_rows, ARRAY_LEN(channel_rows),
+	sizeof(struct alert_channel_text) };
+
+static const struct setting_row alert_rows[] = {
+	{ "name", NULL, NAME, IN_ALERT(name), .help = "Of the alert." },
+	{ "enabled", "true", BOOL, IN_ALERT(is_on), .help = "false: it is not looked at." },
+	{ "above", "", STRING, IN_ALERT(above), .help = "It fires above this: 100, 50%, 4h." },
+	{ "below", "", STRING, IN_ALERT(below), .help = "It fires below this: 14d." },
+	{ "minimum", "0", INTEGER(0, 1000000000), IN_ALERT(least),
+		.help = "Of fewer messages it says nothing." },
+	{ "for", "0s", DURATION(0, 1 * DAYS), IN_ALERT(for_ms), .help = "It has to last that long." },
+	{ "severity", "warning", .type = SETTING_ENUM, .names = alert_severity_names,
+		.name_count = ALERT_CRITICAL + 1, IN_ALERT(severity), .help = "info, warning or critical." },
+	{ "to", "", .type = SETTING_STRINGS, .max = ALERT_CHANNELS_MAX, IN_ALERT(to),
+		.help = "Names of channels. Not set: all." },
+};
+static const struct setting_table alert_table = { alert_rows, ARRAY_LEN(alert_rows),
+	sizeof(struct alert_rule_text) };
+
 static const struct setting_row rows[] = {
 	{ "lists", "", NAMED(list_table, 1000), AT(lists), .help = "Lists that rules may name." },
 	{ "limits", "", NAMED(limit_table, 200), AT(limits), .help = "How much in which time." },
@@ -321,6 +363,14 @@ static const struct setting_row rows[] = {
 		.help = "Where mail goes, in order: the first that matches a recipient takes it." },
 	{ "sign", "", SECTIONS(sign_table, POLICY_SIGNINGS_MAX), AT(sign),
 		.help = "Domains whose mail is signed with DKIM." },
+	{ "alerts.channels", "", NAMED(channel_table, ALERT_CHANNELS_MAX), AT(alerts.channels),
+		.help = "How an administrator is told of alerts." },
+	{ "alerts.rules", "", NAMED(alert_table, ALERT_COUNT), AT(alerts.rules),
+		.help = "What is other than usual, by alert." },
+	{ "alerts.window", "10m", DURATION(10 * SECONDS, 1 * HOURS), AT(alerts.window_ms),
+		.help = "Time in which messages and failures are counted." },
+	{ "alerts.repeat", "1d", DURATION(0, 30 * DAYS), AT(alerts.repeat_ms),
+		.help = "What goes on is told again after this time. 0s: it is not." },
 };
 
 const struct setting_table policy_schema = { rows, ARRAY_LEN(rows), sizeof(struct policy_text) };

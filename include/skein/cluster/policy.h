@@ -10,6 +10,7 @@
 #ifndef SKEIN_CLUSTER_POLICY_H
 #define SKEIN_CLUSTER_POLICY_H
 
+#include "skein/cluster/alert.h"
 #include "skein/cluster/inspection.h"
 #include "skein/cluster/limit.h"
 #include "skein/cluster/route.h"
@@ -100,6 +101,9 @@ struct policy_abuse {
 	struct cidr_list exempt; /* never banned */
 };
 const struct policy_abuse *policy_abuse(const struct policy *policy);
+
+/* What an administrator is told of, and how. */
+const struct alert_policy *policy_alerts(const struct policy *policy);
 
 /* --- signing ------------------------------------------------------------------------------------ */
 
