@@ -46,17 +46,19 @@ class Node(Part):
 
     def settings(self):
         cluster = self.cluster
+        near = ["127.0.0.0/8"]
+        if "places" in cluster.record and self.name in cluster.record["places"]:
+            near.append(cluster.place(self.name)["host"] + "/24")
         settings = {
             "node": {"name": self.name, "hostname": self.hostname, "spool": str(self.spool), "workers": 2},
             "listeners": [
                 {"name": "direct", "address": self.smtp, "tls": "starttls"},
                 {"name": "implicit", "address": self.smtps, "tls": "implicit"},
-                {"name": "balanced", "address": self.proxied, "tls": "starttls", "proxy_from": ["127.0.0.0/8"]},
-                {"name": "balanced-tls", "address": self.proxied_tls, "tls": "implicit",
-                 "proxy_from": ["127.0.0.0/8"]},
+                {"name": "balanced", "address": self.proxied, "tls": "starttls", "proxy_from": near},
+                {"name": "balanced-tls", "address": self.proxied_tls, "tls": "implicit", "proxy_from": near},
             ],
             "tls": {"certificate": str(cluster.certificate), "key": str(cluster.key)},
-            "relay": {"allow": ["127.0.0.0/8"]},
+            "relay": {"allow": near},
             "route": {"next_hops": [cluster.hop(cluster.record["sink"])], "breaker": {"pause_first": "500ms", "pause_max": "2s"}},
             "retry": {"first": "1s", "max": "5s"},
             "admin": {"listen": self.admin},

@@ -89,6 +89,7 @@ class Sink:
             "port": session.port,
             "tls": session.is_tls,
             "user": session.user,
+            "helo": session.helo,
             "from": session.sender,
             "options": session.options,
             "to": session.recipients,
@@ -138,6 +139,7 @@ class Session(asyncio.Protocol):
         self.chunks = bytearray()
         self.is_tls = sink.tls_first
         self.user = None
+        self.helo = ""
         self.login = None  # A Login that waits for the client's next line.
         self.searched = 0
         self.reset()
@@ -204,6 +206,7 @@ class Session(asyncio.Protocol):
 
     def on_ehlo(self, line):
         self.reset()
+        self.helo = line[5:].strip()
         keywords = list(self.sink.keywords)
         if self.may_start_tls():
             keywords.append("STARTTLS")
@@ -216,6 +219,7 @@ class Session(asyncio.Protocol):
 
     def on_helo(self, line):
         self.reset()
+        self.helo = line[5:].strip()
         self.answer("ehlo", line, "250 sink.skein.test")
 
     def may_start_tls(self):
