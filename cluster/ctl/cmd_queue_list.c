@@ -184,6 +184,17 @@ static void print(struct listing *listing)
 		print_text(listing, count, has_more);
 }
 
+static void drop_rows(struct listing *listing)
+{
+	for (size_t i = 0; i < listing->row_count; i++)
+		json_decref(listing->rows[i].json);
+	mem_free(listing->rows);
+	listing->rows = NULL;
+	listing->row_count = listing->row_cap = 0;
+	listing->is_cut = false;
+	arena_reset(&listing->arena);
+}
+
 static enum ctl_exit work(struct session *session, void *arg)
 {
 	struct listing *listing = arg;
@@ -195,10 +206,7 @@ static enum ctl_exit work(struct session *session, void *arg)
 		exit = queue_walk(session, listing->has_state ? &listing->state : NULL, take_record, listing);
 	if (!exit)
 		print(listing);
-	for (size_t i = 0; i < listing->row_count; i++)
-		json_decref(listing->rows[i].json);
-	mem_free(listing->rows);
-	arena_fini(&listing->arena);
+	drop_rows(listing);
 	roster_fini(&listing->roster);
 	return exit;
 }
@@ -208,8 +216,11 @@ enum ctl_exit cmd_queue_list(struct ctl_options *options, const struct call *cal
 	struct listing listing = { .limit = call_number(call, "limit", LIMIT_DEFAULT),
 		.is_sorted = call_has(call, "sort"),
 		.has_state = call_has(call, "state") };
+	enum ctl_exit exit;
 
 	if (listing.has_state)
 		CHECK(queue_state_parse(span_of_str(call_text(call, "state")), &listing.state));
-	return session_run(options, work, &listing);
+	exit = session_run(options, work, &listing);
+	arena_fini(&listing.arena);
+	return exit;
 }

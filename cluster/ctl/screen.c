@@ -45,9 +45,16 @@ static void print_json(json_t *value, size_t flags)
 	json_decref(value);
 }
 
+static bool uses_lines;
+
+void screen_use_lines(void)
+{
+	uses_lines = true;
+}
+
 void screen_print_json(json_t *value)
 {
-	print_json(value, JSON_INDENT(2));
+	print_json(value, uses_lines ? JSON_COMPACT : JSON_INDENT(2));
 }
 
 void screen_print_json_line(json_t *value)

@@ -21,6 +21,8 @@ void screen_print_grid(struct grid *grid);
 /* Take the reference. On many lines for people who look at it; on one. */
 void screen_print_json(json_t *value);
 void screen_print_json_line(json_t *value);
+/* From here on screen_print_json() prints one line, too: for programs that read value by value. */
+void screen_use_lines(void);
 
 /* A string; bytes that are no UTF-8 become '?'. */
 json_t *json_of_span(struct span text);

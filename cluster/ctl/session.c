@@ -1,7 +1,9 @@
 #include "session.h"
 
+#include "call.h"
 #include "human.h"
 #include "skein/cluster/registry.h"
+#include "watch.h"
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@ enum {
 	FAILOVER_MS = 10000,
 	FAILOVER_PAUSE_MS = 250,
 	SHARDS_MAX = 65536,
+	WATCH_S = 2,
 };
 
 void session_complain(const char *fmt, ...)
@@ -192,8 +195,8 @@ static enum ctl_exit connect_session(struct session *session, const struct ctl_o
 			.password = options->password,
 			.client_name = "skeinctl",
 			.prefix = options->prefix,
-			.handshake_timeout_ms = CONNECT_MS,
-			.call_timeout_ms = CALL_MS },
+			.handshake_timeout_ms = options->deadline_ms ? options->deadline_ms : CONNECT_MS,
+			.call_timeout_ms = options->deadline_ms ? options->deadline_ms : CALL_MS },
 	};
 	if (!connect_at(session, options, &why)) {
 		session_complain("%.*s", SPAN_ARGS(buf_span(&why)));
@@ -205,21 +208,66 @@ static enum ctl_exit connect_session(struct session *session, const struct ctl_o
 	return CTL_OK;
 }
 
+enum ctl_exit session_open(struct session *session, struct ctl_options *options)
+{
+	enum ctl_exit exit;
+
+	*session = (struct session){ .options = options, .is_json = options->is_json };
+	exit = connect_session(session, options);
+	if (!exit)
+		exit = read_meta(session);
+	if (exit)
+		session_close(session);
+	return exit;
+}
+
+enum ctl_exit session_refresh(struct session *session)
+{
+	session->shards = 0;
+	return read_meta(session);
+}
+
+void session_close(struct session *session)
+{
+	redis_socket_close(&session->socket);
+}
+
+static enum ctl_exit run_once(struct ctl_options *options, session_work_fn *work, void *arg)
+{
+	struct session session;
+	enum ctl_exit exit = session_open(&session, options);
+
+	if (exit)
+		return exit;
+	exit = work(&session, arg);
+	session_close(&session);
+	return exit;
+}
+
+static enum ctl_exit run_watched(struct ctl_options *options, session_work_fn *work, void *arg)
+{
+	struct watch watch = { .every_ms = call_number(options->call, "watch", WATCH_S) * 1000 };
+	struct buf title = { 0 };
+	enum ctl_exit exit;
+
+	buf_printf(&title, "skeinctl %s", options->call->command->words);
+	buf_append_byte(&title, '\0');
+	watch.title = buf_span(&title).ptr;
+	exit = watch_run(options, &watch, work, arg);
+	buf_fini(&title);
+	return exit;
+}
+
 enum ctl_exit session_run(struct ctl_options *options, session_work_fn *work, void *arg)
 {
-	struct session session = { .options = options, .is_json = options->is_json };
+	const struct call *call = options->call;
 	struct buf why = { 0 };
-	enum ctl_exit exit;
 
 	if (!options_finish(options, &why))
 		return session_usage(&why);
-	exit = connect_session(&session, options);
-	if (!exit)
-		exit = read_meta(&session);
-	if (!exit)
-		exit = work(&session, arg);
-	redis_socket_close(&session.socket);
-	return exit;
+	if (call->command->flags & COMMAND_WATCHED && call_has(call, "watch"))
+		return run_watched(options, work, arg);
+	return run_once(options, work, arg);
 }
 
 enum ctl_exit session_finish(struct session *session)

@@ -34,8 +34,17 @@ struct session {
 };
 
 typedef enum ctl_exit session_work_fn(struct session *session, void *arg);
-/* Connects, finds the cluster, runs `work` and disconnects. CTL_NEGATIVE where no node was ever started. */
+/*
+ * Connects, finds the cluster, runs `work` and disconnects. CTL_NEGATIVE where no node was ever started. With
+ * --watch it does so again and again (watch.h): `work` must begin anew each time.
+ */
 WARN_UNUSED enum ctl_exit session_run(struct ctl_options *options, session_work_fn *work, void *arg);
+
+/* Its parts, for what looks several times. `options` are finished; nothing is to be closed when it fails. */
+WARN_UNUSED enum ctl_exit session_open(struct session *session, struct ctl_options *options);
+/* Reads the cluster's facts once more. */
+WARN_UNUSED enum ctl_exit session_refresh(struct session *session);
+void session_close(struct session *session);
 
 /* Waits for all calls. CTL_UNREACHABLE when the connection ended. */
 WARN_UNUSED enum ctl_exit session_finish(struct session *session);

@@ -211,7 +211,7 @@ static void on_watched(void *arg, enum redis_outcome outcome, const redisReply *
 
 void handshake_watch(struct redis_link *link)
 {
-	struct span argv[] = { SPAN_LIT("INFO"), SPAN_LIT("replication") };
+	struct span argv[] = { SPAN_LIT("INFO"), SPAN_LIT("replication"), SPAN_LIT("memory") };
 
 	link->watching = true;
 	link_send(link, ARRAY_LEN(argv), argv, on_watched);

@@ -57,7 +57,7 @@ struct redis_identity {
 	enum redis_fact noeviction;
 	enum redis_fact same_host;        /* it sees us come from its own address */
 	char eviction[32];                /* policy; "" when unknown */
-	uint64_t memory_used, memory_max; /* memory_max 0: no limit */
+	uint64_t memory_used, memory_max; /* memory_max 0: no limit; kept fresh while ready */
 };
 
 /* `message` is borrowed: "message", the channel, the text. Not inside redis_link_call(). */

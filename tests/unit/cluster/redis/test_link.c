@@ -824,7 +824,7 @@ static void tick_to_watch(struct fixture *f)
 	assert_int_equal(redis_link_tick(f->link, f->now_ms), f->now_ms + REDIS_LINK_WATCH_MS);
 	f->now_ms += REDIS_LINK_WATCH_MS;
 	assert_int_equal(redis_link_tick(f->link, f->now_ms), f->now_ms + CALL_MS);
-	assert_written(f, "*2\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n");
+	assert_written(f, "*3\r\n$4\r\nINFO\r\n$11\r\nreplication\r\n$6\r\nmemory\r\n");
 	assert_int_equal(redis_link_in_flight(f->link), 0);
 }
 
