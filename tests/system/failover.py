@@ -10,7 +10,7 @@ from lab.account import Account
 from lab.burst import Burst
 from lab.wait import until
 
-from support import SLOW_SINK, settle
+from support import SLOW_SINK, settle, waiting_on
 
 LEASE_SECONDS = 5
 # Between the dot and the record of it on a replica, before the cut; between the last look at the lease and the dot.
@@ -18,10 +18,11 @@ SLACK_SECONDS = 1
 
 
 class Failover:
-    def __init__(self, cluster, messages=3000, connections=10, pause=0.05, addresses=None):
+    def __init__(self, cluster, messages=3000, connections=10, pause=0.05, has_backlog=False):
+        """With a backlog, mail waits on every node when the fault comes."""
         self.cluster = cluster
-        cluster.sink.rules(SLOW_SINK)
-        self.burst = Burst(addresses or cluster.record["lb"], messages, connections=connections, pause=pause).start()
+        cluster.sink.rules({"stage": "dot", "do": "delay 1"} if has_backlog else SLOW_SINK)
+        self.burst = Burst(cluster.record["lb"], messages, connections=connections, pause=pause).start()
         self.burst.until_acknowledged(messages // 10)
         self.old = cluster.redis.master
 
@@ -29,6 +30,7 @@ class Failover:
         """Makes it and waits until the Sentinels that can be asked have another master."""
         self.broken_at = time.time()
         make()
+        self.cluster.sink.rules(SLOW_SINK)
         until(self._has_moved, 30, "the Sentinels make another one master")
         self.moved_at = time.time()
 
@@ -48,6 +50,18 @@ class Failover:
         until(lambda: all(node.metric("skein_lease_remaining_seconds") > 0 for node in self.cluster.nodes.values()),
               seconds, "every node has a lease again")
         self.leased_at = time.time()
+
+    def until_taken_over(self, node, seconds=60):
+        """The others have swept what `node` owned, and what it acknowledged before the fault has arrived from whomever."""
+        others = [other for other in self.cluster.nodes.values() if other is not node]
+
+        def waiting():
+            return [tag for tag in waiting_on(self.cluster, self.burst, node)
+                    if self.burst.acknowledged[tag].at < self.broken_at]
+        until(lambda: any(" swept " in other.log.read_text(errors="replace") for other in others), seconds,
+              f"the others take the mail of {node.name} over")
+        until(lambda: not waiting(), seconds, lambda: f"{len(waiting())} messages of {node.name} move on")
+        self.taken_over_at = time.time()
 
     def account(self):
         return Account(self.cluster.sink, self.burst)

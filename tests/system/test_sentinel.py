@@ -3,6 +3,7 @@ that the promises allow. With longer loads: tests/bench/failover.py."""
 import pytest
 
 from lab.island import Island, why_not
+from lab.wait import until
 
 from failover import Failover
 
@@ -48,13 +49,16 @@ def test_a_master_stands_still_and_goes_on_as_if_nothing_had_been(new_cluster, r
 def test_a_master_is_cut_off_together_with_a_node_and_a_sentinel(new_cluster, record_property):
     island = Island().up()
     try:
-        cluster = new_cluster(sentinel=True, places=island.places("node1", "redis1", "sentinel3"))
-        failover = Failover(cluster)
+        cluster = new_cluster(sentinel=True, places=island.places("node1", "redis1", "sentinel3"),
+                              settings={"route": {"connections": 2}})
+        failover = Failover(cluster, has_backlog=True)
         node = cluster.nodes[1]
         failover.fault(island.cut)
         failover.until_new_mail_arrives()
-        until_it_has_no_lease(node)
+        # Its master answers, but no replica has what it writes: that does not renew a lease.
+        until(lambda: node.metric("skein_lease_remaining_seconds") <= 0, 20, "the lease of the node that is cut off ends")
         assert node.metric("skein_redis_up") == 1
+        failover.until_taken_over(node)
         island.heal()
         failover.until_every_node_has_redis()
         failover.settle(record_property)
@@ -62,9 +66,3 @@ def test_a_master_is_cut_off_together_with_a_node_and_a_sentinel(new_cluster, re
         judge(failover, record_property, cut_off=node)
     finally:
         island.down()
-
-
-def until_it_has_no_lease(node):
-    """Its master answers, but no replica has what it writes: that does not renew a lease."""
-    from lab.wait import until
-    until(lambda: node.metric("skein_lease_remaining_seconds") <= 0, 20, "the lease of the node that is cut off ends")

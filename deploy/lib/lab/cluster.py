@@ -47,8 +47,8 @@ class Node(Part):
     def settings(self):
         cluster = self.cluster
         near = ["127.0.0.0/8"]
-        if "places" in cluster.record and self.name in cluster.record["places"]:
-            near.append(cluster.place(self.name)["host"] + "/24")
+        if not self.smtp.startswith("127."):
+            near.append(cluster.place(self.name)["host"].rpartition(".")[0] + ".0/24")
         settings = {
             "node": {"name": self.name, "hostname": self.hostname, "spool": str(self.spool), "workers": 2},
             "listeners": [
