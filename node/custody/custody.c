@@ -1,6 +1,7 @@
 #include "custody/custody.h"
 
 #include "custody/custody_internal.h"
+#include "custody/trail.h"
 #include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
 
@@ -322,10 +323,13 @@ enum err custody_restore(struct custody *custody, const struct journal_live *liv
 	message->body = body_restore(custody->bodies, &live->id, &live->body);
 	ownership_add(custody->ownership, &message->holding,
 		custody->is_cluster ? HOLDING_OFFERED : HOLDING_LOCAL, true);
-	if (custody->is_cluster)
+	message->is_restored = custody->is_cluster;
+	if (custody->is_cluster) {
 		message_enter(message, MESSAGE_FROZEN);
-	else
+	} else {
+		trail_step(custody->track, TRACK_ADOPT, message, NULL, NULL);
 		custody_schedule(custody, message);
+	}
 	return ERR_OK;
 }
 

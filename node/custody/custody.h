@@ -28,6 +28,7 @@ struct custody {
 	struct loop *loop;
 	const struct settings *settings;
 	struct log *log;
+	struct track *track; /* NULL: nothing is tracked */
 	struct meter *meter;
 	struct random *random;
 	struct journal *journal;

@@ -99,7 +99,7 @@ void transfer_get(
 
 /* --- result.c */
 
-/* One more attempt: logged and counted. */
+/* One more attempt: tracked and counted. */
 void result_tell(struct custody *custody, struct message *message);
 
 /* It is ours, READY, and its time to be delivered by is over: it goes back to its sender. */

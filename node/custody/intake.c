@@ -182,6 +182,7 @@ static void decide(struct intake *intake)
 	} else if (intake->redis == REDIS_ABSENT) {
 		bool delivered = is_delivered(intake);
 
+		intake->message->is_cut_through = delivered;
 		if (delivered)
 			result_tell(intake->custody, intake->message);
 		discard(intake);

@@ -56,19 +56,22 @@ struct message {
 	size_t *reported;       /* which recipients those are; in the arena */
 	size_t reported_count;
 	struct message
-		*original; /* of a DSN that is to be bounced: outlives it as `report` is counted there */
-	uint64_t delay_ms; /* REPORTING: until the next try */
-	bool is_building;  /* REPORTING: the DSN is being made */
-	bool is_fetching;  /* the body is on its way from Redis */
-	unsigned readers;  /* of the envelope, who are not done yet: it is not packed */
-	bool wants_copy;   /* its origin is dead: our journal is to have it too */
-	bool is_inspected; /* before custody: its client has waited enough, it is not cut through */
+		*original;   /* of a DSN that is to be bounced: outlives it as `report` is counted there */
+	uint64_t delay_ms;   /* REPORTING: until the next try */
+	bool is_restored;    /* from the journal, and nobody has said yet that it is ours */
+	bool is_building;    /* REPORTING: the DSN is being made */
+	bool is_fetching;    /* the body is on its way from Redis */
+	unsigned readers;    /* of the envelope, who are not done yet: it is not packed */
+	bool wants_copy;     /* its origin is dead: our journal is to have it too */
+	bool is_inspected;   /* before custody: its client has waited enough, it is not cut through */
+	bool is_cut_through; /* its next hop had all of it before its client heard 250 */
 	struct message_signature signature;
 	struct list queue_link;
 	struct fair_flow *flow; /* READY: where it waits */
 	uint32_t tried;         /* hops that had it in this attempt: bits that its destination gives out */
 	struct heap_node due;
 	uint64_t accepted_us; /* boottime; 0: not accepted by this process */
+	uint64_t session;     /* that it came by, for tracking; 0: not by one of this process */
 };
 
 /* One reference. The envelope is empty: fill it from the arena. */

@@ -1,7 +1,9 @@
 #include "custody/own_mail.h"
 
+#include "custody/trail.h"
 #include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
+#include "track/tracker.h"
 
 struct job {
 	struct custody *custody;
@@ -24,13 +26,23 @@ static void fill_envelope(struct custody *custody, struct message *message, cons
 	envelope->origin_id = span_of_str(arena_strdup(&message->arena, span_of_str(id.text)));
 	envelope->arrival_ms = wall_clock_ms();
 	envelope->expires_ms = envelope->arrival_ms + custody->settings->retry.expire_ms;
-	log_event(custody->log, LOG_INFO, "own-mail", LOG_STR("id", id.text),
-		LOG_SPAN("sender", mail->sender), LOG_SPAN("recipient", mail->recipient),
-		LOG_U64("size", envelope->size), LOG_END);
+}
+
+static void track_taken(const struct job *job)
+{
+	struct track_event event = { .kind = TRACK_RECEIVE };
+	char recipients[TRAIL_RECIPIENTS_SIZE];
+	struct msg_id_text id;
+
+	trail_fill(&event, job->message, &id);
+	trail_put_recipients(&event, &job->message->envelope, recipients);
+	event.text[TRACK_ABOUT] = SPAN_LIT("own");
+	track_write(job->custody->track, &event);
 }
 
 static void take(struct job *job)
 {
+	track_taken(job);
 	(void)custody_take(job->custody, job->message, job->fn, job->arg);
 	mem_free(job);
 }

@@ -1,5 +1,6 @@
 /* What the cluster says of messages, and what that does to them: custody as the owner of its ownership. */
 #include "custody/custody_internal.h"
+#include "custody/trail.h"
 #include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
 
@@ -76,6 +77,9 @@ static void on_owned(void *ctx, struct holding *holding, struct span settled)
 
 	meter_add(custody->meter, METRIC_ADOPTED, 1);
 	message_unpack(message);
+	if (message->is_restored)
+		trail_step(custody->track, TRACK_ADOPT, message, NULL, NULL);
+	message->is_restored = false;
 	if (message_merge_settled(message, settled))
 		custody_update_journal(custody, message);
 	if (message->intake)
@@ -121,11 +125,9 @@ static void on_ended(void *ctx, struct holding *holding, enum settled why, struc
 {
 	struct custody *custody = ctx;
 	struct message *message = message_of_holding(holding);
-	struct msg_id_text id = msg_id_format(&holding->id);
 
 	(void)settled;
-	log_event(custody->log, LOG_INFO, "message-ended-elsewhere", LOG_STR("id", id.text),
-		LOG_STR("why", settled_name(why)), LOG_END);
+	trail_step(custody->track, TRACK_ENDED, message, settled_name(why), NULL);
 	if (why == SETTLED_DELIVERED)
 		meter_add(custody->meter, METRIC_DUPLICATES_SUPPRESSED, 1);
 	if (message->intake || message->is_fetching || !custody_take_out(custody, message)) {
@@ -267,17 +269,13 @@ void custody_fetch(struct custody *custody, struct message *message)
 		on_fetched);
 }
 
-static void note_claim(
-	struct custody *custody, const struct message *message, const struct queue_record *record)
+static void note_claim(struct custody *custody, struct message *message, const struct queue_record *record)
 {
-	struct msg_id_text id = msg_id_format(&message->holding.id);
-
 	meter_add(custody->meter, METRIC_CLAIMED, 1);
 	if (record->takeovers)
 		meter_add(custody->meter, METRIC_TAKEN_OVER, 1);
-	log_event(custody->log, LOG_INFO, record->takeovers ? "message-taken-over" : "message-claimed",
-		LOG_STR("id", id.text), LOG_STR("origin", record->origin.text),
-		LOG_U64("attempts", record->attempts), LOG_U64("takeovers", record->takeovers), LOG_END);
+	trail_step(custody->track, record->takeovers ? TRACK_TAKEOVER : TRACK_CLAIM, message, NULL,
+		record->origin.text);
 }
 
 static void on_claimed(void *ctx, struct holding *holding, const struct queue_record *record)

@@ -125,6 +125,7 @@ static void end(struct intake *intake)
 {
 	struct custody *custody = intake->custody;
 
+	intake->message->is_cut_through = true;
 	result_tell(custody, intake->message);
 	meter_add(custody->meter, METRIC_CUT_THROUGH, 1);
 	intake_answer(intake, CUSTODY_TAKEN);

@@ -3,10 +3,12 @@
  * build, and put the result into the journal before anybody else hears of it (protocol.md, finding 35).
  */
 #include "custody/custody_internal.h"
+#include "custody/trail.h"
 #include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/mail/dsn.h"
 #include "skein/proto/mail/rewrite.h"
+#include "track/tracker.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -133,6 +135,22 @@ static void edit_original(struct report *report)
 	report->original = edited;
 }
 
+static void track_report(const struct report *report)
+{
+	static const char *const names[] = {
+		[DSN_FAILED] = "failure", [DSN_DELAYED] = "delay", [DSN_RELAYED] = "success"
+	};
+	struct track_event event = { .kind = TRACK_BOUNCE };
+	struct msg_id_text id, about = msg_id_format(&report->message->holding.id);
+
+	trail_fill(&event, report->dsn, &id);
+	event.recipients = report->count;
+	event.text[TRACK_RECIPIENT] = report->message->envelope.sender;
+	event.text[TRACK_TEXT] = span_of_str(names[report->kind]);
+	event.text[TRACK_ABOUT] = span_of_str(about.text);
+	track_write(report->custody->track, &event);
+}
+
 static void build(struct report *report)
 {
 	struct custody *custody = report->custody;
@@ -168,9 +186,7 @@ static void build(struct report *report)
 	fill_envelope(
 		report->dsn, report->message, needs, buf_len(&content), custody->settings->retry.expire_ms);
 	ownership_add(custody->ownership, &message_ref(report->dsn)->holding, HOLDING_LOCAL, false);
-	log_event(custody->log, LOG_INFO, "report-made", LOG_STR("id", id_text.text),
-		LOG_STR("about", msg_id_format(&report->message->holding.id).text),
-		LOG_SPAN("recipient", report->message->envelope.sender), LOG_END);
+	track_report(report);
 	buf_fini(&content);
 	if (body_seal(report->dsn->body, on_sealed, report))
 		on_sealed(report, body_error(report->dsn->body));

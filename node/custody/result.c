@@ -12,9 +12,11 @@
  * Whoever lost ownership meanwhile tells what was delivered, which is a fact, and drops the rest.
  */
 #include "custody/custody_internal.h"
+#include "custody/trail.h"
 #include "io/wall_clock.h"
 #include "skein/proto/mail/dsn.h"
 #include "skein/proto/mail/retry.h"
+#include "track/tracker.h"
 
 static struct retry_schedule schedule_of(const struct custody *custody, const struct message *message)
 {
@@ -36,37 +38,6 @@ static bool is_ours(const struct message *message)
 
 /* --- telling people ----------------------------------------------------------------------------- */
 
-static const char *event_of(const struct envelope_recipient *recipient)
-{
-	switch (recipient->state) {
-	case RECIPIENT_DELIVERED:
-		return "recipient-delivered";
-	case RECIPIENT_FAILED:
-		return "recipient-failed";
-	case RECIPIENT_EXPIRED:
-		return "recipient-expired";
-	default:
-		return "recipient-deferred";
-	}
-}
-
-static void log_recipient(
-	struct custody *custody, const struct message *message, const struct envelope_recipient *recipient)
-{
-	struct msg_id_text id = msg_id_format(&message->holding.id);
-	struct buf enhanced = { 0 };
-
-	if (!log_is_on(custody->log, LOG_INFO))
-		return;
-	enhanced_code_append(&enhanced, mail_status_enhanced(recipient->status));
-	log_event(custody->log, LOG_INFO, event_of(recipient), LOG_STR("id", id.text),
-		LOG_SPAN("sender", message->envelope.sender), LOG_SPAN("recipient", recipient->addr),
-		LOG_SPAN("hop", recipient->remote), LOG_U64("code", recipient->status.code),
-		LOG_SPAN("status", buf_span(&enhanced)), LOG_SPAN("text", recipient->diagnostic),
-		LOG_U64("attempts", recipient->attempts), LOG_END);
-	buf_fini(&enhanced);
-}
-
 static void count_delivered(struct custody *custody, const struct message *message, size_t recipients)
 {
 	meter_add(custody->meter, METRIC_MESSAGES_DELIVERED, 1);
@@ -87,7 +58,7 @@ void result_tell(struct custody *custody, struct message *message)
 
 		if (recipient->attempts != message->envelope.attempts)
 			continue;
-		log_recipient(custody, message, recipient);
+		trail_recipient(custody->track, message, recipient);
 		delivered += recipient->state == RECIPIENT_DELIVERED;
 		failed += recipient->state == RECIPIENT_FAILED || recipient->state == RECIPIENT_EXPIRED;
 		deferred += recipient->state == RECIPIENT_PENDING;
@@ -369,7 +340,8 @@ static void return_overdue(
 	recipient->status = (struct mail_status){ .enhanced = { 5, 4, 7 } };
 	recipient->diagnostic = arena_dup(&message->arena, buf_span(&text));
 	recipient->remote = span_of(NULL, 0);
-	log_recipient(custody, message, recipient);
+	recipient->remote_ip = recipient->remote_tls = NULL;
+	trail_recipient(custody->track, message, recipient);
 	buf_fini(&text);
 }
 
@@ -386,10 +358,12 @@ static void expire(struct custody *custody, struct message *message)
 
 		if (recipient->state != RECIPIENT_PENDING)
 			continue;
-		if (is_overdue)
+		if (is_overdue) {
 			return_overdue(custody, message, recipient);
-		else
+		} else {
 			recipient->state = RECIPIENT_EXPIRED;
+			trail_recipient(custody->track, message, recipient);
+		}
 		expired = true;
 	}
 	if (expired)
@@ -520,6 +494,24 @@ void custody_attempted(struct custody *custody, struct message *message, enum at
 	record(custody, message, settled_before(custody, message, message->envelope.attempts));
 }
 
+static void track_put_off(
+	struct custody *custody, const struct message *message, struct mail_status status, const char *why)
+{
+	struct track_event event = { .kind = TRACK_DEFER };
+	struct buf enhanced = { 0 };
+	struct msg_id_text id;
+
+	trail_fill(&event, message, &id);
+	enhanced_code_append(&enhanced, mail_status_enhanced(status));
+	event.attempts = message->envelope.attempts;
+	event.code = status.code;
+	event.recipients = message->envelope.recipient_count;
+	event.text[TRACK_STATUS] = buf_span(&enhanced);
+	event.text[TRACK_TEXT] = span_of_str(why);
+	track_write(custody->track, &event);
+	buf_fini(&enhanced);
+}
+
 void custody_put_off(struct custody *custody, struct message *message, uint64_t delay_ms,
 	struct mail_status status, const char *why)
 {
@@ -530,9 +522,7 @@ void custody_put_off(struct custody *custody, struct message *message, uint64_t 
 		return;
 	}
 	message_unpack(message);
-	log_event(custody->log, LOG_INFO, "message-put-off",
-		LOG_STR("id", msg_id_format(&message->holding.id).text), LOG_STR("why", why),
-		LOG_U64("delay_ms", delay_ms), LOG_END);
+	track_put_off(custody, message, status, why);
 	message_enter(message, MESSAGE_REPORTING);
 	for (size_t i = 0; i < message->envelope.recipient_count; i++) {
 		struct envelope_recipient *recipient = &message->envelope.recipients[i];

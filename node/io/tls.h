@@ -98,6 +98,9 @@ struct tls_names {
 };
 
 /* What a handshake agreed on. All text is borrowed. */
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384" */
+enum { TLS_TEXT_SIZE = 64 };
+
 struct tls_info {
 	const char *protocol; /* "TLSv1.3" */
 	const char *cipher;   /* "TLS_AES_256_GCM_SHA384" */

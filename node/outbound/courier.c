@@ -152,8 +152,14 @@ static void hand_back(struct hop_conn *conn, struct delivery *delivery, enum att
 	message_unref(&message);
 }
 
+static struct delivery_remote remote_of(const struct hop_conn *conn)
+{
+	return (struct delivery_remote){ conn->hop->label, conn->ip, conn->tls[0] ? conn->tls : NULL };
+}
+
 void courier_lost(struct hop_conn *conn, struct delivery *delivery, const struct smtp_client_event_data *data)
 {
+	const struct delivery_remote remote = remote_of(conn);
 	char text[WHY_MAX + 80];
 
 	hop_conn_note_why(conn, data);
@@ -161,7 +167,7 @@ void courier_lost(struct hop_conn *conn, struct delivery *delivery, const struct
 		data->is_outcome_unknown ? "no answer to the final dot, the message may have been delivered: "
 					 : "",
 		conn->why);
-	delivery_lost(delivery, data, text, conn->hop->label);
+	delivery_lost(delivery, data, text, &remote);
 	if (data->status.code == MAIL_CODE_CLOSING) {
 		(void)hop_pushed_back(conn->hop, data->text);
 		hop_health_slow(conn->hop, conn->why);
@@ -284,9 +290,11 @@ static void push_back(struct hop *hop, const struct smtp_client_event_data *data
 
 void courier_result(struct hop_conn *conn, struct smtp_client_event_data *data)
 {
+	const struct delivery_remote remote = remote_of(conn);
+
 	if (is_for_want_of_tls(conn, data))
 		put_off_until_tls(conn, data);
-	if (delivery_result(data->tag, data, conn->hop->label))
+	if (delivery_result(data->tag, data, &remote))
 		push_back(conn->hop, data);
 }
 

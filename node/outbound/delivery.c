@@ -63,8 +63,15 @@ struct span delivery_prefix(const struct delivery *delivery)
 	return buf_span(&delivery->message->signature.fields);
 }
 
-static void note_attempt(
-	struct message *message, size_t idx, struct mail_status status, struct span text, const char *remote)
+static const struct delivery_remote nobody = { .label = "" };
+
+static char *dup_text(struct message *message, const char *text)
+{
+	return text ? arena_strdup(&message->arena, span_of_str(text)) : NULL;
+}
+
+static void note_attempt(struct message *message, size_t idx, struct mail_status status, struct span text,
+	const struct delivery_remote *remote)
 {
 	struct envelope_recipient *recipient = &message->envelope.recipients[idx];
 
@@ -74,7 +81,9 @@ static void note_attempt(
 	recipient->last_attempt_ms = wall_clock_ms();
 	recipient->status = status;
 	recipient->diagnostic = arena_dup(&message->arena, text);
-	recipient->remote = span_of_str(arena_strdup(&message->arena, span_of_str(remote)));
+	recipient->remote = span_of_str(dup_text(message, remote->label));
+	recipient->remote_ip = dup_text(message, remote->ip);
+	recipient->remote_tls = dup_text(message, remote->tls);
 }
 
 static void settle(struct envelope_recipient *recipient)
@@ -107,7 +116,8 @@ static bool passes_time_on(const struct delivery *delivery)
 	return by->mode != DELIVER_BY_NONE && (by->trace || !delivery->hop_keeps_time);
 }
 
-bool delivery_result(struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote)
+bool delivery_result(struct delivery *delivery, const struct smtp_client_event_data *data,
+	const struct delivery_remote *remote)
 {
 	struct envelope_recipient *recipient =
 		&delivery->message->envelope.recipients[delivery->rcpt_idx[data->rcpt_idx]];
@@ -138,7 +148,7 @@ static bool is_nonsense(enum smtp_client_failure failure)
 }
 
 void delivery_lost(struct delivery *delivery, const struct smtp_client_event_data *data, const char *why,
-	const char *remote)
+	const struct delivery_remote *remote)
 {
 	/* A reply that closed the connection speaks for itself. */
 	struct mail_status status = data->status;
@@ -194,7 +204,7 @@ void delivery_verdict(const struct delivery_part *part, struct message *message,
 	for (size_t i = 0; i < envelope->recipient_count; i++) {
 		if (!takes_part(part, envelope, i))
 			continue;
-		note_attempt(message, i, status, span_of_str(text), "");
+		note_attempt(message, i, status, span_of_str(text), &nobody);
 		settle(&envelope->recipients[i]);
 	}
 }
@@ -216,7 +226,7 @@ void delivery_hold_back(struct delivery *delivery, struct mail_status status, co
 
 	snprintf(text, sizeof(text), "not sent, because %s", why);
 	for (size_t i = 0; i < delivery->transaction.rcpt_count; i++) {
-		note_attempt(delivery->message, delivery->rcpt_idx[i], status, span_of_str(text), "");
+		note_attempt(delivery->message, delivery->rcpt_idx[i], status, span_of_str(text), &nobody);
 		settle(&envelope->recipients[delivery->rcpt_idx[i]]);
 	}
 }

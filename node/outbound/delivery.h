@@ -58,12 +58,18 @@ void delivery_ready(struct delivery *delivery);
 struct span delivery_prefix(const struct delivery *delivery);
 /* It cannot be sent as it should be, so it is not sent: a verdict of ours. */
 void delivery_hold_back(struct delivery *delivery, struct mail_status status, const char *why);
-/* One recipient's verdict; `remote` names the hop. True: it is a pushback, the first of this delivery. */
-bool delivery_result(
-	struct delivery *delivery, const struct smtp_client_event_data *data, const char *remote);
+/* Who answers. Borrowed. */
+struct delivery_remote {
+	const char *label;    /* names the hop; "": nobody, we decided */
+	const char *ip, *tls; /* of the connection; NULL: not known, none */
+};
+
+/* One recipient's verdict. True: it is a pushback, the first of this delivery. */
+bool delivery_result(struct delivery *delivery, const struct smtp_client_event_data *data,
+	const struct delivery_remote *remote);
 /* The connection ended without a verdict on those that have none yet. */
 void delivery_lost(struct delivery *delivery, const struct smtp_client_event_data *data, const char *why,
-	const char *remote);
+	const struct delivery_remote *remote);
 /*
  * Was it the hop that could not, rather than the message: nothing was delivered, and another hop may do
  * better? Then delivery_forget() takes back what counts as an attempt.

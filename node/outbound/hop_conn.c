@@ -361,6 +361,7 @@ static void on_tls(void *arg, const struct tls_info *info)
 	struct hop_conn *conn = arg;
 
 	count_tls(conn, result_of(conn->stream, TLS_RESULT_SUCCESS));
+	snprintf(conn->tls, sizeof(conn->tls), "%s %s", info->protocol, info->cipher);
 	if (info->is_by_dane)
 		conn->security = HOP_SECURITY_DANE;
 	else if (conn->hop->transport.level == TRANSPORT_NAMED)
@@ -468,6 +469,7 @@ void hop_conn_open(struct hop *hop, const struct address *address)
 	conn->permit = hop_take_permit(hop);
 	if (conn->permit)
 		route_permit_give(conn->permit, on_look, conn);
+	(void)address_format_ip(address, conn->ip);
 	loop_timer_init(&conn->idle, on_idle, conn);
 	list_push_back(&hop->conns, &conn->link);
 	hop->conn_count++;

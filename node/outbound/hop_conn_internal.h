@@ -43,6 +43,7 @@ struct hop_conn {
 	uint64_t drained;
 	struct loop_timer idle;
 	char why[WHY_MAX];
+	char ip[ADDRESS_TEXT_SIZE], tls[TLS_TEXT_SIZE]; /* for tracking; "": in clear */
 	enum hop_security security;
 	struct enhanced_code bars; /* the hop must not be used, and `why` says why not; 0: it may */
 };

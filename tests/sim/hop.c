@@ -172,13 +172,15 @@ static void hand_back(struct courier *courier, enum attempt_end end)
 	conn_pump(worker->conn);
 }
 
+static const struct delivery_remote remote = { .label = "hop" };
+
 static void lose(struct courier *courier, bool is_unknown)
 {
 	const struct smtp_client_event_data data = { .is_outcome_unknown = is_unknown };
 
 	trace(world_of(courier->worker), "%s m%u: attempt lost, %s", courier->worker->node->name,
 		courier->mail->number, is_unknown ? "outcome unknown" : "before the dot");
-	delivery_lost(&courier->delivery, &data, "connection lost", "hop");
+	delivery_lost(&courier->delivery, &data, "connection lost", &remote);
 	hand_back(courier, is_unknown ? ATTEMPT_UNKNOWN : ATTEMPT_LOST);
 }
 
@@ -215,7 +217,7 @@ static void on_answer(void *arg)
 			.rcpt_idx = i, .status = status_of(courier->verdict, i), .text = SPAN_LIT("so it is")
 		};
 
-		delivery_result(&courier->delivery, &data, "hop");
+		delivery_result(&courier->delivery, &data, &remote);
 	}
 	hand_back(courier, ATTEMPT_DONE);
 }

@@ -5,6 +5,7 @@
 
 #include "skein/proto/base/alloc.h"
 #include "track/log.h"
+#include "track/tracker.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -219,14 +220,14 @@ static struct span field(const struct log_field *fields, const char *key)
 	return SPAN_LIT("");
 }
 
-static void note_report(struct worker *worker, const struct log_field *fields)
+static void note_report(struct worker *worker, const struct track_event *event)
 {
 	struct world *world = worker->node->world;
-	struct mail *about = mail_find_text(world, field(fields, "about"));
+	struct mail *about = mail_find_text(world, event->text[TRACK_ABOUT]);
 	struct msg_id id;
 	struct mail *mail;
 
-	CHECK(about && msg_id_parse(field(fields, "id"), &id));
+	CHECK(about && msg_id_parse(event->text[TRACK_ID], &id));
 	mail = add_mail(world, &id, 1);
 	mail->about = about;
 	mail->origin = worker->node;
@@ -241,11 +242,22 @@ void log_write(struct log *log, enum log_level level, const char *event, const s
 	struct mail *mail;
 
 	(void)level;
-	if (strcmp(event, "report-made") == 0) {
-		note_report(worker, fields);
-		return;
-	}
 	mail = mail_find_text(world, field(fields, "id"));
 	trace(world, "%s m%u: %s %.*s", worker->node->name, mail ? mail->number : 0, event,
 		SPAN_ARGS(field(fields, "why")));
+}
+
+void track_write(struct track *track, const struct track_event *event)
+{
+	struct worker *worker = (struct worker *)(void *)track;
+	struct world *world = worker->node->world;
+	struct mail *mail;
+
+	if (event->kind == TRACK_BOUNCE) {
+		note_report(worker, event);
+		return;
+	}
+	mail = mail_find_text(world, event->text[TRACK_ID]);
+	trace(world, "%s m%u: %s %.*s", worker->node->name, mail ? mail->number : 0,
+		track_kind_name(event->kind), SPAN_ARGS(event->text[TRACK_TEXT]));
 }

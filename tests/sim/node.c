@@ -160,6 +160,7 @@ static struct worker *make_worker(struct node *node, unsigned index)
 		.loop = &worker->loop,
 		.settings = world->settings,
 		.log = (struct log *)(void *)worker,
+		.track = (struct track *)(void *)worker,
 		.random = &worker->random,
 		.journal = worker->journal,
 		.bodies = &worker->bodies,

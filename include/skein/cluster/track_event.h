@@ -17,10 +17,11 @@
 /* Stored as numbers: a new one goes to the end. */
 enum track_kind {
 	/* of a session */
-	TRACK_CONNECT,    /* client; text: the listener */
-	TRACK_TLS,        /* tls; text: the client's certificate; about: its SHA-256 */
-	TRACK_AUTH,       /* user, code; rule: the mechanism; text: why not; status: the directory's code */
-	TRACK_REJECT,     /* code, status, text; about: the step; recipient, sender: the address refused */
+	TRACK_CONNECT, /* client; text: the listener */
+	TRACK_TLS,     /* tls; rule: resumed; text: the client's certificate; about: its SHA-256; status: its
+			  worth */
+	TRACK_AUTH,    /* user, code; rule: the mechanism; text: why not; status: the directory's code */
+	TRACK_REJECT,  /* code, status, text; about: the step; recipient, sender: the address refused */
 	TRACK_DISCONNECT, /* text: why; latency: how long it lasted; attempts: messages taken */
 	/* of a message */
 	TRACK_RECEIVE, /* our 250: all of the envelope; recipient: all of them, joined by a blank */

@@ -41,6 +41,9 @@ struct envelope_recipient {
 	/* Of this attempt only, not kept: delivered to a hop that sends no reports; that keeps no time to
 	 * deliver by, or whose sender wants to hear of each. */
 	bool is_unreported, is_untimed;
+	/* Likewise: the address of the host that replied, and the TLS that was spoken; NULL: not known, none.
+	 */
+	const char *remote_ip, *remote_tls;
 	uint32_t attempts;         /* that reached a verdict about this recipient */
 	uint64_t last_attempt_ms;  /* unix time; 0: never */
 	struct mail_status status; /* of the last attempt */
