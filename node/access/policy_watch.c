@@ -6,6 +6,9 @@
 
 #include "access/policy_copy.h"
 #include "skein/proto/base/alloc.h"
+#include "track/tracker.h"
+
+#include <stdio.h>
 
 enum { ASK_MS = 500 };
 
@@ -93,6 +96,19 @@ static void tell_refused(struct policy_watch *watch, const struct policy_job *jo
 		LOG_END);
 }
 
+static void track_applied(const struct policy_watch *watch)
+{
+	struct track_event event = { .kind = TRACK_POLICY };
+	char version[24];
+
+	event.text[TRACK_ABOUT] =
+		span_of(version, (size_t)snprintf(version, sizeof(version), "%llu",
+					 (unsigned long long)watch->running.version.number));
+	event.text[TRACK_USER] = buf_span(&watch->running.author);
+	event.text[TRACK_TEXT] = buf_span(&watch->running.comment);
+	track_write(watch->options.track, &event);
+}
+
 static void apply(struct policy_watch *watch, struct policy_job *job)
 {
 	if (!job->policy) {
@@ -106,6 +122,7 @@ static void apply(struct policy_watch *watch, struct policy_job *job)
 		LOG_U64("version", watch->running.version.number),
 		LOG_SPAN("author", buf_span(&watch->running.author)),
 		LOG_SPAN("comment", buf_span(&watch->running.comment)), LOG_END);
+	track_applied(watch);
 	if (job->kept)
 		log_event(watch->options.log, LOG_ERROR, "policy-not-kept", LOG_ERR(job->kept), LOG_END);
 }

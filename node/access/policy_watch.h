@@ -19,6 +19,7 @@ struct policy_watch;
 struct policy_watch_options {
 	struct loop *loop;
 	struct log *log;
+	struct track *track; /* NULL: nothing is tracked */
 	struct policy_slot *slot;
 	const char *spool_dir;
 };

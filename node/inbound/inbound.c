@@ -120,12 +120,14 @@ void inbound_init(struct inbound *inbound)
 		.settings = inbound->settings,
 		.random = inbound->random,
 		.log = inbound->log,
+		.track = inbound->track,
 		.meter = inbound->meter,
 	};
 	inbound->inspector.filters = (struct milter_desk){
 		.loop = inbound->loop,
 		.hostname = inbound->settings->node.hostname,
 		.log = inbound->log,
+		.track = inbound->track,
 		.meter = inbound->meter,
 	};
 	inbound->guard_desk = (struct login_guard_desk){ inbound->loop, inbound->random,

@@ -61,8 +61,11 @@ struct inbound {
 	struct random *random;
 	struct tls_slot *tls; /* one for each of settings->listeners */
 	struct log *log;
+	struct track *track; /* NULL: nothing is tracked */
 	struct meter *meter;
 	struct resolver *resolver;
+	uint64_t next_session; /* its number: of this worker alone, and of no earlier run of the node */
+	unsigned session_step;
 	struct inspector_desk inspector;
 	struct login_guard_desk guard_desk;
 	struct inbound_listener listeners[INBOUND_LISTENERS_MAX];
@@ -71,12 +74,11 @@ struct inbound {
 	size_t session_count;
 	struct list stalled; /* sessions whose MAIL waits for memory */
 	struct loop_timer stall_timer;
-	struct buf scratch;    /* replies of one turn */
-	uint64_t next_session; /* for the log */
+	struct buf scratch; /* replies of one turn */
 	enum inbound_mode mode;
 };
 
-/* The fields down to `resolver` are set. */
+/* The fields down to `session_step` are set. */
 void inbound_init(struct inbound *inbound);
 /* Binds all listeners; who connects is refused. On failure appends a line to `why_out`. */
 WARN_UNUSED enum err inbound_bind(struct inbound *inbound, struct buf *why_out);

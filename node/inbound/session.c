@@ -6,6 +6,8 @@
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/wire/proxy_header.h"
 
+#include <stdio.h>
+
 enum {
 	INPUT_MAX = 64 * 1024,
 	LINGER_SILENCE_MS = 2000, /* of a session between messages, when the node leaves */
@@ -111,6 +113,7 @@ static void on_timeout(void *arg)
 {
 	struct session *session = arg;
 
+	session->end = "timed out";
 	if (session->phase == SESSION_SPEAKING)
 		close_with(session, smtp_reply_get(is_lingering(session) ? SMTP_REPLY_SHUTTING_DOWN
 									 : SMTP_REPLY_TIMEOUT));
@@ -135,13 +138,17 @@ static struct tls_slot *tls_slot(const struct session *session)
 	return &session->inbound->tls[session->listener->index];
 }
 
-void session_log_refused(struct session *session, enum refused_reason reason, const char *why)
+void session_log_refused(
+	struct session *session, enum refused_reason reason, const char *why, const struct smtp_reply *reply)
 {
+	struct smtp_reply said = reply ? *reply : (struct smtp_reply){ .enhanced = "" };
 	char ip[ADDRESS_TEXT_SIZE];
 
 	meter_add_at(session->inbound->meter, METRIC_CONNECTIONS_REFUSED, reason, 1);
 	log_event(session->inbound->log, LOG_WARN, "connection-refused",
 		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("why", why), LOG_END);
+	said.text = span_of_str(why);
+	session_track_reject(session, "connect", &said, span_of(NULL, 0), NULL);
 }
 
 /* --- events of the machine ---------------------------------------------------------------------- */
@@ -211,6 +218,7 @@ static void on_event(struct session *session, enum smtp_event event, const struc
 		break;
 	case SMTP_EVENT_QUIT:
 	case SMTP_EVENT_CLOSE:
+		session->end = event == SMTP_EVENT_QUIT ? "QUIT" : "closed by us";
 		session->phase = SESSION_CLOSING;
 		session_drop_transaction(session);
 		flush(session);
@@ -251,8 +259,10 @@ static void pump(struct session *session, struct span *in)
 	}
 	flush(session);
 	if (session->inbound->mode == INBOUND_ENDING && session->phase == SESSION_SPEAKING &&
-		smtp_server_is_idle(session->server))
+		smtp_server_is_idle(session->server)) {
+		session->end = "this node is draining";
 		close_with(session, smtp_reply_get(SMTP_REPLY_SHUTTING_DOWN));
+	}
 	arm_timer(session);
 }
 
@@ -270,10 +280,14 @@ static void greet(struct session *session, const struct smtp_reply *reply)
 /* At the greeting it is 421 whatever the reason (RFC 5321 3.8). */
 static const struct smtp_reply *unready(struct session *session)
 {
+	const struct smtp_reply *reply;
+
 	if (!session->is_late && !session_unready_reply(session))
 		return NULL;
 	meter_add_at(session->inbound->meter, METRIC_CONNECTIONS_REFUSED, REFUSED_NOT_READY, 1);
-	return smtp_reply_get(session->is_late ? SMTP_REPLY_SHUTTING_DOWN : SMTP_REPLY_NOT_READY);
+	reply = smtp_reply_get(session->is_late ? SMTP_REPLY_SHUTTING_DOWN : SMTP_REPLY_NOT_READY);
+	session_track_reject(session, "connect", reply, span_of(NULL, 0), NULL);
+	return reply;
 }
 
 static unsigned may_learn(const struct session *session)
@@ -299,6 +313,7 @@ static void begin(struct session *session)
 	CHECK(network_of_address(&session->client.sa, &session->network));
 	session->visitor.address = &session->client.sa;
 	session->visitor.listener = listener_settings(session)->name;
+	session_track_connect(session);
 	session_admit(session);
 }
 
@@ -356,7 +371,8 @@ static size_t read_proxy_header(struct session *session, struct span bytes)
 	case PARSE_BAD:
 		session_log_refused(session, REFUSED_PROXY_HEADER,
 			"no valid PROXY header, which peers in proxy_from must send: check the balancer's "
-			"send-proxy");
+			"send-proxy",
+			NULL);
 		session->phase = SESSION_CLOSING;
 		stream_abort(session->stream);
 		return bytes.len;
@@ -392,18 +408,22 @@ static size_t on_data(void *arg, struct span bytes)
 /* Whoever is trusted to sign says what a subject means; a fingerprint means itself. */
 static void take_client_certificate(struct session *session, const struct tls_info *info)
 {
-	char ip[ADDRESS_TEXT_SIZE];
-
 	_Static_assert(
 		sizeof(session->visitor.cert_sha256) == 2 * TLS_FINGERPRINT_LEN + 1, "hex of a fingerprint");
 	for (size_t i = 0; i < TLS_FINGERPRINT_LEN; i++)
 		snprintf(session->visitor.cert_sha256 + 2 * i, 3, "%02x", info->peer_fingerprint[i]);
 	if (info->verified)
 		session->visitor.cert_subject = mem_strdup(info->peer_subject);
-	log_event(session->inbound->log, LOG_INFO, "client-certificate", LOG_U64("session", session->number),
-		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("subject", info->peer_subject),
-		LOG_STR("sha256", session->visitor.cert_sha256), LOG_BOOL("verified", info->verified),
-		LOG_STR("why", info->verify_text), LOG_BOOL("resumed", info->is_resumed), LOG_END);
+}
+
+static void note_tls(struct session *session, const struct tls_info *info)
+{
+	char text[TLS_TEXT_SIZE];
+
+	snprintf(text, sizeof(text), "%s %s", info->protocol, info->cipher);
+	mem_free(session->tls);
+	session->tls = mem_strdup(text);
+	session_track_tls(session, info);
 }
 
 static void on_tls(void *arg, const struct tls_info *info)
@@ -413,6 +433,7 @@ static void on_tls(void *arg, const struct tls_info *info)
 	session->visitor.tls = strcmp(info->protocol, "TLSv1.3") == 0 ? POLICY_TLS_1_3 : POLICY_TLS_1_2;
 	if (info->has_peer)
 		take_client_certificate(session, info);
+	note_tls(session, info);
 	session->protocol |= PROTOCOL_TLS;
 	smtp_server_tls_started(session->server);
 	if (listener_settings(session)->tls == LISTENER_TLS_IMPLICIT) {
@@ -430,10 +451,11 @@ static void on_close(void *arg, enum err why, const char *text)
 
 	session->stream = NULL;
 	if (session->phase == SESSION_HANDSHAKE && why == ERR_TLS)
-		session_log_refused(session, REFUSED_TLS, text);
+		session_log_refused(session, REFUSED_TLS, text, NULL);
 	if (session->transaction && session->transaction->message->body)
 		body_on_resume(session->transaction->message->body, NULL, NULL);
 	session_drop_transaction(session);
+	session_track_disconnect(session, text);
 	loop_timer_cancel(inbound->loop, &session->timer);
 	list_remove(&session->link);
 	list_remove(&session->stall);
@@ -443,6 +465,7 @@ static void on_close(void *arg, enum err why, const char *text)
 	smtp_server_free(&session->server);
 	session_auth_free(session);
 	visitor_fini(&session->visitor);
+	mem_free(session->tls);
 	mem_free(session);
 }
 
@@ -461,8 +484,10 @@ void session_open(struct inbound_listener *listener, int fd, const struct addres
 	session->listener = listener;
 	session->inbound = inbound;
 	session->client = *peer;
-	session->number = ++inbound->next_session;
 	session->is_late = inbound->mode != INBOUND_OPEN;
+	session->number = inbound->next_session;
+	session->opened_us = uv_hrtime() / 1000;
+	inbound->next_session += inbound->session_step;
 	list_init(&session->stall);
 	list_push_back(&inbound->sessions, &session->link);
 	inbound->session_count++;

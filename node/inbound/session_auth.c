@@ -5,6 +5,7 @@
 #include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
 
+#include <stdio.h>
 #include <sys/random.h>
 
 /* From 1601 to 1970, in milliseconds. */
@@ -81,20 +82,6 @@ struct span session_auth_mechanism(const struct session *session)
 
 /* --- how it ends -------------------------------------------------------------------------------- */
 
-static void log_end(struct session *session, const struct login_event *event)
-{
-	char ip[ADDRESS_TEXT_SIZE];
-	bool is_accepted = event->step == LOGIN_ACCEPTED;
-
-	log_event(session->inbound->log, is_accepted ? LOG_INFO : LOG_WARN,
-		is_accepted ? "authenticated" : "authentication-failed", LOG_U64("session", session->number),
-		LOG_STR("client", session_client_ip(session, ip)),
-		LOG_STR("user", event->user ? event->user : ""),
-		LOG_SPAN("mechanism", sasl_mechanism_name(session->auth->mechanism)),
-		LOG_STR("why", event->why ? event->why : ""), LOG_U64("backend_code", event->code),
-		LOG_BOOL("bound", event->channel_bound), LOG_END);
-}
-
 /* The user's name, groups and addresses are the identity's: it stays as long as the session. */
 static void accept_user(struct session *session, const struct login_event *event)
 {
@@ -122,6 +109,36 @@ static const struct smtp_reply *reply_of(enum login_step step)
 	default:
 		return NULL;
 	}
+}
+
+static void warn_failed(struct session *session, const struct login_event *event)
+{
+	char ip[ADDRESS_TEXT_SIZE], number[SESSION_NUMBER_SIZE];
+
+	log_event(session->inbound->log, LOG_WARN, "authentication-failed",
+		LOG_STR("session", session_number_text(session, number)),
+		LOG_STR("client", session_client_ip(session, ip)),
+		LOG_STR("user", event->user ? event->user : ""),
+		LOG_SPAN("mechanism", sasl_mechanism_name(session->auth->mechanism)),
+		LOG_STR("why", event->why ? event->why : ""), LOG_U64("backend_code", event->code),
+		LOG_BOOL("bound", event->channel_bound), LOG_END);
+}
+
+static void track_end(const struct session *session, const struct login_event *event)
+{
+	const struct smtp_reply *reply = reply_of(event->step);
+	struct track_event tracked = { .kind = TRACK_AUTH, .code = reply ? reply->code : 235 };
+	char code[24];
+
+	tracked.text[TRACK_USER] = span_of_str(event->user);
+	tracked.text[TRACK_RULE] = sasl_mechanism_name(session->auth->mechanism);
+	tracked.text[TRACK_TEXT] = span_of_str(event->why);
+	if (event->code)
+		tracked.text[TRACK_STATUS] = span_of(
+			code, (size_t)snprintf(code, sizeof(code), "%llu", (unsigned long long)event->code));
+	if (event->channel_bound)
+		tracked.text[TRACK_ABOUT] = SPAN_LIT("bound");
+	session_track(session, &tracked);
 }
 
 static void count_end(struct session *session, enum login_step step)
@@ -174,7 +191,9 @@ static void finish(struct session *session, const struct login_event *event)
 	struct session_auth *auth = session->auth;
 	enum guard_end end = end_of(auth, event);
 
-	log_end(session, event);
+	if (event->step != LOGIN_ACCEPTED)
+		warn_failed(session, event);
+	track_end(session, event);
 	count_end(session, event->step);
 	if (event->step == LOGIN_ACCEPTED)
 		accept_user(session, event);
@@ -246,14 +265,16 @@ static void begin_login(struct session *session)
 static struct smtp_reply too_often(
 	struct session *session, const struct toll_verdict *verdict, char text[LIMIT_TEXT_SIZE])
 {
-	char ip[ADDRESS_TEXT_SIZE];
+	const struct smtp_reply reply = { 454, "4.7.0", session_limit_text(verdict, text) };
+	char ip[ADDRESS_TEXT_SIZE], number[SESSION_NUMBER_SIZE];
 
 	count_end(session, LOGIN_UNAVAILABLE);
 	log_event(session->inbound->log, LOG_WARN, "authentication-limited",
-		LOG_U64("session", session->number), LOG_STR("client", session_client_ip(session, ip)),
-		LOG_STR("limit", verdict->rule->name), LOG_U64("wait_s", verdict->wait_us / 1000000),
-		LOG_END);
-	return (struct smtp_reply){ 454, "4.7.0", session_limit_text(verdict, text) };
+		LOG_STR("session", session_number_text(session, number)),
+		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("limit", verdict->rule->name),
+		LOG_U64("wait_s", verdict->wait_us / 1000000), LOG_END);
+	session_track_reject(session, "auth", &reply, span_of(NULL, 0), verdict->rule->name);
+	return reply;
 }
 
 static void on_limits(void *arg, const struct toll_verdict *verdict)
@@ -298,7 +319,10 @@ void session_on_auth(struct session *session, const struct smtp_event_data *data
 
 	CHECK(auth && !auth->login && sasl_mechanism_find(data->auth.mechanism, &auth->mechanism));
 	if (is_banned(session)) {
-		session_decide(session, smtp_reply_get(SMTP_REPLY_TOO_MANY_FAILURES));
+		const struct smtp_reply *banned = smtp_reply_get(SMTP_REPLY_TOO_MANY_FAILURES);
+
+		session_track_reject(session, "auth", banned, span_of(NULL, 0), NULL);
+		session_decide(session, banned);
 		return;
 	}
 	auth->has_initial = data->auth.has_initial;

@@ -8,6 +8,7 @@
 #include "inbound/session.h"
 #include "inbound/transaction.h"
 #include "io/stream.h"
+#include "skein/cluster/track_event.h"
 
 enum session_phase {
 	SESSION_PROXY,     /* the balancer's header is awaited */
@@ -35,6 +36,9 @@ struct session {
 	struct session_auth *auth; /* NULL: no TLS, or nobody to ask */
 	struct toll toll;          /* of the connection, then of the message under way */
 	uint64_t number, messages;
+	uint64_t opened_us, body_ended_us; /* uv_hrtime() */
+	const char *end;                   /* why it ends, when we know better than the stream; a literal */
+	char *tls;                         /* version and cipher; NULL: none */
 	uint64_t stalled_at_ms;
 	struct loop_timer timer;
 };
@@ -58,8 +62,23 @@ void session_admit(struct session *session);
 /* `refusal`: said to the client, where it can hear it; NULL: it is welcome. */
 void session_admitted(struct session *session, const struct smtp_reply *refusal);
 void session_leave(struct session *session);
-/* Logs and counts a connection that is turned away. */
-void session_log_refused(struct session *session, enum refused_reason reason, const char *why);
+/* Tells and counts a connection that is turned away; `reply`: what it hears, NULL: nothing. */
+void session_log_refused(
+	struct session *session, enum refused_reason reason, const char *why, const struct smtp_reply *reply);
+
+/* Tracking. Puts in what every event says of a session, and hands it over. */
+void session_track(const struct session *session, struct track_event *event);
+void session_track_connect(const struct session *session);
+void session_track_tls(const struct session *session, const struct tls_info *info);
+/* `about`: the address that is refused, if any. */
+void session_track_reject(const struct session *session, const char *step, const struct smtp_reply *reply,
+	struct span about, const char *rule);
+void session_track_disconnect(const struct session *session, const char *why);
+void session_track_received(const struct session *session, const struct message *message);
+void session_track_discarded(const struct session *session, const struct message *message);
+/* As tracking writes it. */
+enum { SESSION_NUMBER_SIZE = 17 };
+const char *session_number_text(const struct session *session, char text[SESSION_NUMBER_SIZE]);
 
 /* The limits of the last decision, for these units. */
 struct toll_limits session_limits(const struct session *session, unsigned units);

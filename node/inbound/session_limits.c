@@ -54,7 +54,7 @@ struct span session_limit_text(const struct toll_verdict *verdict, char text[LIM
 static void refuse(
 	struct session *session, enum refused_reason reason, const char *why, enum smtp_reply_id id)
 {
-	session_log_refused(session, reason, why);
+	session_log_refused(session, reason, why, smtp_reply_get(id));
 	session_admitted(session, smtp_reply_get(id));
 }
 

@@ -15,30 +15,18 @@ void session_drop_transaction(struct session *session)
 	transaction_free(&session->transaction);
 }
 
-static const char *user_of(const struct session *session)
-{
-	return session->visitor.user ? session->visitor.user : "";
-}
-
-static void log_rejected(
+static void tell_rejected(
 	struct session *session, const char *step, const struct smtp_reply *reply, struct span about)
 {
-	char ip[ADDRESS_TEXT_SIZE];
-
-	if (reply->code >= 500)
-		meter_add_at(session->inbound->meter, METRIC_MESSAGES_REJECTED, REJECT_PERMANENT, 1);
-	else
-		meter_add_at(session->inbound->meter, METRIC_MESSAGES_REJECTED, REJECT_TEMPORARY, 1);
-	log_event(session->inbound->log, LOG_INFO, "rejected", LOG_U64("session", session->number),
-		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("user", user_of(session)),
-		LOG_STR("step", step), LOG_SPAN("about", about), LOG_U64("code", reply->code),
-		LOG_SPAN("text", reply->text), LOG_STR("rule", visitor_rule(&session->visitor)), LOG_END);
+	meter_add_at(session->inbound->meter, METRIC_MESSAGES_REJECTED,
+		reply->code >= 500 ? REJECT_PERMANENT : REJECT_TEMPORARY, 1);
+	session_track_reject(session, step, reply, about, visitor_rule(&session->visitor));
 }
 
 static void reject_with(
 	struct session *session, const char *step, const struct smtp_reply *reply, struct span about)
 {
-	log_rejected(session, step, reply, about);
+	tell_rejected(session, step, reply, about);
 	session_decide(session, reply);
 }
 
@@ -97,9 +85,10 @@ static int8_t priority_max(const struct session *session)
 
 static void note_lowered(struct session *session, int8_t asked)
 {
-	char ip[ADDRESS_TEXT_SIZE];
+	char ip[ADDRESS_TEXT_SIZE], number[SESSION_NUMBER_SIZE];
 
-	log_event(session->inbound->log, LOG_INFO, "priority-lowered", LOG_U64("session", session->number),
+	log_event(session->inbound->log, LOG_INFO, "priority-lowered",
+		LOG_STR("session", session_number_text(session, number)),
 		LOG_STR("client", session_client_ip(session, ip)), LOG_U64("asked", (uint64_t)asked),
 		LOG_STR("why", "neither authenticated nor in smtp.priority_from"), LOG_END);
 }
@@ -125,6 +114,7 @@ static void begin_transaction(struct session *session, const struct smtp_event_d
 
 	session_drop_transaction(session);
 	session->transaction = transaction_new(session->inbound->custody, data, &origin);
+	session->transaction->message->session = session->number;
 	if (session->transaction->is_priority_lowered)
 		note_lowered(session, data->mail.params.priority);
 }
@@ -308,7 +298,7 @@ static void on_message_limits(void *arg, const struct toll_verdict *verdict)
 		return;
 	}
 	reply = limit_reply(verdict, text);
-	log_rejected(session, "limit", &reply, session->transaction->message->envelope.sender);
+	tell_rejected(session, "limit", &reply, session->transaction->message->envelope.sender);
 	session_decide_later(session, &reply);
 }
 
@@ -348,23 +338,11 @@ void session_on_body(struct session *session, struct span piece)
 	}
 }
 
-static void log_accepted(struct session *session, const struct message *message)
+static void tell_accepted(struct session *session, const struct message *message)
 {
-	char ip[ADDRESS_TEXT_SIZE];
-	struct msg_id_text id = msg_id_format(&message->holding.id);
-	const struct envelope *envelope = &message->envelope;
-	struct buf asks = { 0 };
-
-	envelope_append_handling(envelope, wall_clock_ms(), &asks);
 	meter_add(session->inbound->meter, METRIC_MESSAGES_ACCEPTED, 1);
-	meter_add(session->inbound->meter, METRIC_BYTES_ACCEPTED, (int64_t)envelope->size);
-	log_event(session->inbound->log, LOG_INFO, "message-accepted", LOG_STR("id", id.text),
-		LOG_U64("session", session->number), LOG_STR("client", session_client_ip(session, ip)),
-		LOG_STR("helo", session->visitor.helo), LOG_STR("user", user_of(session)),
-		LOG_SPAN("sender", envelope->sender), LOG_U64("recipients", envelope->recipient_count),
-		LOG_U64("size", envelope->size), LOG_BOOL("tls", (session->protocol & PROTOCOL_TLS) != 0),
-		LOG_STR("rule", visitor_rule(&session->visitor)), LOG_SPAN("asks", buf_span(&asks)), LOG_END);
-	buf_fini(&asks);
+	meter_add(session->inbound->meter, METRIC_BYTES_ACCEPTED, (int64_t)message->envelope.size);
+	session_track_received(session, message);
 }
 
 static void say_queued(struct session *session, const struct message *message)
@@ -391,14 +369,14 @@ static void on_verdict(void *arg, enum custody_verdict verdict)
 	session->transaction->intake = NULL;
 	switch (verdict) {
 	case CUSTODY_TAKEN:
-		log_accepted(session, message);
+		tell_accepted(session, message);
 		toll_keep(&session->toll);
 		say_queued(session, message);
 		break;
 	case CUSTODY_FULL:
 	case CUSTODY_UNAVAILABLE:
+		tell_rejected(session, "custody", smtp_reply_get(refusals[verdict]), span_of(NULL, 0));
 		session_drop_transaction(session);
-		log_rejected(session, "custody", smtp_reply_get(refusals[verdict]), span_of(NULL, 0));
 		session_decide_later(session, smtp_reply_get(refusals[verdict]));
 		break;
 	case CUSTODY_UNKNOWN:
@@ -425,13 +403,8 @@ static void take_custody(struct session *session)
 static void discard(struct session *session)
 {
 	struct message *message = message_ref(session->transaction->message);
-	char ip[ADDRESS_TEXT_SIZE];
 
-	log_event(session->inbound->log, LOG_INFO, "message-discarded",
-		LOG_STR("id", msg_id_format(&message->holding.id).text), LOG_U64("session", session->number),
-		LOG_STR("client", session_client_ip(session, ip)), LOG_STR("user", user_of(session)),
-		LOG_SPAN("sender", message->envelope.sender),
-		LOG_U64("recipients", message->envelope.recipient_count), LOG_END);
+	session_track_discarded(session, message);
 	toll_keep(&session->toll);
 	say_queued(session, message);
 	message_unref(&message);
@@ -447,7 +420,7 @@ static void on_inspected(void *arg, enum inspector_end end, const struct smtp_re
 		take_custody(session);
 		break;
 	case INSPECTOR_REFUSED:
-		log_rejected(session, "inspect", refusal, session->transaction->message->envelope.sender);
+		tell_rejected(session, "inspect", refusal, session->transaction->message->envelope.sender);
 		session_drop_transaction(session);
 		session_decide_later(session, refusal);
 		break;
@@ -502,6 +475,7 @@ static void on_sealed(void *arg, enum err err)
 		inspect(session);
 		return;
 	}
+	tell_rejected(session, "custody", smtp_reply_get(SMTP_REPLY_NO_MEMORY), span_of(NULL, 0));
 	session_drop_transaction(session);
 	session_decide_later(session, smtp_reply_get(SMTP_REPLY_NO_MEMORY));
 }
@@ -525,7 +499,7 @@ static void on_byte_limits(void *arg, const struct toll_verdict *verdict)
 		return;
 	}
 	reply = limit_reply(verdict, text);
-	log_rejected(session, "limit", &reply, session->transaction->message->envelope.sender);
+	tell_rejected(session, "limit", &reply, session->transaction->message->envelope.sender);
 	session_drop_transaction(session);
 	session_decide_later(session, &reply);
 }
@@ -537,6 +511,7 @@ void session_on_message_end(struct session *session, const struct smtp_event_dat
 	enum smtp_reply_id refusal = transaction_end_body(transaction, session->inbound->settings, data);
 	uint64_t size_max = visitor_size_max(&session->visitor);
 
+	session->body_ended_us = uv_hrtime() / 1000;
 	if (!refusal && size_max && data->message_end.size > size_max)
 		refusal = SMTP_REPLY_TOO_BIG;
 	if (refusal) {
@@ -552,6 +527,6 @@ void session_on_message_end(struct session *session, const struct smtp_event_dat
 void session_on_reset(struct session *session, const struct smtp_event_data *data)
 {
 	if (data->reply)
-		log_rejected(session, "data", data->reply, span_of(NULL, 0));
+		tell_rejected(session, "data", data->reply, span_of(NULL, 0));
 	session_drop_transaction(session);
 }

@@ -4,11 +4,13 @@
  */
 #include "inspect/authentication.h"
 
+#include "custody/trail.h"
 #include "inspect/dmarc_lookup.h"
 #include "inspect/findings.h"
 #include "inspect/reading.h"
 #include "inspect/spf_lookup.h"
 #include "skein/proto/base/alloc.h"
+#include "track/tracker.h"
 
 struct authentication {
 	struct authentication_desk *desk;
@@ -69,29 +71,41 @@ static const char *action_name(const struct smtp_reply *refusal)
 	return refusal->code < 500 ? "deferred" : "refused";
 }
 
+/* "spf=pass for good.example, dkim=none, dmarc=off" */
+static void append_result(struct buf *out, const char *what, const char *result, struct span domain)
+{
+	buf_printf(out, "%s%s=%s", buf_len(out) ? ", " : "", what, result);
+	if (domain.len)
+		buf_printf(out, " for %.*s", SPAN_ARGS(domain));
+}
+
 static void tell(const struct authentication *authentication, const struct findings *findings,
 	const struct smtp_reply *refusal)
 {
 	const struct authentication_desk *desk = authentication->desk;
-	bool has_dkim = has(authentication, INSPECTION_DKIM),
-	     has_dmarc = has(authentication, INSPECTION_DMARC);
-	struct span none = { 0 };
+	const struct span none = { 0 };
+	struct track_event event = { .kind = TRACK_INSPECT };
 	size_t best;
 	enum dkim_result dkim = findings_dkim(findings, &best);
+	struct msg_id_text id;
+	struct buf text = { 0 };
 
-	log_event(desk->log, LOG_INFO, "inspected",
-		LOG_STR("id", msg_id_format(&authentication->message->holding.id).text),
-		LOG_SPAN("client", findings->client), LOG_SPAN("sender", findings->sender),
-		LOG_STR("inspection", authentication->inspection->name),
-		LOG_STR("spf", findings->spf ? spf_result_name(findings->spf->result) : "off"),
-		LOG_SPAN("spf_domain", findings->spf ? findings->spf->domain : none),
-		LOG_STR("dkim", has_dkim ? dkim_result_name(dkim) : "off"),
-		LOG_SPAN("dkim_domain", best < findings->dkim_count ? findings->dkim[best].domain : none),
-		LOG_STR("dmarc", has_dmarc ? dmarc_result_name(findings->dmarc_result) : "off"),
-		LOG_SPAN("from_domain", findings->dmarc ? findings->dmarc->from_domain : none),
-		LOG_STR("policy", findings->dmarc ? dmarc_policy_name(findings->dmarc->policy) : ""),
-		LOG_STR("then", action_name(refusal)),
-		LOG_U64("ms", loop_now_ms(desk->loop) - authentication->began_ms), LOG_END);
+	append_result(&text, "spf", findings->spf ? spf_result_name(findings->spf->result) : "off",
+		findings->spf ? findings->spf->domain : none);
+	append_result(&text, "dkim", has(authentication, INSPECTION_DKIM) ? dkim_result_name(dkim) : "off",
+		best < findings->dkim_count ? findings->dkim[best].domain : none);
+	append_result(&text, "dmarc",
+		has(authentication, INSPECTION_DMARC) ? dmarc_result_name(findings->dmarc_result) : "off",
+		findings->dmarc ? findings->dmarc->from_domain : none);
+	if (findings->dmarc)
+		buf_printf(&text, " which asks for %s", dmarc_policy_name(findings->dmarc->policy));
+	trail_fill(&event, authentication->message, &id);
+	event.latency_us = (loop_now_ms(desk->loop) - authentication->began_ms) * 1000;
+	event.text[TRACK_TEXT] = buf_span(&text);
+	event.text[TRACK_RULE] = span_of_str(action_name(refusal));
+	event.text[TRACK_ABOUT] = span_of_str(authentication->inspection->name);
+	track_write(desk->track, &event);
+	buf_fini(&text);
 }
 
 static void judge_authors(struct authentication *authentication, struct findings *findings)

@@ -21,6 +21,7 @@ struct authentication_desk {
 	const struct settings *settings;
 	struct random *random;
 	struct log *log;
+	struct track *track;
 	struct meter *meter;
 	unsigned under_way; /* cancelled ones too: the loop turns until it is 0 */
 };

@@ -6,9 +6,11 @@
  */
 #include "inspect/milter.h"
 
+#include "custody/trail.h"
 #include "io/stream.h"
 #include "outbound/outgoing.h"
 #include "skein/proto/base/alloc.h"
+#include "track/tracker.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -74,28 +76,53 @@ static void destroy(struct milter_visit *visit)
 	mem_free(visit);
 }
 
-static void tell(const struct milter_visit *visit, const struct milter_result *result)
+static void append_changes(const struct milter_result *result, struct buf *out)
+{
+	if (result->added_count || result->removed_count)
+		buf_printf(
+			out, "%zu recipients added, %zu removed", result->added_count, result->removed_count);
+	if (result->quarantine_reason.len)
+		buf_printf(out, "%squarantine: %.*s", buf_len(out) ? ", " : "",
+			SPAN_ARGS(result->quarantine_reason));
+	if (result->reply.text.len)
+		buf_printf(out, "%s%.*s", buf_len(out) ? ", " : "", SPAN_ARGS(result->reply.text));
+	if (result->outcome == MILTER_FAILED)
+		buf_append_str(out, result->why);
+}
+
+static void track_result(
+	const struct milter_visit *visit, const struct milter_result *result, uint64_t took_ms)
 {
 	static const char *const names[] = { "accepted", "refused", "discarded", "failed" };
+	struct track_event event = { .kind = TRACK_FILTER };
+	struct msg_id_text id;
+	struct buf text = { 0 };
+
+	append_changes(result, &text);
+	trail_fill(&event, visit->request.message, &id);
+	event.code = result->reply.code;
+	event.latency_us = took_ms * 1000;
+	event.text[TRACK_STATUS] = span_of_str(result->reply.enhanced);
+	event.text[TRACK_TEXT] = buf_span(&text);
+	event.text[TRACK_RULE] = span_of_str(names[result->outcome]);
+	event.text[TRACK_ABOUT] = span_of_str(visit->request.filter->name);
+	track_write(visit->desk->track, &event);
+	buf_fini(&text);
+}
+
+static void tell(const struct milter_visit *visit, const struct milter_result *result)
+{
 	struct milter_desk *desk = visit->desk;
 	uint64_t took_ms = loop_now_ms(desk->loop) - visit->began_ms;
-	struct msg_id_text id = msg_id_format(&visit->request.message->holding.id);
 
 	meter_add_at(desk->meter, METRIC_FILTER_RESULTS, (unsigned)result->outcome, 1);
 	meter_observe(desk->meter, METRIC_FILTER_TIME, took_ms * 1000);
 	if (result->outcome == MILTER_FAILED)
-		log_event(desk->log, LOG_WARN, "filter-failed", LOG_STR("id", id.text),
+		log_event(desk->log, LOG_WARN, "filter-failed",
+			LOG_STR("id", msg_id_format(&visit->request.message->holding.id).text),
 			LOG_STR("filter", visit->request.filter->name), LOG_STR("why", result->why),
 			LOG_U64("took_ms", took_ms), LOG_END);
-	else
-		log_event(desk->log, LOG_INFO, "filtered", LOG_STR("id", id.text),
-			LOG_STR("filter", visit->request.filter->name),
-			LOG_STR("result", names[result->outcome]), LOG_U64("code", result->reply.code),
-			LOG_SPAN("text", result->reply.text),
-			LOG_SPAN("quarantine", result->quarantine_reason),
-			LOG_U64("recipients_added", result->added_count),
-			LOG_U64("recipients_removed", result->removed_count), LOG_U64("took_ms", took_ms),
-			LOG_END);
+	track_result(visit, result, took_ms);
 }
 
 static void on_done(void *arg)

@@ -21,6 +21,7 @@ struct milter_desk {
 	struct loop *loop;
 	const char *hostname;
 	struct log *log;
+	struct track *track;
 	struct meter *meter;
 	unsigned under_way; /* look-ups of names that nobody waits for too: the loop turns until it is 0 */
 };

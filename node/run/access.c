@@ -66,8 +66,8 @@ static void on_policy_changed(void *arg, const struct policy *policy)
 static enum err open_policy(struct access *access, struct buf *why_out)
 {
 	const struct access_options *options = &access->options;
-	const struct policy_watch_options watch = { options->loop, options->log, &access->policy,
-		spool_dir(options->spool) };
+	const struct policy_watch_options watch = { options->loop, options->log, options->track,
+		&access->policy, spool_dir(options->spool) };
 	struct policy *policy = access_read_policy(options->settings, why_out);
 
 	if (!policy)

@@ -25,7 +25,8 @@
 struct access_options {
 	struct loop *loop;
 	struct log_writer *log_writer;
-	struct log *log; /* of the main thread */
+	struct log *log; /* both of the main thread */
+	struct track *track;
 	struct meter *meter;
 	struct spool *spool;
 	struct resolver *resolver;

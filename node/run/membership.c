@@ -85,12 +85,23 @@ static void on_leader(void *ctx, bool leads)
 	ticket_keeper_poke(node->ticket_keeper);
 }
 
+static void track_death(const struct node *node, const struct incarnation *dead)
+{
+	struct track_event event = { .kind = TRACK_NODE, .text[TRACK_TEXT] = SPAN_LIT("another is dead") };
+	char about[sizeof(dead->node.text) + 24];
+
+	event.text[TRACK_ABOUT] = span_of(about, (size_t)snprintf(about, sizeof(about), "%s#%llu",
+							 dead->node.text, (unsigned long long)dead->epoch));
+	track_write(node->track, &event);
+}
+
 static void on_death(void *ctx, const struct incarnation *dead)
 {
 	struct node *node = ctx;
 
 	log_event(node->log, LOG_WARN, "node-dead", LOG_STR("node", dead->node.text),
 		LOG_U64("epoch", dead->epoch), LOG_END);
+	track_death(node, dead);
 }
 
 static void on_swept(void *ctx, unsigned moved, unsigned quarantined)

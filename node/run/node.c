@@ -43,6 +43,13 @@ static void tell_node(void *arg, loop_fn *fn, unsigned worker, uint64_t epoch, u
 	loop_post(&node->loop, &report->msg);
 }
 
+static void track_node(struct node *node, const char *text)
+{
+	const struct track_event event = { .kind = TRACK_NODE, .text[TRACK_TEXT] = span_of_str(text) };
+
+	track_write(node->track, &event);
+}
+
 /* --- what workers report ------------------------------------------------------------------------ */
 
 static void on_worker_listening(void *arg)
@@ -53,6 +60,7 @@ static void on_worker_listening(void *arg)
 	node->listening++;
 	if (node->listening == node->worker_count && health_phase(node->health) == HEALTH_STARTING) {
 		log_event(node->log, LOG_INFO, "serving", LOG_END);
+		track_node(node, "serving");
 		health_set_phase(node->health, HEALTH_SERVING);
 	}
 	mem_free(report);
@@ -177,6 +185,7 @@ static void on_leave_timer(void *arg)
 void node_begin_drain(struct node *node)
 {
 	health_set_phase(node->health, HEALTH_DRAINING);
+	track_node(node, "draining");
 	daily_drain(&node->daily);
 	node->drained = 0;
 	loop_timer_set(&node->loop, &node->leave_timer, node->admin ? node->settings->drain.notice_ms : 0);
@@ -501,6 +510,7 @@ static enum err open_access(struct node *node, struct buf *why)
 		.loop = &node->loop,
 		.log_writer = node->log_writer,
 		.log = node->log,
+		.track = node->track,
 		.meter = node->meter,
 		.spool = node->spool,
 		.resolver = node->resolver,
@@ -585,11 +595,13 @@ static void run(struct node *node)
 	log_event(node->log, LOG_INFO, "started", LOG_STR("version", SKEIN_VERSION),
 		LOG_STR("name", node->settings->node.name), LOG_STR("uuid", spool_uuid(node->spool)),
 		LOG_U64("workers", node->worker_count), LOG_BOOL("cluster", node->redis != NULL), LOG_END);
+	track_node(node, "started, version " SKEIN_VERSION);
 	if (node->redis)
 		loop_timer_set(&node->loop, &node->start_timer, START_PATIENCE_MS);
 	else
 		serve(node);
 	loop_run(&node->loop);
+	track_node(node, "stopping");
 	for (size_t i = 0; i < 3; i++)
 		uv_close((uv_handle_t *)&node->signals[i], NULL);
 }

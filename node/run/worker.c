@@ -7,6 +7,7 @@
 #include "io/wall_clock.h"
 #include "outbound/outbound.h"
 #include "skein/proto/base/alloc.h"
+#include "track/tracker.h"
 
 #include <stdio.h>
 #include <sys/random.h>
@@ -23,6 +24,7 @@ struct worker {
 	bool is_running;
 	struct loop loop;
 	struct log *log;
+	struct track *track;
 	struct meter *meter;
 	struct random random;
 	struct health_reporter health;
@@ -545,6 +547,7 @@ static void fill_custody(struct worker *worker)
 		.loop = &worker->loop,
 		.settings = worker->settings,
 		.log = worker->log,
+		.track = worker->track,
 		.meter = worker->meter,
 		.random = &worker->random,
 		.bodies = worker->bodies,
@@ -557,6 +560,18 @@ static void fill_custody(struct worker *worker)
 	custody_init(&worker->custody);
 	make_ownership(worker);
 	worker->custody.ownership = worker->ownership;
+}
+
+/*
+ * No two sessions of a node have a number in common, whichever workers and runs of the process they are of:
+ * the moment of the start with 22 bits to count in, from a multiple of the step on. Who counts further
+ * borrows from moments that have passed by then.
+ */
+static uint64_t first_session(const struct worker *worker)
+{
+	uint64_t from = wall_clock_ms() << 22;
+
+	return from - from % worker->shared.workers + worker->index;
 }
 
 static void fill_inbound(struct worker *worker)
@@ -578,8 +593,11 @@ static void fill_inbound(struct worker *worker)
 		.random = &worker->random,
 		.tls = worker->shared.server_tls,
 		.log = worker->log,
+		.track = worker->track,
 		.meter = worker->meter,
 		.resolver = worker->shared.resolver,
+		.next_session = first_session(worker),
+		.session_step = worker->shared.workers,
 	};
 	inbound_init(&worker->inbound);
 }
@@ -609,6 +627,7 @@ enum err worker_new(unsigned index, const struct settings *settings, const struc
 	worker->shared = *shared;
 	snprintf(name, sizeof(name), "worker-%u", index);
 	worker->log = log_open(shared->log, name);
+	worker->track = track_open(shared->tracker, name);
 	worker->meter = metrics_open(shared->metrics);
 	random_seed(&worker->random);
 	health_reporter_init(&worker->health, shared->health);

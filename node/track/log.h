@@ -1,8 +1,8 @@
 /*
  * log: structured lines, a constant event name plus key=value fields, as JSON or as text.
  *
- *   log_event(log, LOG_INFO, "message-accepted", LOG_STR("id", id.text), LOG_U64("size", size),
- *             LOG_SPAN("sender", sender), LOG_END);
+ *   log_event(log, LOG_WARN, "message-not-signed", LOG_STR("id", id.text), LOG_SPAN("sender", sender),
+ *             LOG_STR("why", why), LOG_END);
  *
  * One `log_writer` per process owns the file and a thread; each thread that logs has a `log` of its own, a
  * ring that it formats its lines into without a lock, an allocation or a system call. The writer takes what
@@ -10,9 +10,10 @@
  * lines are dropped and counted, and the count is logged. Lines of one thread stay in order; those of two
  * threads may swap within a batch.
  *
- * Levels: error = somebody must act; warn = it will need action if it goes on; info = one line per step of a
- * message; debug = off. Repeated errors and warnings are thinned per thread and event name: LOG_BURST lines
- * in LOG_BURST_MS, then only their number ("log-suppressed").
+ * Levels: error = somebody must act; warn = it will need action if it goes on; info = a change of
+ * the node or the cluster; debug = off. Steps of messages are not here but tracked (tracker.h). Repeated
+ * errors and warnings are thinned per thread and event name: LOG_BURST lines in LOG_BURST_MS, then only their
+ * number ("log-suppressed").
  *
  * Text of peers is safe in any field: control characters and bytes that are not UTF-8 are escaped, long
  * values are cut to LOG_VALUE_MAX bytes and end in "…" then. Secrets are not: do not hand them in.

@@ -96,16 +96,15 @@ class Attempt:
     """What became of a login: `check` compares it with what should have."""
 
     def __init__(self, relay):
-        self.relay, self.before = relay, len(log_of(relay))
+        self.relay, self.before = relay, len(relay.nodes[1].tracked("AUTH"))
 
     def check(self, of, outcome, said):
-        lines = until(lambda: [line for line in log_of(self.relay)[self.before:].splitlines()
-                               if re.search(r"authenticated|authentication-failed", line)], 10, "the log line")
-        assert len(lines) == 1, lines
-        assert f"why={outcome}" in lines[0]
+        events = until(lambda: self.relay.nodes[1].tracked("AUTH")[self.before:], 10, "the event")
+        assert len(events) == 1, events
+        assert events[0]["text"] == outcome
         assert of.password not in log_of(self.relay)
         if outcome == ACCEPTED:
-            assert "235 2.7.0" in said and f"{CANONICAL.get(of.user, of.user)}@adlab.test" in lines[0]
+            assert "235 2.7.0" in said and f"{CANONICAL.get(of.user, of.user)}@adlab.test" == events[0]["user"]
         else:
             assert "535 5.7.8" in said and outcome not in said
 

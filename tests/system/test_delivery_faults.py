@@ -198,16 +198,15 @@ class Faults:
         send(self.node.smtp, sender=case.sender, recipients=[f"b@{case.name}.skein.test"], content=case.content())
 
     def read_steps(self):
-        """What the log tells of each recipient: (event, hop, status, text, attempts)."""
-        line = re.compile(r" recipient-(\w+) .* recipient=b@(f\d+)\.skein\.test hop=(\S*) code=\d+ status=(\S+) text=(.*) "
-                          r"attempts=(\d+)$", re.M)
+        """What is told of each recipient: (event, hop, status, text, attempts)."""
         steps = collections.defaultdict(list)
-        for event, name, hop, status, text, attempts in line.findall(self.node.log.read_text(errors="replace")):
-            steps[name].append((event, hop, status, text, int(attempts)))
+        for event in self.node.tracked("DELIVER", "DEFER", "FAIL", "EXPIRE", recipient="b@f"):
+            name = event["recipient"].removeprefix("b@").removesuffix(".skein.test")
+            steps[name].append((event["event"], event.get("hop", ""), event["status"], event.get("text", ""), event["attempts"]))
         return steps
 
     def finished(self):
-        return {name for name, steps in self.read_steps().items() if steps[-1][0] != "deferred"}
+        return {name for name, steps in self.read_steps().items() if steps[-1][0] != "DEFER"}
 
     def outcome(self, case):
         """In the words of the table, and how many times too often it arrived."""
@@ -215,7 +214,7 @@ class Faults:
         event, hop, status, _, attempts = steps[-1]
         arrivals = [record for sink in (self.sink, self.spare) for record in sink.control.records()
                     if record["tag"] == case.tag]
-        if event != "delivered":
+        if event != "DELIVER":
             text = reported(status)
         elif attempts > 1:
             text = " ".join(later(step[2]) for step in steps[:-1])

@@ -143,15 +143,14 @@ def test_size_counts_the_signature(new_cluster, tmp_path):
     signer.cluster.sink.ask(keywords=["PIPELINING", f"SIZE {unsigned + 10}"])
     signer.cluster.sink.ask(drop=True)
     send(node.smtp, content=mail(text="x" * 900 + "\r\n"))
-    until(lambda: " recipient-failed " in logged(node), 20, "the message is too large with its signature")
+    until(lambda: node.tracked("FAIL"), 20, "the message is too large with its signature")
 
 
 def test_without_an_active_key_mail_waits_and_says_why(new_cluster, tmp_path):
     signer = Signer(new_cluster, tmp_path, nodes=1, balancer=False)
     node = signer.cluster.nodes[1]
     send(node.smtp, content=mail())
-    until(lambda: re.search(r" recipient-deferred .*status=4\.7\.5 .*no active key: see skeinctl dkim list", logged(node)), 20,
-          "it is deferred")
+    until(lambda: node.tracked("DEFER", status="4.7.5", text="no active key: see skeinctl dkim list"), 20, "it is deferred")
     assert re.search(r" message-not-signed .* id=\S+ sender=a@client\.skein\.test .*no active key", logged(node))
     assert node.metric("skein_signing_failures_total") >= 1
     assert not signer.cluster.sink.untagged()
@@ -165,7 +164,7 @@ def test_what_is_malformed_never_leaves_unsigned(new_cluster, tmp_path):
     node = signer.cluster.nodes[1]
     signer.make("s1")
     send(node.smtp, content=b"From: a@client.skein.test\r\nno field\r\n\r\nHello.\r\n")
-    until(lambda: re.search(r" recipient-deferred .*line that is no field", logged(node)), 20, "it is deferred")
+    until(lambda: node.tracked("DEFER", text="line that is no field"), 20, "it is deferred")
     assert not signer.cluster.sink.untagged()
 
 

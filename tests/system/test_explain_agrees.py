@@ -7,7 +7,6 @@ import itertools
 import json
 import os
 import random
-import re
 import socket
 import ssl
 import subprocess
@@ -209,13 +208,11 @@ def ask_server(addresses, session):
     return outcomes
 
 
-def rules_in_log(lines):
+def rules_of(events):
     """client -> the rules of its refusals, in order."""
     found = collections.defaultdict(list)
-    for line in lines:
-        if " rejected " in line:
-            fields = dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S*)', line))
-            found[ipaddress.ip_address(fields["client"])].append(fields["rule"].strip('"') or None)
+    for event in events:
+        found[ipaddress.ip_address(event["client"])].append(event.get("rule"))
     return found
 
 
@@ -285,16 +282,14 @@ def apply(cluster, path, policy, version):
 def compare(cluster, addresses, pool, sessions):
     """(outcomes and rules, disagreements) of one policy."""
     node = cluster.nodes[1]
-    before = node.log.stat().st_size
+    before = len(node.tracked("REJECT"))
     said = list(pool.map(lambda session: ask_server(addresses, session), sessions))
     cases = [case_of(session, message) for session in sessions for message in session["messages"]]
     answers = ask_explain(cluster, cases)
     refused = sum(outcome != "allowed" for outcomes in said for outcome in outcomes)
 
-    def log_lines():
-        return node.log.read_bytes()[before:].decode().splitlines()
-    until(lambda: sum(" rejected " in line for line in log_lines()) == refused, 20, "each refusal is in the log")
-    logged = rules_in_log(log_lines())
+    until(lambda: len(node.tracked("REJECT")) - before == refused, 20, "each refusal is tracked")
+    logged = rules_of(node.tracked("REJECT")[before:])
     seen, wrong = [], []
     for case, answer, outcome in zip(cases, answers, itertools.chain(*said)):
         expected = outcome_by(answer, case)

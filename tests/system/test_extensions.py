@@ -215,7 +215,7 @@ def test_requiretls_passes_over_hops_without_it_and_waits_for_one_that_is_down(r
     until(lambda: second.record(tag), 30, "it arrives at the second")
     second.part.stop()
     waiting, _ = submit(relay.nodes[1].smtp, ["REQUIRETLS"], starttls=True)
-    until(lambda: "message-put-off" in relay.nodes[1].log.read_text(), 30, "it waits")
+    until(lambda: relay.nodes[1].tracked("DEFER"), 30, "it waits")
     second.part.start()
     second.control.ask(keywords=[*KEYWORDS, "REQUIRETLS"])
     until(lambda: second.record(waiting), 60, "it arrives when the second is back")
@@ -310,7 +310,7 @@ def test_time_runs_out_while_mail_waits_for_its_turn(new_cluster):
         submit(lab.nodes[1].smtp, recipients=["slow@sink.skein.test"])
     began = time.time()
     tag, _ = submit(lab.nodes[1].smtp, ["BY=2;R"])
-    until(lambda: "recipient-failed" in lab.nodes[1].log.read_text(), 20, "it is given up")
+    until(lambda: lab.nodes[1].tracked("FAIL"), 20, "it is given up")
     assert time.time() - began < 6
     _, content = report_of(lab, "Action: failed")
     assert b"Status: 5.4.7" in content

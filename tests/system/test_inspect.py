@@ -162,9 +162,10 @@ def test_the_policy_of_the_domain_in_from_is_heeded(world):
     signed = world.results("reject.test", sender="x@lenient.example", author="me@good.example", signer="good.example")
     assert "dmarc=pass" in signed[0]
     assert "dmarc=fail" in world.results("reject.test", sender="me@lenient.example", source=OTHERS)[0]
-    log = world.node.log.read_text()
-    assert re.search(r" inspected .*spf=pass .*dmarc=fail .*from_domain=good\.example .*then=refused", log)
-    assert re.search(r" rejected .*step=inspect .*code=550", log)
+    found = until(lambda: world.node.tracked("INSPECT", rule="refused", text="dmarc=fail for good.example"), 10, "it is tracked")
+    assert "spf=pass" in found[0]["text"] and "which asks for reject" in found[0]["text"]
+    refused, = world.node.tracked("REJECT", id=found[0]["id"])
+    assert refused["about"] == "inspect" and refused["code"] == 550 and refused["session"] == found[0]["session"]
 
 
 def test_what_the_dns_does_not_say_is_put_off_where_the_policy_says_so(world):

@@ -135,7 +135,7 @@ def test_what_one_node_finds_out_spares_the_others(new_cluster):
     before = attempts()
     tags = [send(node.smtp)[0] for node in (one, two, three)]
     until(lambda: sum_of(cluster, "skein_hop_connections_open") == 0 and
-          all("message-put-off" in node.log.read_text() for node in (one, two, three)), 10, "the mail is put off")
+          all(node.tracked("DEFER") for node in (one, two, three)), 10, "the mail is put off")
     assert attempts() == before and not set(tags) & set(hop.tags())
     assert row()["forced"]
 

@@ -30,16 +30,13 @@ class Relay:
         until_received(self.cluster.sink, burst.wait(), seconds=60)
         until_quiet([self.node])
         account = Account(self.cluster.sink, burst)
-        doubts = len(re.findall(r"recipient-deferred .*may have been delivered", self.logged()))
+        doubts = len(self.node.tracked("DEFER", text="may have been delivered"))
         text = f"{account}; sent twice {account.sent_twice}, without an answer to the final dot {doubts}"
         print(text)
         record("account", text)
         assert not account.lost and not account.altered and not account.refused
         assert account.sent_twice <= doubts
         return account
-
-    def logged(self):
-        return self.node.log.read_text(errors="replace")
 
 
 @pytest.fixture
@@ -83,7 +80,7 @@ def test_it_takes_one_connection_at_a_time_and_few_errors(relay, record_property
     for number in range(6):
         _, content = until_report(relay.cluster, f"n{number}@client.skein.test")
         assert b"Status: 5.1.1" in content and b"No such user" in content
-    assert len(re.findall(r"recipient-delivered .*sender=n\d@", relay.logged())) == 6
+    assert len([event for event in relay.node.tracked("DELIVER") if re.match(r"n\d@", event.get("sender", ""))]) == 6
     print(f"{time.monotonic() - began:.1f} s")
 
 
@@ -99,7 +96,7 @@ def test_a_message_larger_than_it_takes_is_reported(relay):
 def test_its_disk_is_full_for_a_while(relay):
     relay.start(queue_minfree=10 ** 18)
     tag, _ = send(relay.node.smtp)
-    until(lambda: re.search(r"recipient-deferred .*code=452 status=4\.3\.1 ", relay.logged()), 20, "it is deferred")
+    until(lambda: relay.node.tracked("DEFER", code="452", status="4.3.1"), 20, "it is deferred")
     relay.postfix.stop()
     relay.start()
     until_arrived(relay.cluster, tag)
@@ -117,4 +114,4 @@ def test_it_insists_on_tls(new_cluster, postfix, tls):
         until_arrived(relay.cluster, tag)
         return
     # The report does not get past it either.
-    until(lambda: len(re.findall(r"recipient-failed .*code=530 status=5\.7\.0 ", relay.logged())) == 2, 20, "both fail")
+    until(lambda: len(relay.node.tracked("FAIL", code="530", status="5.7.0")) == 2, 20, "both fail")

@@ -101,7 +101,7 @@ def test_a_long_message_is_rewritten_too(signer, lab):
 
 def test_a_sender_is_wrapped_when_the_secret_is_there(signer, lab):
     submit(lab, b"Subject: Hi\r\n\r\nHi\r\n", ["u@wrapped.test"])
-    until(lambda: "there is no secret srs" in lab.nodes[1].log.read_text(), 20, "the mail waits for the secret")
+    until(lambda: lab.nodes[1].tracked("DEFER", text="there is no secret srs"), 20, "the mail waits for the secret")
     done = subprocess.run([*lab.ctl_command(), "--key-file", str(signer.key), "secret", "set", "srs"], text=True,
                           input="a secret of some length\n", capture_output=True, check=False)
     assert done.returncode == 0, done.stderr

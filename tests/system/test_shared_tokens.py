@@ -94,7 +94,7 @@ def test_a_failure_is_told_by_all_and_asked_for_by_one(office):
     tokens.reply = (400, {"error": "invalid_scope", "error_description": "AADSTS70011: bad scope"})
     tags = [send(node.smtp)[0] for node in cluster.nodes.values()]
     for number in cluster.nodes:
-        until(lambda number=number: any("AADSTS70011" in line for line in logged(cluster, "message-put-off", number)), 30,
+        until(lambda number=number: cluster.nodes[number].tracked("DEFER", text="AADSTS70011"), 30,
               "why is told")
     failed = sum(len(logged(cluster, "token-failed", number)) for number in cluster.nodes)
     assert failed <= len(tokens.asked) <= 4, "pauses hold for all"

@@ -59,11 +59,11 @@ def until_taken(sink, tag, tls):
 
 
 def until_put_off(node, why):
-    """Mail waits, and the log has this reason."""
-    def lines():
-        return [line for line in node.log.read_text().splitlines() if "message-put-off" in line]
-    until(lines, 30, "it waits")
-    assert why in lines()[0]
+    """Mail waits, and tracking has this reason."""
+    def put_off():
+        return [event for event in node.tracked("DEFER") if "recipient" not in event]
+    until(put_off, 30, "it waits")
+    assert why in put_off()[0]["text"]
 
 
 CASES = [
@@ -267,10 +267,8 @@ def check_requiretls(node, sink, domain, result):
         until_taken(sink, tag, True)
         return
     status, _, why = result.partition(" ")
-    event = "message-put-off" if status[0] == "4" else "report-made"
-    until(lambda: event in node.log.read_text(), 30, event)
-    log = node.log.read_text()
-    assert f"status={status} " in log.replace('"', "") and why in log
+    kind = "DEFER" if status[0] == "4" else "FAIL"
+    until(lambda: node.tracked(kind, status=status, text=why), 30, kind)
     assert not sink.control.records()
 
 
@@ -436,7 +434,7 @@ def test_a_policy_is_fetched_again_while_it_counts(new_cluster, sts, authority):
     # The other route's hop asks now: the old policy counts, and the new one comes.
     tag, _ = send(node.smtp, recipients=["b@two.example"])
     until(lambda: "mode=testing" in node.log.read_text(), 20, "it is fetched again")
-    assert node.log.read_text().count("message-put-off") >= 2 and not sink.control.records()
+    assert len(node.tracked("DEFER")) >= 2 and not sink.control.records()
     until_taken(sink, tag, False)
 
 

@@ -81,6 +81,16 @@ class Node(Part):
             raise Failed(f"{self.name} runs: kill it before its spool goes")
         shutil.rmtree(self.spool, ignore_errors=True)
 
+    def tracked(self, *kinds, **fields):
+        """The events of its tracking files, oldest first: of these kinds, with text that is found in these fields."""
+        folder = self.spool / "tracking"
+        files = [*sorted(folder.glob("tracking-*.json")), folder / "tracking.json"]
+        # The last line may be under way.
+        lines = [line for file in files if file.exists() for line in file.read_text(encoding="utf-8").split("\n")[:-1]]
+        events = [json.loads(line) for line in lines]
+        return [event for event in events if (not kinds or event["event"] in kinds) and
+                all(text in str(event.get(name, "")) for name, text in fields.items())]
+
     def metric(self, name):
         return admin.metrics(self.admin).get(name, 0.0)
 
