@@ -1,5 +1,23 @@
 #include "command.h"
 
+#define SINCE_OPTION                                                                                         \
+	{                                                                                                    \
+		.name = "since", .value = "TIME",                                                            \
+		.help = "90s, 30m, 1h, 2d (ago), 14:30, 2026-11-27, \"2026-11-27 14:30\""                    \
+	}
+#define UNTIL_OPTION                                                                                         \
+	{                                                                                                    \
+		.name = "until", .value = "TIME", .help = "the same"                                         \
+	}
+#define FOLLOW_OPTION                                                                                        \
+	{                                                                                                    \
+		.name = "follow", .letter = 'f', .help = "go on with what happens"                           \
+	}
+#define UTC_OPTION                                                                                           \
+	{                                                                                                    \
+		.name = "utc", .help = "times in UTC instead of local ones"                                  \
+	}
+
 static const struct command commands[] = {
 	{ .words = "queue list",
 		.options = { { .name = "state",
@@ -48,6 +66,38 @@ static const struct command commands[] = {
 			   "was not delivered.",
 		.destroys = "deletes messages, and nobody is told",
 		.run = cmd_queue_cancel },
+	{ .words = "trace",
+		.arguments = { { "ID", WORD_MESSAGE, .is_optional = true } },
+		.options = { { .name = "from", .value = "ADDRESS", .help = "the sender, or @DOMAIN" },
+			{ .name = "to", .value = "ADDRESS", .help = "a recipient, or @DOMAIN" },
+			{ .name = "client", .value = "ADDRESS", .help = "where it came from: an address or a network" },
+			{ .name = "user", .value = "NAME", .help = "who had authenticated" },
+			SINCE_OPTION, UNTIL_OPTION,
+			{ .name = "limit",
+				.value = "N",
+				.kind = WORD_NUMBER,
+				.min = 1,
+				.max = 1000,
+				.help = "messages, the newest (20)" },
+			FOLLOW_OPTION, UTC_OPTION,
+			{ .name = "file",
+				.value = "FILE",
+				.kind = WORD_FILE,
+				.use = OPTION_MANY,
+				.help = "a node's tracking file (JSON), instead of Redis" } },
+		.summary = "what happened to messages, over all nodes, step by step",
+		.details = "All that is said must be so of a message. Its session is told too, and reports about "
+			   "it. Refusals and logins that belong to no message are told as their session. Exit "
+			   "code 1 when nothing was found.",
+		.run = cmd_trace },
+	{ .words = "log",
+		.options = { FOLLOW_OPTION,
+			{ .name = "kind", .value = "KIND,...", .help = "only these, such as reject,defer,bounce" },
+			{ .name = "node", .value = "NAME", .kind = WORD_NODE, .help = "only of this node" },
+			SINCE_OPTION, UNTIL_OPTION, UTC_OPTION },
+		.summary = "everything that happens, over all nodes",
+		.details = "What the last ten minutes brought; with --follow, what comes from now on.",
+		.run = cmd_log },
 };
 
 const struct command_group group_mail = { "Mail", commands, ARRAY_LEN(commands) };

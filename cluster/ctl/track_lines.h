@@ -1,0 +1,18 @@
+/* track_lines: tracking events of local files, as a source: a line of JSON each (docs/tracking.md). */
+#ifndef CTL_TRACK_LINES_H
+#define CTL_TRACK_LINES_H
+
+#include "track_source.h"
+
+struct track_lines {
+	const char *const *paths;
+	size_t count;
+	size_t skipped; /* lines that are no event, of the last visit */
+};
+
+/* `lines` is borrowed. */
+struct track_source track_lines_source(struct track_lines *lines);
+/* One line as an event; its text is in the arena. False: it is none. */
+WARN_UNUSED bool track_line_read(struct span line, struct arena *arena, struct track_event *event_out);
+
+#endif

@@ -1,0 +1,446 @@
+#include "track_reader.h"
+
+#include "skein/proto/base/alloc.h"
+
+#include <stdlib.h>
+
+enum { BATCH = 16, STALE_ROUNDS = 3 };
+/* Beyond what a node keeps small chunks before it replaces them (node/track/track_uplink.c). */
+#define FOLLOW_BACK_US ((uint64_t)15 * 60 * 1000000)
+/* That the clock of a node may be ahead of that of Redis. */
+#define SLACK_US ((uint64_t)5 * 60 * 1000000)
+
+void track_reader_init(struct track_reader *reader, struct session *session)
+{
+	*reader = (struct track_reader){ .session = session };
+}
+
+void track_reader_fini(struct track_reader *reader)
+{
+	mem_free(reader->entries);
+	mem_free(reader->runs);
+	arena_fini(&reader->arena);
+}
+
+/* ---- heads ---- */
+
+static void add_entry(struct track_reader *reader, const struct track_entry *entry)
+{
+	struct track_reader_entry *added;
+	struct track_head head;
+
+	if (reader->count == reader->cap) {
+		reader->cap = reader->cap ? reader->cap * 2 : 1024;
+		reader->entries = mem_realloc(reader->entries, reader->cap * sizeof(*reader->entries));
+	}
+	if (track_head_decode(entry->head, &head)) {
+		reader->damaged++;
+		return;
+	}
+	added = &reader->entries[reader->count++];
+	added->is_gone = false;
+	added->place = entry->place;
+	added->name = arena_dup(&reader->arena, entry->name);
+	added->head = head;
+	added->head.node = arena_dup(&reader->arena, head.node);
+	added->head.filter = arena_dup(&reader->arena, head.filter);
+}
+
+static bool take_listing(
+	struct track_reader *reader, const struct outcome *outcome, const struct track_listing *listing)
+{
+	reader->exit = session_check(outcome, "tracking events");
+	if (reader->exit)
+		return false;
+	reader->now_us = listing->now_us;
+	reader->kept_us = listing->kept_us;
+	for (size_t i = 0; i < listing->count; i++)
+		add_entry(reader, &listing->entries[i]);
+	return true;
+}
+
+static void on_older(void *arg, const struct outcome *outcome, const struct track_listing *listing)
+{
+	struct track_reader *reader = arg;
+
+	if (!take_listing(reader, outcome, listing))
+		return;
+	if (listing->count && !reader->top)
+		reader->top = listing->entries[0].place;
+	if (listing->count)
+		reader->bottom = listing->entries[listing->count - 1].place;
+	reader->is_all = listing->count < TRACK_LIST_MAX;
+}
+
+static void on_newer(void *arg, const struct outcome *outcome, const struct track_listing *listing)
+{
+	struct track_reader *reader = arg;
+
+	if (take_listing(reader, outcome, listing) && listing->count)
+		reader->top = listing->entries[listing->count - 1].place;
+}
+
+static enum ctl_exit finish(struct track_reader *reader)
+{
+	enum ctl_exit exit = session_finish(reader->session);
+
+	return exit ? exit : reader->exit;
+}
+
+/* All heads of chunks that may have events since then. */
+static enum ctl_exit load_back(struct track_reader *reader, uint64_t since_us)
+{
+	enum ctl_exit exit = CTL_OK;
+
+	since_us = since_us > SLACK_US ? since_us - SLACK_US : 0;
+	while (!exit && !reader->is_all && (!reader->bottom || reader->bottom >= since_us)) {
+		(void)track_store_list_before(reader->session->link,
+			reader->bottom ? reader->bottom : TRACK_PLACE_MAX, TRACK_LIST_MAX, session_now_ms(),
+			on_older, reader);
+		exit = finish(reader);
+	}
+	return exit;
+}
+
+static enum ctl_exit load_new(struct track_reader *reader)
+{
+	enum ctl_exit exit;
+	size_t before;
+
+	do {
+		before = reader->count;
+		(void)track_store_list_after(reader->session->link, reader->top, TRACK_LIST_MAX,
+			session_now_ms(), on_newer, reader);
+		exit = finish(reader);
+	} while (!exit && reader->count - before >= TRACK_LIST_MAX);
+	return exit;
+}
+
+enum ctl_exit track_reader_look(struct track_reader *reader)
+{
+	return load_back(reader, UINT64_MAX);
+}
+
+/* ---- which chunks ---- */
+
+static bool may_match(const struct track_head *head, const struct track_search *search)
+{
+	bool has_any = search->any_count == 0;
+
+	if (head->to_us < search->since_us || (search->until_us && head->from_us >= search->until_us))
+		return false;
+	for (size_t i = 0; i < search->all_count; i++)
+		if (!track_filter_may_have(head->filter, search->all[i]))
+			return false;
+	for (size_t i = 0; i < search->any_count && !has_any; i++)
+		has_any = track_filter_may_have(head->filter, search->any[i]);
+	return has_any;
+}
+
+static int compare(uint64_t a, uint64_t b)
+{
+	return (a > b) - (a < b);
+}
+
+static int by_place_down(const void *left, const void *right)
+{
+	const struct track_reader_entry *const *a = left, *const *b = right;
+
+	return compare((*b)->place, (*a)->place);
+}
+
+static int by_start(const void *left, const void *right)
+{
+	const struct track_reader_entry *const *a = left, *const *b = right;
+
+	return compare((*a)->head.from_us, (*b)->head.from_us);
+}
+
+/* ---- events in the order of time ---- */
+
+struct waiting {
+	uint64_t time_us, run, number;
+	struct span encoded; /* owned */
+};
+
+struct merge {
+	struct waiting *items;
+	size_t count, cap;
+};
+
+static int by_time(const void *left, const void *right)
+{
+	const struct waiting *a = left, *b = right;
+	int order = compare(a->time_us, b->time_us);
+
+	order = order ? order : compare(a->run, b->run);
+	return order ? order : compare(a->number, b->number);
+}
+
+static void hold(struct merge *merge, const struct track_event *event, struct span encoded, uint64_t run,
+	uint64_t number)
+{
+	if (merge->count == merge->cap) {
+		merge->cap = merge->cap ? merge->cap * 2 : 1024;
+		merge->items = mem_realloc(merge->items, merge->cap * sizeof(*merge->items));
+	}
+	merge->items[merge->count++] = (struct waiting){ event->time_us, run, number,
+		span_of(mem_dup(encoded.ptr, encoded.len), encoded.len) };
+}
+
+/* Tells what is before that moment: nothing earlier comes any more. */
+static void let_go(struct merge *merge, uint64_t before_us, const struct track_visitor *visitor)
+{
+	struct track_event event;
+	size_t told = 0;
+
+	if (merge->count)
+		qsort(merge->items, merge->count, sizeof(*merge->items), by_time);
+	for (; told < merge->count && merge->items[told].time_us < before_us; told++) {
+		const struct waiting *item = &merge->items[told];
+		struct span rest = item->encoded;
+		bool is_twice = told && !by_time(item, item - 1);
+
+		if (!is_twice && track_event_decode(&rest, &event) == ERR_OK)
+			visitor->take(visitor->arg, &event, item->run, item->number);
+	}
+	for (size_t i = 0; i < told; i++)
+		mem_free((void *)(uintptr_t)merge->items[i].encoded.ptr);
+	if (told)
+		memmove(merge->items, merge->items + told, (merge->count - told) * sizeof(*merge->items));
+	merge->count -= told;
+}
+
+static void drop_all(struct merge *merge)
+{
+	for (size_t i = 0; i < merge->count; i++)
+		mem_free((void *)(uintptr_t)merge->items[i].encoded.ptr);
+	merge->count = 0;
+}
+
+/* ---- bodies ---- */
+
+struct fetching {
+	struct track_reader *reader;
+	const struct track_search *search;
+	const struct track_visitor *visitor;
+	struct merge *merge; /* NULL: in any order */
+	bool is_late;        /* nothing is told before all is read */
+	const struct track_reader_entry *const *entries;
+	size_t count;
+};
+
+static bool was_followed(const struct track_reader *reader, uint64_t run, uint64_t number)
+{
+	for (size_t i = 0; i < reader->run_count; i++)
+		if (reader->runs[i].run == run)
+			return number <= reader->runs[i].last;
+	return false;
+}
+
+static void tell_events(const struct fetching *fetching, const struct track_head *head, struct span rest)
+{
+	struct track_event event;
+
+	for (uint64_t number = head->first; rest.len; number++) {
+		struct span before = rest;
+		enum err err = track_event_decode(&rest, &event);
+
+		if (err == ERR_CORRUPT) {
+			fetching->reader->damaged++;
+			return;
+		}
+		/* Of a kind that only a newer version knows, or told already. */
+		if (err || was_followed(fetching->reader, head->run, number))
+			continue;
+		if (event.time_us < fetching->search->since_us ||
+			(fetching->search->until_us && event.time_us >= fetching->search->until_us))
+			continue;
+		if (fetching->merge)
+			hold(fetching->merge, &event, span_take(before, before.len - rest.len), head->run,
+				number);
+		else
+			fetching->visitor->take(fetching->visitor->arg, &event, head->run, number);
+	}
+}
+
+/* It was replaced, or let go of. */
+static void note_gone(struct track_reader *reader, const struct track_reader_entry *entry)
+{
+	reader->entries[entry - reader->entries].is_gone = true;
+	reader->is_stale = true;
+}
+
+static void on_bodies(void *arg, const struct outcome *outcome, const struct span *bodies, size_t count)
+{
+	struct fetching *fetching = arg;
+	struct track_reader *reader = fetching->reader;
+	struct buf events = { 0 };
+
+	reader->exit = session_check(outcome, "tracking events");
+	for (size_t i = 0; i < count && i < fetching->count; i++) {
+		const struct track_head *head = &fetching->entries[i]->head;
+
+		buf_clear(&events);
+		if (!bodies[i].len)
+			note_gone(reader, fetching->entries[i]);
+		else if (track_chunk_open(head, bodies[i], &events))
+			reader->damaged++;
+		else
+			tell_events(fetching, head, buf_span(&events));
+	}
+	buf_fini(&events);
+}
+
+static enum ctl_exit fetch(struct fetching *fetching)
+{
+	struct track_reader *reader = fetching->reader;
+	struct span names[BATCH];
+
+	for (size_t i = 0; i < fetching->count; i++)
+		names[i] = fetching->entries[i]->name;
+	(void)track_store_bodies(
+		reader->session->link, names, fetching->count, session_now_ms(), on_bodies, fetching);
+	return finish(reader);
+}
+
+static enum ctl_exit fetch_all(
+	struct fetching *fetching, const struct track_reader_entry *const *entries, size_t count)
+{
+	const struct track_visitor *visitor = fetching->visitor;
+	enum ctl_exit exit = CTL_OK;
+
+	for (size_t i = 0; i < count && !exit; i += BATCH) {
+		size_t next = i + BATCH < count ? i + BATCH : count;
+
+		fetching->entries = entries + i;
+		fetching->count = next - i;
+		exit = fetch(fetching);
+		if (fetching->merge && !fetching->is_late)
+			let_go(fetching->merge, next < count ? entries[next]->head.from_us : UINT64_MAX,
+				visitor);
+		else if (!fetching->merge && visitor->has_enough && visitor->has_enough(visitor->arg))
+			break;
+	}
+	return exit;
+}
+
+/* Those of the entries from `first` on that may match; the caller frees them. */
+static const struct track_reader_entry **choose(
+	const struct track_reader *reader, size_t first, const struct track_search *search, size_t *count_out)
+{
+	const struct track_reader_entry **chosen = mem_alloc((reader->count - first + 1) * sizeof(*chosen));
+	size_t count = 0;
+
+	for (size_t i = first; i < reader->count; i++)
+		if (!reader->entries[i].is_gone && may_match(&reader->entries[i].head, search))
+			chosen[count++] = &reader->entries[i];
+	if (count)
+		qsort(chosen, count, sizeof(*chosen),
+			search->order == TRACK_BY_TIME ? by_start : by_place_down);
+	*count_out = count;
+	return chosen;
+}
+
+static enum ctl_exit visit_from(struct track_reader *reader, size_t first, const struct track_search *search,
+	const struct track_visitor *visitor)
+{
+	struct merge merge = { .count = 0 };
+	struct fetching fetching = { .reader = reader,
+		.search = search,
+		.visitor = visitor,
+		.merge = search->order == TRACK_BY_TIME ? &merge : NULL };
+	size_t count;
+	const struct track_reader_entry **chosen = choose(reader, first, search, &count);
+	enum ctl_exit exit = fetch_all(&fetching, chosen, count);
+
+	let_go(&merge, UINT64_MAX, visitor);
+	mem_free(merge.items);
+	mem_free(chosen);
+	return exit;
+}
+
+/* Chunks that were replaced meanwhile are in others, which are new. */
+static enum ctl_exit visit(void *ctx, const struct track_search *search, const struct track_visitor *visitor)
+{
+	struct track_reader *reader = ctx;
+	enum ctl_exit exit = load_back(reader, search->since_us);
+	size_t first = 0;
+
+	for (unsigned round = 0; !exit && round < STALE_ROUNDS; round++) {
+		reader->is_stale = false;
+		exit = visit_from(reader, first, search, visitor);
+		if (exit || !reader->is_stale)
+			break;
+		first = reader->count;
+		exit = load_new(reader);
+	}
+	return exit;
+}
+
+struct track_source track_reader_source(struct track_reader *reader)
+{
+	return (struct track_source){ reader, visit };
+}
+
+/* ---- following ---- */
+
+static void note_run(struct track_reader *reader, const struct track_head *head)
+{
+	uint64_t last = head->first + head->count - 1;
+	size_t i = 0;
+
+	while (i < reader->run_count && reader->runs[i].run != head->run)
+		i++;
+	if (i == reader->run_cap) {
+		reader->run_cap = reader->run_cap ? reader->run_cap * 2 : 16;
+		reader->runs = mem_realloc(reader->runs, reader->run_cap * sizeof(*reader->runs));
+	}
+	if (i == reader->run_count)
+		reader->runs[reader->run_count++] = (struct track_reader_run){ .run = head->run };
+	if (last > reader->runs[i].last)
+		reader->runs[i].last = last;
+}
+
+/* All entries; nothing is told as long as one of them turns out to have been replaced. */
+static enum ctl_exit visit_new(struct track_reader *reader, bool is_last, const struct track_visitor *visitor)
+{
+	static const struct track_visitor nobody = { .take = NULL };
+	const struct track_search search = { .order = TRACK_BY_TIME };
+	struct merge merge = { .count = 0 };
+	struct fetching fetching = {
+		.reader = reader, .search = &search, .visitor = &nobody, .merge = &merge, .is_late = true
+	};
+	size_t count;
+	const struct track_reader_entry **chosen = choose(reader, 0, &search, &count);
+	enum ctl_exit exit;
+
+	reader->is_stale = false;
+	exit = fetch_all(&fetching, chosen, count);
+	if (exit || (reader->is_stale && !is_last))
+		drop_all(&merge);
+	let_go(&merge, UINT64_MAX, visitor);
+	mem_free(merge.items);
+	mem_free(chosen);
+	return exit;
+}
+
+enum ctl_exit track_reader_follow(struct track_reader *reader, const struct track_visitor *visitor)
+{
+	uint64_t back_us = reader->now_us > FOLLOW_BACK_US ? reader->now_us - FOLLOW_BACK_US : 0;
+	enum ctl_exit exit = load_back(reader, back_us);
+
+	for (size_t i = 0; i < reader->count; i++)
+		note_run(reader, &reader->entries[i].head);
+	/* From now on nobody asks for what was. */
+	reader->count = 0;
+	arena_reset(&reader->arena);
+	for (unsigned round = 1; !exit && round <= STALE_ROUNDS; round++) {
+		exit = load_new(reader);
+		if (!exit)
+			exit = visit_new(reader, round == STALE_ROUNDS, visitor);
+		if (!reader->is_stale)
+			break;
+	}
+	return exit;
+}
