@@ -438,6 +438,7 @@ void settings_check_rules(const struct settings *settings, struct report *report
 	check_redis(settings, report);
 	check_auth(settings, report);
 	check_tracking(settings, report);
+	settings_check_hooks(settings, report);
 }
 
 static void check_file(

@@ -19,6 +19,7 @@
 #define IN_LISTENER(field)         .offset = offsetof(struct listener_settings, field)
 #define IN_CERTIFICATE(field)      .offset = offsetof(struct certificate_settings, field)
 #define IN_HOP(field)              .offset = offsetof(struct hop_settings, field)
+#define IN_HOOK(field)             .offset = offsetof(struct hook_settings, field)
 #define STRING(high)               .type = SETTING_STRING, .max = (high)
 #define NAME(high)                 .type = SETTING_NAME, .max = (high)
 #define PREFIX(high)               .type = SETTING_PREFIX, .max = (high)
@@ -103,6 +104,11 @@ static const char *const track_redact_names[] = {
 	[TRACK_REDACT_MASKED] = "masked",
 	[TRACK_REDACT_HASHED] = "hashed",
 };
+static const char *const hook_format_names[] = {
+	[HOOK_FORMAT_JSON] = "json",
+	[HOOK_FORMAT_NDJSON] = "ndjson",
+	[HOOK_FORMAT_PAIRS] = "pairs",
+};
 static const char *const log_level_names[] = {
 	[LOG_ERROR] = "error",
 	[LOG_WARN] = "warn",
@@ -152,6 +158,46 @@ static const struct setting_row hop_rows[] = {
 			"the host's name)." },
 };
 static const struct setting_table hop_table = { hop_rows, ARRAY_LEN(hop_rows), sizeof(struct hop_settings) };
+
+static const struct setting_row hook_rows[] = {
+	{ "name", NULL, NAME(64), IN_HOOK(name), .help = "For the log." },
+	{ "url", NULL, TEXT(2048), IN_HOOK(url),
+		.help = "Webhook: https:// or http://. Syslog: udp://HOST[:514], tcp://HOST[:601] or "
+			"tls://HOST[:6514]." },
+	{ "events", "", STRINGS(64), IN_HOOK(events),
+		.help = "Events that it is told of, as in [DELIVER, FAIL]. Not set: all." },
+	{ "format", "json", ENUM(hook_format_names), IN_HOOK(format),
+		.help = "json; of a webhook also ndjson, a line per event; of syslog also pairs: "
+			"KEY=VALUE." },
+	{ "facility", "mail", NAME(16), IN_HOOK(facility), .help = "Of syslog: mail, local0 and so on." },
+	{ "batch_events", "100", INTEGER(1, 1000), IN_HOOK(batch_events),
+		.help = "Most events in one request." },
+	{ "batch_wait", "1s", DURATION(10 * MS, 10 * MINUTES), IN_HOOK(batch_wait_ms),
+		.help = "How long an event waits for others to go with." },
+	{ "queue_size", "16MiB", SIZE(256 * KIB, 1 * GIB), IN_HOOK(queue_size),
+		.help = "What waits while the receiver is away. When it is full, the oldest events fall "
+			"out." },
+	{ "timeout", "10s", DURATION(100 * MS, 5 * MINUTES), IN_HOOK(timeout_ms),
+		.help = "For one request, or for a message of syslog to be taken." },
+	{ "retry_first", "1s", DURATION(10 * MS, 1 * HOURS), IN_HOOK(retry_first_ms),
+		.help = "Pause after a failure; it doubles, up to retry_max." },
+	{ "retry_max", "1m", DURATION(10 * MS, 1 * DAYS), IN_HOOK(retry_max_ms),
+		.help = "Longest pause between two attempts." },
+	{ "ca", "", FILE_TO_READ, IN_HOOK(ca),
+		.help = "PEM file with the authorities that the receiver's certificate comes from. Not set: "
+			"the "
+			"system's." },
+	{ "header", "Authorization: Bearer", TEXT(128), IN_HOOK(header),
+		.help = "Header field of a webhook that the secret is put behind." },
+	{ "secret", "", NAME(128), IN_HOOK(secret),
+		.help = "Name of the cluster's secret that ends it. `skeinctl secret set`." },
+	{ "secret_file", "", SECRET, IN_HOOK(secret_file),
+		.help = "In place of it: file that holds the secret; read again on SIGHUP." },
+	{ "redact", "none", ENUM(track_redact_names), IN_HOOK(redact),
+		.help = "As tracking.redact, for this receiver alone." },
+};
+static const struct setting_table hook_table = { hook_rows, ARRAY_LEN(hook_rows),
+	sizeof(struct hook_settings) };
 
 static const struct setting_row rows[] = {
 	{ "node.name", "", NAME(64), AT(node.name),
@@ -479,6 +525,8 @@ static const struct setting_row rows[] = {
 			"redact_key_file)." },
 	{ "tracking.redact_key_file", "", SECRET, AT(tracking.redact_key_file),
 		.help = "One line that hashes are made with; the same on all nodes." },
+	{ "tracking.hooks", "", SECTIONS(hook_table, 0, 8), AT(tracking.hooks),
+		.help = "Who is told of events: webhooks and collectors of syslog." },
 
 	{ "tracking.cluster", "true", BOOL, AT(tracking.cluster),
 		.help = "Into Redis too, for `skeinctl trace` and `log`." },
@@ -561,6 +609,7 @@ static const struct setting_group groups[] = {
 	{ "admin", "For balancers and monitoring." },
 	{ "log", "What the node tells." },
 	{ "tracking", "What happens to each session and message, step by step; see docs/tracking.md." },
+	{ "tracking.hooks", "Receivers outside, told of events as they happen; see docs/tracking.md." },
 	{ "drain", "Clean shutdown." },
 };
 

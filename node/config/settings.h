@@ -80,6 +80,31 @@ struct hop_list {
 	size_t count;
 };
 
+enum hook_format {
+	HOOK_FORMAT_JSON,
+	HOOK_FORMAT_NDJSON, /* of web servers: a line per event */
+	HOOK_FORMAT_PAIRS,  /* of syslog: KEY=VALUE */
+};
+
+struct hook_settings {
+	const char *name, *url;
+	struct text_list events; /* names of kinds; empty: all */
+	enum hook_format format;
+	const char *facility; /* of syslog */
+	uint64_t batch_events, batch_wait_ms;
+	uint64_t queue_size;
+	uint64_t timeout_ms;
+	uint64_t retry_first_ms, retry_max_ms;
+	const char *ca;                            /* PEM; "": the system's */
+	const char *header, *secret, *secret_file; /* a header field of web servers; the secret is its end */
+	enum track_redact_mode redact;             /* beyond tracking.redact */
+};
+
+struct hook_list {
+	const struct hook_settings *items;
+	size_t count;
+};
+
 struct settings {
 	struct {
 		const char *name;     /* the host's name where the operator gave none */
@@ -274,6 +299,7 @@ struct settings {
 		const char *redact_key_file; /* "": none */
 		bool cluster;
 		uint64_t cluster_size, cluster_age_ms, cluster_queue;
+		struct hook_list hooks;
 	} tracking;
 
 	struct {

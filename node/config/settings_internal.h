@@ -13,4 +13,7 @@ void settings_derive(struct settings *settings);
 /* What must hold between settings. */
 void settings_check_rules(const struct settings *settings, struct report *report);
 
+/* hook_rules.c: the same, of tracking.hooks. */
+void settings_check_hooks(const struct settings *settings, struct report *report);
+
 #endif

@@ -539,7 +539,7 @@ static enum err build(struct node *node, struct buf *why)
 	if (!err)
 		err = build_workers(node, why);
 	if (!err)
-		err = tracking_start(&node->tracking, why);
+		err = tracking_start(&node->tracking, node->resolver, node->access.secrets, why);
 	if (!err)
 		err = start_workers(node, why);
 	if (!err)
@@ -630,6 +630,9 @@ static void tear_down(struct node *node)
 	daily_stop(&node->daily);
 	if (node->member)
 		member_free(&node->member);
+	/* Hooks use secrets. */
+	tracking_close(&node->tracking);
+	node->track = NULL;
 	is_log_free = access_fini(&node->access);
 	loop_timer_cancel(&node->loop, &node->member_timer);
 	loop_timer_cancel(&node->loop, &node->start_timer);
@@ -637,7 +640,6 @@ static void tear_down(struct node *node)
 	loop_timer_cancel(&node->loop, &node->leave_timer);
 	stream_abort_all(&node->loop);
 	loop_fini(&node->loop);
-	tracking_close(&node->tracking);
 	if (node->log_writer && is_log_free)
 		log_writer_free(&node->log_writer);
 	if (node->spool)

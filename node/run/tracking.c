@@ -9,8 +9,9 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 
-/* For sinks that send what they have; a file has it written by then. */
-enum { LEAVE_MS = 2000, PATH_SIZE = 1100, SHA256_LEN = 32 };
+/* Sinks that send what they have get the time of a drain for it, but not more than this: a file has it
+ * written by then. */
+enum { LEAVE_MAX_MS = 5000, PATH_SIZE = 1100, SHA256_LEN = 32 };
 
 /* Its first 128 bits as two numbers: what SipHash wants, whatever the operator wrote. */
 static void derive_key(const char *secret, uint64_t key_out[2])
@@ -30,7 +31,7 @@ static enum err read_redaction(
 	char *secret;
 
 	*redaction_out = (struct track_redaction){ .mode = settings->tracking.redact };
-	if (redaction_out->mode != TRACK_REDACT_HASHED)
+	if (!*path)
 		return ERR_OK;
 	vault_forgo_core_dumps();
 	if (secret_read(path, &secret)) {
@@ -95,6 +96,26 @@ static void open_uplink(struct tracking *tracking, const struct tracking_options
 	tracker_add(tracking->tracker, &sink);
 }
 
+static void add_hooks(struct tracking *tracking, const struct tracking_options *options,
+	const struct track_redaction *redaction)
+{
+	struct track_hooks_options hooks = {
+		.settings = options->settings,
+		.redact_key = { redaction->key[0], redaction->key[1] },
+		.loop = tracker_loop(tracking->tracker),
+		.log = options->log,
+		.meter = options->meter,
+	};
+	struct track_sink sink;
+
+	if (!options->settings->tracking.hooks.count)
+		return;
+	tracking->hooks = track_hooks_new(&hooks);
+	mem_wipe(hooks.redact_key, sizeof(hooks.redact_key));
+	sink = track_hooks_sink(tracking->hooks);
+	tracker_add(tracking->tracker, &sink);
+}
+
 enum err tracking_open(struct tracking *tracking, const struct tracking_options *options, struct buf *why_out)
 {
 	struct tracker_options tracker = {
@@ -107,13 +128,20 @@ enum err tracking_open(struct tracking *tracking, const struct tracking_options 
 	if (err)
 		return err;
 	tracking->tracker = tracker_new(&tracker);
+	tracking->patience_ms = options->settings->drain.timeout_ms;
+	if (tracking->patience_ms > LEAVE_MAX_MS)
+		tracking->patience_ms = LEAVE_MAX_MS;
+	add_hooks(tracking, options, &tracker.redaction);
 	mem_wipe(&tracker.redaction, sizeof(tracker.redaction));
 	open_uplink(tracking, options);
 	return open_file(tracking, options, why_out);
 }
 
-enum err tracking_start(struct tracking *tracking, struct buf *why_out)
+enum err tracking_start(
+	struct tracking *tracking, struct resolver *resolver, struct secrets *secrets, struct buf *why_out)
 {
+	if (tracking->hooks && track_hooks_open(tracking->hooks, resolver, secrets, why_out))
+		return ERR_INVALID;
 	if (tracker_start(tracking->tracker) == ERR_OK)
 		return ERR_OK;
 	buf_append_str(why_out, "no thread for tracking\n");
@@ -122,7 +150,8 @@ enum err tracking_start(struct tracking *tracking, struct buf *why_out)
 
 void tracking_close(struct tracking *tracking)
 {
-	tracker_free(&tracking->tracker, LEAVE_MS);
+	tracker_free(&tracking->tracker, tracking->patience_ms);
 	track_file_free(&tracking->file);
 	track_uplink_free(&tracking->uplink);
+	track_hooks_free(&tracking->hooks);
 }

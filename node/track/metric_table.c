@@ -219,6 +219,15 @@ static const struct metric_row rows[METRIC_COUNT] = {
 			[TRACK_LOST_CLUSTER] = "cluster"),
 		.help = "Events lost. ring: they came faster than they were taken; file: it could not be "
 			"written; cluster: Redis was away for too long." },
+	[METRIC_HOOK_EVENTS] = { "skein_hook_events_total", COUNTER,
+		LABEL("result", [HOOK_END_SENT] = "sent", [HOOK_END_REFUSED] = "refused",
+			[HOOK_END_FALLEN] = "fallen"),
+		.help = "Events for tracking.hooks, by what became of them; fallen: out of a full queue, or "
+			"left when the node stopped." },
+	[METRIC_HOOK_WAITING] = { "skein_hook_events_waiting", GAUGE,
+		.help = "Events that wait for a receiver of tracking.hooks." },
+	[METRIC_HOOK_FAILURES] = { "skein_hook_failures_total", COUNTER,
+		.help = "Attempts to tell such a receiver that failed; it is tried again." },
 };
 
 const struct metric_row *metric_row(enum metric metric)

@@ -82,6 +82,9 @@ enum metric {
 	METRIC_LOG_DROPPED,
 	METRIC_TRACK_EVENTS, /* by enum track_kind */
 	METRIC_TRACK_LOST,   /* by enum track_loss */
+	METRIC_HOOK_EVENTS,  /* by enum hook_end */
+	METRIC_HOOK_WAITING, /* gauge, events */
+	METRIC_HOOK_FAILURES,
 	METRIC_COUNT
 };
 
@@ -130,6 +133,12 @@ enum track_loss {
 	TRACK_LOST_RING, /* they came faster than they were taken */
 	TRACK_LOST_FILE,
 	TRACK_LOST_CLUSTER, /* Redis was away for too long */
+};
+/* What became of an event at a hook. */
+enum hook_end {
+	HOOK_END_SENT,
+	HOOK_END_REFUSED, /* the receiver will not take it */
+	HOOK_END_FALLEN,  /* out of a queue that was full, or of a process that ended */
 };
 enum redis_call_outcome { REDIS_CALL_OK, REDIS_CALL_ERROR, REDIS_CALL_UNKNOWN };
 

@@ -102,6 +102,8 @@ void track_time_format(uint64_t time_us, char out[TRACK_TIME_LEN]);
 void track_event_json(const struct track_event *event, struct buf *out);
 /* The columns of W3C extended format, in the order of track_w3c_head(). */
 void track_event_w3c(const struct track_event *event, struct buf *out);
+/* KEY=VALUE parted by blanks; in quotes, with a backslash before " and \, where that is needed. */
+void track_event_pairs(const struct track_event *event, struct buf *out);
 /* For people and terminals: aligned, control characters escaped. */
 void track_event_line(const struct track_event *event, struct buf *out);
 /* The lines that a W3C file begins with, newlines included. */

@@ -1,0 +1,81 @@
+/*
+ * track_hook_internal: what track_hook.c (batches, retries) and track_hook_send.c (the way out) share.
+ */
+#ifndef NODE_TRACK_TRACK_HOOK_INTERNAL_H
+#define NODE_TRACK_TRACK_HOOK_INTERNAL_H
+
+#include "notify/syslog.h"
+#include "notify/target.h"
+#include "notify/web_post.h"
+#include "track/track_hook.h"
+
+struct hook_batch {
+	struct list link;
+	uint64_t number;
+	size_t events;
+	struct buf bytes; /* encoded events */
+};
+
+enum hook_phase {
+	HOOK_SERVING,
+	HOOK_LEAVING, /* without pauses, until the first failure */
+	HOOK_DONE,    /* nothing is begun any more */
+};
+
+struct track_hook {
+	struct track_hook_options options;
+	struct target target;
+	struct track_redaction redaction;
+	struct arena arena; /* of one event that is redacted */
+	uint32_t kinds;     /* a bit for each that is wanted */
+	uint64_t run;       /* in the name of each batch, with its number */
+	uint64_t last_number;
+
+	struct list batches;         /* full, or due; the first may be under way */
+	struct hook_batch *building; /* NULL: none */
+	size_t bytes, events;        /* of all of them */
+	struct loop_timer due;       /* the batch that is built has waited long enough */
+	struct loop_timer pause;
+	enum hook_phase phase;
+	bool is_sending;
+	bool is_due;
+	unsigned failures;        /* in a row */
+	uint64_t refused, fallen; /* events, since it was told that there are any */
+
+	/* The way out. */
+	const struct secret_value *secret; /* of a file; NULL: none */
+	struct web_post *post;
+	struct syslog *syslog;
+	struct hook_told *told; /* of a batch for syslog: one for each of its events */
+	size_t awaited;         /* ends of messages */
+	enum notify_end worst;
+	size_t refused_now;
+	uint64_t wait_ms; /* asked for by the receiver */
+	char why[NOTIFY_WHY_MAX];
+};
+
+/* An event as a message of syslog. */
+struct hook_told {
+	struct track_hook *hook;
+	bool is_over; /* taken or refused: not told again */
+};
+
+/* track_hook_send.c */
+
+WARN_UNUSED bool hook_way_open(struct track_hook *hook, struct buf *why_out);
+void hook_way_close(struct track_hook *hook);
+/* hook_sent() follows, later. */
+void hook_send(struct track_hook *hook, const struct hook_batch *batch);
+/* False: `why_out` has a sentence, and the old one stays. */
+WARN_UNUSED bool hook_read_secret(struct track_hook *hook, struct buf *why_out);
+
+/* track_hook.c: the end of what hook_send() began. */
+struct hook_result {
+	enum notify_end end;
+	size_t refused; /* events, of NOTIFY_SENT */
+	uint64_t wait_ms;
+	const char *why;
+};
+void hook_sent(struct track_hook *hook, const struct hook_result *result);
+
+#endif

@@ -1,0 +1,405 @@
+"""tracking.hooks: webhooks and collectors of syslog that are told of events, through tests/tools/track_tell.c, while they
+are away, slow, refuse, hang or show a bad certificate."""
+import json
+import shutil
+import subprocess
+import threading
+
+import pytest
+from lab.cluster import build_folder
+from lab.wait import until
+
+from authority import Authority
+from receivers import SyslogReceiver, WebReceiver
+from test_skeinctl import free_port
+
+QUICK = {"batch_wait": "20ms", "timeout": "2s", "retry_first": "20ms", "retry_max": "100ms"}
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(scope="module")
+def certificate(authority):
+    return authority.issue("good", "IP:127.0.0.1")
+
+
+class Tracker:
+    """A tracker with hooks. `log`: its lines, as objects."""
+
+    def __init__(self, folder, hooks, further=None):
+        settings = {"node": {"name": "test-node"}, "listeners": [{"address": "127.0.0.1:1"}],
+                    "route": {"next_hops": [{"host": "127.0.0.1"}]}, "dns": {"trust_anchor": "", "servers": "127.0.0.1"},
+                    "tracking": {"file": "off", **(further or {}),
+                                 "hooks": [{"name": f"hook-{i}", **QUICK, **hook} for i, hook in enumerate(hooks)]}}
+        (folder / "settings.yaml").write_text(json.dumps(settings))
+        self.process = subprocess.Popen([str(build_folder() / "tests" / "track_tell"), str(folder / "settings.yaml")], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.errors = []
+        self.reader = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
+        self.reader.start()
+
+    @property
+    def log(self):
+        return [json.loads(line) for line in list(self.errors) if line.startswith("{")]
+
+    def logged(self, event):
+        return [line for line in self.log if line["event"] == event]
+
+    def awaits(self, event):
+        until(lambda: self.logged(event), 20, lambda: f"{event} in {self.errors}")
+        return self.logged(event)[-1]
+
+    def write(self, *lines):
+        self.process.stdin.write("".join(line + "\n" for line in lines))
+        self.process.stdin.flush()
+
+    def track(self, *ids, kind="DELIVER", text="well"):
+        self.write(*[f"{kind} {id} {text}" for id in ids])
+
+    def _metrics(self):
+        found = {}
+        for line in iter(self.process.stdout.readline, ".\n"):
+            assert line, self.errors
+            name, value = line.split()
+            found[name.removeprefix("skein_hook_")] = int(float(value))
+        return found
+
+    def metrics(self):
+        self.write("metrics")
+        return self._metrics()
+
+    def finish(self):
+        """The last metrics."""
+        self.process.stdin.close()
+        found = self._metrics()
+        assert self.process.wait(30) == 0, self.errors
+        self.reader.join(20)
+        return found
+
+
+@pytest.fixture
+def tracker(tmp_path):
+    made = []
+
+    def make(*hooks, **further):
+        made.append(Tracker(tmp_path, hooks, further))
+        return made[-1]
+    yield make
+    for one in made:
+        if one.process.poll() is None:
+            one.process.stdin.close()
+            one.process.wait(30)
+
+
+def events_of(server):
+    return [event for _, _, body in list(server.asked) for event in json.loads(body)["events"]]
+
+
+def ids_of(server):
+    return [event["id"] for event in events_of(server)]
+
+
+def names(start, end):
+    return [f"m{i}" for i in range(start, end)]
+
+
+SENT = 'events_total{result="sent"}'
+REFUSED = 'events_total{result="refused"}'
+FALLEN = 'events_total{result="fallen"}'
+
+
+# --- webhooks -------------------------------------------------------------------------------------------
+
+def test_events_come_in_batches_with_names(tracker):
+    server = WebReceiver()
+    one = tracker({"url": server.url("/a?b=c"), "batch_events": 10})
+    one.track(*names(0, 95))
+    assert one.finish() == {SENT: 95, REFUSED: 0, FALLEN: 0, "events_waiting": 0, "failures_total": 0}
+    assert ids_of(server) == names(0, 95)
+    batches = [headers["Skein-Batch"] for _, headers, _ in server.asked]
+    assert len(set(batches)) == len(batches) == 10
+    assert {batch.split("-")[0] for batch in batches} == {batches[0].split("-")[0]}
+    path, headers, body = server.asked[0]
+    assert path == "/a?b=c" and headers["Content-Type"] == "application/json"
+    first = json.loads(body)["events"][0]
+    assert first.pop("time").endswith("Z")
+    assert first == {"node": "test-node", "event": "DELIVER", "session": "0000000000001234", "id": "m0",
+                     "sender": "jane@example.net", "code": 250, "text": "well"}
+    assert not one.log
+    server.stop()
+
+
+def test_each_hook_has_its_events_its_form_and_its_view_of_people(tracker, tmp_path):
+    secret, key = tmp_path / "secret", tmp_path / "key"
+    for file, text in ((secret, "t0ken\n"), (key, "some line\n")):
+        file.write_text(text)
+        file.chmod(0o600)
+    plain, lines = WebReceiver(), WebReceiver()
+    one = tracker({"url": plain.url(), "events": ["fail", "EXPIRE"], "redact": "masked"},
+                  {"url": lines.url(), "format": "ndjson", "header": "X-Api-Key:", "secret_file": str(secret), "redact": "hashed"},
+                  redact_key_file=str(key))
+    one.track("a", "b")
+    one.track("c", kind="FAIL")
+    one.track("d", kind="EXPIRE")
+    until(lambda: len(b"".join(body for _, _, body in lines.asked).splitlines()) == 4, 20, "four lines")
+    secret.write_text("rotated\n")
+    one.write("reload")
+    one.track("e", kind="FAIL")
+    one.finish()
+    assert [(event["event"], event["id"]) for event in events_of(plain)] == [("FAIL", "c"), ("EXPIRE", "d"), ("FAIL", "e")]
+    assert {event["sender"] for event in events_of(plain)} == {"j***@example.net"}
+    told = [json.loads(line) for _, _, body in lines.asked for line in body.splitlines()]
+    assert [event["id"] for event in told] == ["a", "b", "c", "d", "e"]
+    assert len({event["sender"] for event in told}) == 1 and told[0]["sender"].startswith("~")
+    assert lines.asked[0][1]["Content-Type"] == "application/x-ndjson"
+    assert [headers["X-Api-Key"] for _, headers, _ in lines.asked][-1] == "rotated"
+    assert lines.asked[0][1]["X-Api-Key"] == "t0ken"
+    assert "t0ken" not in "".join(one.errors) and "rotated" not in "".join(one.errors)
+    plain.stop()
+    lines.stop()
+
+
+def test_who_was_away_misses_nothing(tracker):
+    server = WebReceiver()
+    server.stop()
+    one = tracker({"url": server.url()})
+    one.track(*names(0, 350))
+    assert one.awaits("hook-failed")["hook"] == "hook-0"
+    until(lambda: one.metrics()["failures_total"] >= 3, 20, "it is tried again")
+    server.start()
+    until(lambda: len(events_of(server)) == 350, 20, "all events")
+    assert ids_of(server) == names(0, 350)
+    assert one.awaits("hook-recovered")["failures"] >= 3
+    assert len(one.logged("hook-failed")) == 1
+    assert one.finish()[SENT] == 350
+    server.stop()
+
+
+@pytest.mark.parametrize("status, headers", [(500, {}), (429, {"Retry-After": "1"}), (302, {"Location": "/x"}), (401, {})])
+def test_who_says_later_is_told_the_same_batch_again(tracker, status, headers):
+    server = WebReceiver(answer=lambda number, body: (status, headers) if number <= 2 else (200, {}))
+    one = tracker({"url": server.url()})
+    one.track("a", "b")
+    one.awaits("hook-recovered")
+    assert len(server.asked) == 3
+    assert len({headers["Skein-Batch"] for _, headers, _ in server.asked}) == 1
+    assert {body for _, _, body in server.asked} == {server.asked[0][2]}
+    assert one.finish() == {SENT: 2, REFUSED: 0, FALLEN: 0, "events_waiting": 0, "failures_total": 2}
+    assert f"the server answered {status}" in one.awaits("hook-failed")["why"]
+    server.stop()
+
+
+def test_retry_after_is_waited_for(tracker):
+    times = []
+
+    def answer(number, body):
+        times.append(number)
+        return (503, {"Retry-After": "3600"}) if number == 1 else (200, {})
+    server = WebReceiver(answer=answer)
+    one = tracker({"url": server.url()})
+    one.track("a")
+    one.awaits("hook-failed")
+    one.track(*names(0, 10))
+    until(lambda: one.metrics()["events_waiting"] == 11, 20, "they wait")
+    # An hour has not passed; who leaves does not wait for it.
+    assert times == [1]
+    assert one.finish()[SENT] == 11 and ids_of(server)[1:] == ["a"] + names(0, 10)
+    server.stop()
+
+
+def test_what_is_refused_for_good_is_dropped_and_counted(tracker):
+    server = WebReceiver(answer=lambda number, body: (400, {}) if b'"bad' in body else (200, {}))
+    one = tracker({"url": server.url(), "batch_events": 2})
+    one.track("good1", "good2", "bad1", "bad2", "bad3", "bad4", "good3", "good4")
+    assert one.finish() == {SENT: 4, REFUSED: 4, FALLEN: 0, "events_waiting": 0, "failures_total": 0}
+    assert len(server.asked) == 4
+    refused, = one.logged("hook-refused")
+    assert (refused["events"], refused["why"]) == (2, "the server answered 400")
+    assert one.logged("hook-recovered")[0]["refused"] == 4
+    server.stop()
+
+
+def test_who_hangs_is_given_up_and_asked_again(tracker):
+    server = WebReceiver(answer=lambda number, body: None if number == 1 else (200, {}))
+    one = tracker({"url": server.url(), "timeout": "300ms"})
+    one.track("a")
+    assert "in time" in one.awaits("hook-failed")["why"]
+    until(lambda: len(server.asked) == 2, 20, "the second request")
+    assert one.finish()[SENT] == 1
+    server.stop()
+
+
+def test_who_is_slow_gets_larger_batches(tracker):
+    first = threading.Event()
+    server = WebReceiver(answer=lambda number, body: (200, {}) if number > 1 or first.wait(20) else None)
+    one = tracker({"url": server.url(), "timeout": "30s"})
+    one.track("a")
+    until(lambda: server.asked, 20, "the first request")
+    for id in names(0, 50):
+        one.track(id)
+        one.metrics()
+    first.set()
+    assert one.finish()[SENT] == 51
+    assert len(server.asked) == 2, "what came meanwhile was one batch"
+    server.stop()
+
+
+def test_the_oldest_fall_out_of_a_full_queue(tracker):
+    server = WebReceiver()
+    server.stop()
+    one = tracker({"url": server.url(), "queue_size": "256KiB"})
+    one.track(*names(0, 2000), text="x" * 400)
+    until(lambda: sum(one.metrics()[name] for name in (FALLEN, "events_waiting")) == 2000, 20, "all are there")
+    fallen = one.metrics()[FALLEN]
+    assert 1000 < fallen < 1900
+    assert one.awaits("hook-overflowing")["waiting"] > 100
+    server.start()
+    until(lambda: one.metrics()[SENT] == 2000 - fallen, 20, "the rest arrives")
+    assert ids_of(server) == names(fallen, 2000)
+    assert one.awaits("hook-caught-up")["lost"] == fallen
+    one.finish()
+    assert len(one.logged("hook-overflowing")) == len(one.logged("hook-caught-up")) == 1
+    server.stop()
+
+
+def test_bad_certificates_are_told_nothing(tracker, authority, certificate):
+    good, bad = WebReceiver(certificate), WebReceiver(authority.issue("other", "DNS:other.example"))
+    one = tracker({"url": good.url(), "ca": authority.certificate}, {"url": bad.url(), "ca": authority.certificate},
+                  {"url": good.url()})
+    one.track("a")
+    until(lambda: len(one.logged("hook-failed")) == 2, 20, "both failures")
+    assert {line["hook"] for line in one.logged("hook-failed")} == {"hook-1", "hook-2"}
+    until(lambda: one.metrics()[SENT] == 1, 20, "the good one is told")
+    metrics = one.finish()
+    assert (metrics[SENT], metrics[FALLEN]) == (1, 2)
+    assert [line["events"] for line in one.logged("hook-left")] == [1, 1]
+    assert len(good.asked) == 1 and not bad.asked
+    good.stop()
+    bad.stop()
+
+
+def test_a_secret_that_is_missing_is_named(tracker):
+    server = WebReceiver()
+    one = tracker({"url": server.url(), "secret": "hook-token"})
+    one.track("a")
+    assert "secret" in one.awaits("hook-failed")["why"] and not server.asked
+    one.finish()
+    server.stop()
+
+
+# --- syslog ---------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("kind", ["udp", "tcp", "tls"])
+def test_an_event_is_a_message(tracker, authority, certificate, kind):
+    receiver = SyslogReceiver(kind, certificate if kind == "tls" else None)
+    trust = {"ca": authority.certificate} if kind == "tls" else {}
+    one = tracker({"url": receiver.url(), **trust},
+                  {"url": receiver.url(), "format": "pairs", "facility": "local3", "events": ["FAIL"], **trust})
+    one.track("a")
+    one.track("b", kind="FAIL", text='Jörg said "no"')
+    until(lambda: len(receiver.messages) == 3, 20, "three messages")
+    assert one.finish()[SENT] == 3
+    assert not one.log
+    as_json = [message for message in receiver.parsed() if message["facility"] == 2]
+    pairs, = [message for message in receiver.parsed() if message["facility"] == 19]
+    assert [(m["kind"], m["severity"], m["host"], m["app"]) for m in as_json] == [
+        ("DELIVER", 6, "test-node", "skein"), ("FAIL", 4, "test-node", "skein")]
+    assert as_json[1]["element"] == "skein@32473"
+    assert as_json[1]["params"] == {"kind": "FAIL", "session": "0000000000001234", "id": "b"}
+    told = json.loads(as_json[1]["text"])
+    assert (told["time"], told["id"], told["text"]) == (as_json[1]["time"], "b", 'Jörg said "no"')
+    assert pairs["text"] == (f"time={pairs['time']} node=test-node event=FAIL session=0000000000001234 id=b "
+                             'sender=jane@example.net code=250 text="Jörg said \\"no\\""')
+    receiver.stop()
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tls"])
+def test_a_collector_that_was_away_misses_nothing(tracker, authority, certificate, kind):
+    receiver = SyslogReceiver(kind, certificate if kind == "tls" else None)
+    one = tracker({"url": receiver.url(), "ca": authority.certificate, "timeout": "300ms"})
+    one.track("before")
+    until(lambda: receiver.messages, 20, "the first message")
+    receiver.stop()
+    one.track(*names(0, 500))
+    one.awaits("hook-failed")
+    receiver.start()
+    until(lambda: len({m["params"]["id"] for m in receiver.parsed()}) == 501, 20, "all messages")
+    assert one.awaits("hook-recovered")
+    # A message that was not acknowledged may come twice; the order of the first ones holds.
+    assert list(dict.fromkeys(m["params"]["id"] for m in receiver.parsed())) == ["before"] + names(0, 500)
+    assert one.finish()[SENT] == 501
+    receiver.stop()
+
+
+# --- settings -------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("hook, why", [
+    ({"url": "ftp://x"}, "tracking.hooks[0].url: it begins with none of"),
+    ({"url": "https://x", "events": ["SENT"]}, "tracking.hooks[0].events: SENT is no event"),
+    ({"url": "udp://x", "facility": "post"}, "tracking.hooks[0].facility: post is none of"),
+    ({"url": "udp://x", "format": "ndjson"}, "tracking.hooks[0].format: ndjson is for webhooks"),
+    ({"url": "https://x", "format": "pairs"}, "tracking.hooks[0].format: pairs is for syslog"),
+    ({"url": "udp://x", "secret": "y"}, "tracking.hooks[0].secret: syslog has no header"),
+    ({"url": "https://x", "secret": "y", "secret_file": "/z"}, "tracking.hooks[0].secret_file: has no place beside secret"),
+    ({"url": "https://x", "header": "Authorization"}, "tracking.hooks[0].header: is no header field"),
+    ({"url": "https://x", "redact": "hashed"}, "tracking.hooks[0].redact: hashed needs tracking.redact_key_file"),
+    ({"url": "https://x", "retry_first": "2m"}, "tracking.hooks[0].retry_first: must not be larger"),
+    ({"url": "http://x", "secret": "y"}, "tracking.hooks[0].url: warning: sends the secret in clear"),
+])
+def test_settings_that_make_no_sense_are_told(tmp_path, hook, why):
+    settings = {"listeners": [{"address": "127.0.0.1:1"}], "route": {"next_hops": [{"host": "127.0.0.1"}]},
+                "tracking": {"hooks": [{"name": "hook", **hook}]}}
+    (tmp_path / "settings.yaml").write_text(json.dumps(settings))
+    result = subprocess.run([str(build_folder() / "bin" / "skeind"), "--config", str(tmp_path / "settings.yaml"), "--check"],
+                            text=True, capture_output=True, timeout=20)
+    assert why in result.stdout + result.stderr
+
+
+# --- another's collector ----------------------------------------------------------------------------------
+
+RSYSLOG = """
+module(load="imtcp")
+module(load="imudp")
+global(workDirectory="{folder}" maxMessageSize="16k")
+$EscapeControlCharactersOnReceive off
+template(name="told" type="list") {{
+  property(name="app-name") constant(value="|") property(name="msgid") constant(value="|")
+  property(name="syslogfacility-text") constant(value="|") property(name="hostname") constant(value="|")
+  property(name="structured-data") constant(value="|") property(name="msg") constant(value="\\n") }}
+input(type="imtcp" port="{port}" address="127.0.0.1" supportOctetCountedFraming="on")
+input(type="imudp" port="{port}" address="127.0.0.1")
+action(type="omfile" file="{folder}/told" template="told")
+"""
+
+
+@pytest.mark.skipif(not shutil.which("rsyslogd"), reason="no rsyslog")
+@pytest.mark.parametrize("kind", ["udp", "tcp"])
+def test_rsyslog_reads_every_field(tracker, tmp_path, kind):
+    port = free_port()
+    (tmp_path / "rsyslog.conf").write_text(RSYSLOG.format(folder=tmp_path, port=port))
+    daemon = subprocess.Popen(["rsyslogd", "-n", "-f", str(tmp_path / "rsyslog.conf"), "-i", str(tmp_path / "pid")],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        one = tracker({"url": f"{kind}://127.0.0.1:{port}", "timeout": "500ms"})
+        told = tmp_path / "told"
+
+        # Datagrams before it listens are lost.
+        def is_heard():
+            one.track("first", text='Jörg "]\\')
+            return told.exists() and "first" in told.read_text()
+        until(is_heard, 20, "rsyslog listens", poll=0.1)
+        one.track(*names(0, 300))
+        assert one.finish()[REFUSED] == 0
+        until(lambda: told.read_text().count('id="m') == 300, 20, lambda: told.read_text()[-2000:])
+        lines = told.read_text().splitlines()
+    finally:
+        daemon.terminate()
+        daemon.wait(20)
+    app, msgid, facility, host, element, message = lines[0].split("|")
+    assert (app, msgid, facility, host) == ("skein", "DELIVER", "mail", "test-node")
+    assert element == '[skein@32473 kind="DELIVER" session="0000000000001234" id="first"]'
+    assert json.loads(message.lstrip("\ufeff"))["text"] == 'Jörg "]\\'
+    assert [line.split('id="')[1].split('"')[0] for line in lines if 'id="m' in line] == names(0, 300)
