@@ -79,7 +79,7 @@ static void judge_senders(struct judge *judge)
 	const struct alert_rule *rule = &judge->policy->rules[ALERT_SENDER_SPIKE];
 
 	for (size_t i = 0; i < judge->facts->sender_count; i++) {
-		const struct alert_sender *sender = &judge->facts->senders[i];
+		const struct alert_sender_facts *sender = &judge->facts->senders[i];
 		uint64_t usual = sender->usual ? sender->usual : 1;
 
 		if (sender->recent >= rule->least)

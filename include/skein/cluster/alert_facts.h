@@ -24,7 +24,7 @@ enum alert_counter {
 
 const char *alert_counter_name(enum alert_counter counter);
 
-struct alert_sender {
+struct alert_sender_facts {
 	struct span name;
 	uint64_t recent; /* messages in the last hour */
 	uint64_t usual;  /* in an hour, so far */
@@ -62,7 +62,7 @@ struct alert_redis {
 struct alert_facts {
 	uint64_t now_ms;
 	uint64_t counters[ALERT_COUNTERS];
-	const struct alert_sender *senders;
+	const struct alert_sender_facts *senders;
 	size_t sender_count;
 	const struct alert_login *logins;
 	size_t login_count;

@@ -80,14 +80,4 @@ struct queue_counts {
 typedef void queue_status_fn(void *arg, const struct outcome *outcome, const struct queue_counts *counts);
 bool queue_status(struct redis_link *link, unsigned shard, uint64_t now_ms, queue_status_fn *fn, void *arg);
 
-/* How long the queue of one shard is and what in it is the oldest. Held and quarantined messages do not
- * count. */
-struct queue_age {
-	uint64_t count;
-	bool has_oldest;
-	struct msg_id oldest; /* in a long queue one of the oldest: see view.lua */
-};
-typedef void queue_age_fn(void *arg, const struct outcome *outcome, const struct queue_age *age);
-bool queue_age(struct redis_link *link, unsigned shard, uint64_t now_ms, queue_age_fn *fn, void *arg);
-
 #endif

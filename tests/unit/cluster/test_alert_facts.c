@@ -18,7 +18,7 @@ static const struct alert_node full[] = { { .name = SPAN_LIT("n1"),
 	.disk_percent = 91,
 	.certificates = soon,
 	.certificate_count = 2 } };
-static const struct alert_sender senders[] = { { SPAN_LIT("joe example.org"), 6000, 100 },
+static const struct alert_sender_facts senders[] = { { SPAN_LIT("joe example.org"), 6000, 100 },
 	{ SPAN_LIT("new example.org"), 700, 0 }, { SPAN_LIT("few example.org"), 499, 1 } };
 static const struct alert_login logins[] = { { SPAN_LIT("user joe"), 60 } };
 

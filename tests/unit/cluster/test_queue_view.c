@@ -1,5 +1,7 @@
 #include "queue_driver.h"
 
+#include "skein/cluster/queue_age.h"
+
 #define A node_at('a', 100)
 #define B node_at('b', 100)
 
