@@ -545,6 +545,9 @@ static const struct setting_row rows[] = {
 		.help = "Addresses that the cluster sends from. Not set: SPF and reverse DNS are not "
 			"judged." },
 
+	{ "alerts.interval", "5s", DURATION(100 * MS, 5 * MINUTES), AT(alerts.interval_ms),
+		.help = "How often nodes tell Redis what they have counted, and the leader looks at it." },
+
 	{ "tls_reports.from", "", STRING(320), AT(tls_reports.from),
 		.help = "Address that reports come from, of a domain that the policy signs for. Not set: no "
 			"reports." },
@@ -582,6 +585,9 @@ static const struct setting_group groups[] = {
 	{ "dns_watch",
 		"What the domains publish that the cluster sends for; see docs/dns.md. The same on all "
 		"nodes: whichever leads goes by its own." },
+	{ "alerts",
+		"What an administrator is told of by itself; which alerts, and how, is in the policy: see "
+		"docs/alerts.md. The same on all nodes." },
 	{ "tls_reports",
 		"Daily reports to domains that ask for them (RFC 8460); see docs/delivery.md. The same "
 		"on all nodes." },

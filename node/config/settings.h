@@ -309,6 +309,10 @@ struct settings {
 	} dns_watch;
 
 	struct {
+		uint64_t interval_ms;
+	} alerts;
+
+	struct {
 		const char *from; /* "": no reports */
 		const char *organization, *contact;
 		uint64_t delay_ms;

@@ -22,6 +22,7 @@
 
 enum { INBOUND_LISTENERS_MAX = 64 };
 
+struct alert_ledger;
 struct inbound;
 struct secrets;
 
@@ -64,7 +65,8 @@ struct inbound {
 	struct track *track; /* NULL: nothing is tracked */
 	struct meter *meter;
 	struct resolver *resolver;
-	uint64_t next_session; /* its number: of this worker alone, and of no earlier run of the node */
+	struct alert_ledger *ledger; /* NULL: nobody counts senders */
+	uint64_t next_session;       /* its number: of this worker alone, and of no earlier run of the node */
 	unsigned session_step;
 	struct inspector_desk inspector;
 	struct login_guard_desk guard_desk;

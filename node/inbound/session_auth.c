@@ -1,5 +1,6 @@
 #include "inbound/session_auth.h"
 
+#include "alerts/alert_ledger.h"
 #include "auth/login.h"
 #include "inbound/session_internal.h"
 #include "io/wall_clock.h"
@@ -190,11 +191,15 @@ static void finish(struct session *session, const struct login_event *event)
 {
 	struct session_auth *auth = session->auth;
 	enum guard_end end = end_of(auth, event);
+	char ip[ADDRESS_TEXT_SIZE];
 
 	if (event->step != LOGIN_ACCEPTED)
 		warn_failed(session, event);
 	track_end(session, event);
 	count_end(session, event->step);
+	if (event->step == LOGIN_REFUSED && session->inbound->ledger)
+		alert_ledger_login_failed(session->inbound->ledger, event->user ? event->user : "",
+			session_client_ip(session, ip));
 	if (event->step == LOGIN_ACCEPTED)
 		accept_user(session, event);
 	auth->reply = reply_of(event->step);

@@ -2,6 +2,7 @@
 #include "inbound/session_internal.h"
 
 #include "access/srs_secret.h"
+#include "alerts/alert_ledger.h"
 #include "io/wall_clock.h"
 #include "skein/proto/base/alloc.h"
 
@@ -340,8 +341,12 @@ void session_on_body(struct session *session, struct span piece)
 
 static void tell_accepted(struct session *session, const struct message *message)
 {
+	char ip[ADDRESS_TEXT_SIZE];
+
 	meter_add(session->inbound->meter, METRIC_MESSAGES_ACCEPTED, 1);
 	meter_add(session->inbound->meter, METRIC_BYTES_ACCEPTED, (int64_t)message->envelope.size);
+	alert_ledger_sent(session->inbound->ledger, session->visitor.user ? session->visitor.user : "",
+		session_client_ip(session, ip), message->envelope.sender);
 	session_track_received(session, message);
 }
 

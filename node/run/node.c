@@ -381,6 +381,8 @@ static enum err open_dns(struct node *node, struct buf *why)
 	node->sts = sts_store_new(seed);
 	if (*node->settings->tls_reports.from)
 		node->tls_ledger = tls_ledger_new(seed);
+	if (node->settings->redis.address.host[0])
+		node->alert_ledger = alert_ledger_new(seed);
 	node->self = dns_self_new(node->settings);
 	node->resolver = resolver_new(node->settings, why);
 	if (node->resolver)
@@ -418,6 +420,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.resolver = node->resolver,
 		.sts = node->sts,
 		.tls_ledger = node->tls_ledger,
+		.alert_ledger = node->alert_ledger,
 		.self = node->self,
 		.authenticator = node->access.authenticator,
 		.throttle = &node->access.throttle,
@@ -582,6 +585,29 @@ static void begin_daily(struct node *node)
 		daily_start(&node->daily, &options);
 }
 
+static void begin_alerting(struct node *node)
+{
+	const struct alerting_options options = {
+		.loop = &node->loop,
+		.log = node->log,
+		.metrics = node->metrics,
+		.meter = node->meter,
+		.settings = node->settings,
+		.link = node->redis ? redis_conn_link(node->redis) : NULL,
+		.member = node->member,
+		.resolver = node->resolver,
+		.policy = &node->access.policy,
+		.secrets = node->access.secrets,
+		.spool = node->spool,
+		.ledger = node->alert_ledger,
+		.server_tls = node->server_tls.slots,
+		.worker = node->workers[0],
+	};
+
+	if (node->redis)
+		alerting_start(&node->alerting, &options);
+}
+
 static void run(struct node *node)
 {
 	start_signal(node, 0, SIGTERM, on_terminate);
@@ -592,6 +618,7 @@ static void run(struct node *node)
 	access_start(&node->access, node->redis ? redis_conn_link(node->redis) : NULL);
 	keep_ticket_keys(node);
 	begin_daily(node);
+	begin_alerting(node);
 	log_event(node->log, LOG_INFO, "started", LOG_STR("version", SKEIN_VERSION),
 		LOG_STR("name", node->settings->node.name), LOG_STR("uuid", spool_uuid(node->spool)),
 		LOG_U64("workers", node->worker_count), LOG_BOOL("cluster", node->redis != NULL), LOG_END);
@@ -628,6 +655,7 @@ static void tear_down(struct node *node)
 	if (node->ticket_keeper)
 		ticket_keeper_free(&node->ticket_keeper);
 	daily_stop(&node->daily);
+	alerting_stop(&node->alerting);
 	if (node->member)
 		member_free(&node->member);
 	/* Hooks use secrets. */
@@ -646,6 +674,7 @@ static void tear_down(struct node *node)
 		spool_close(&node->spool);
 	sts_store_free(&node->sts);
 	tls_ledger_free(&node->tls_ledger);
+	alert_ledger_free(&node->alert_ledger);
 	resolver_free(&node->resolver);
 	if (node->self)
 		dns_self_free(&node->self);

@@ -8,6 +8,7 @@
 #include "io/redis_conn.h"
 #include "outbound/sts_store.h"
 #include "run/access.h"
+#include "run/alerting.h"
 #include "run/daily.h"
 #include "run/node.h"
 #include "run/redis_finder.h"
@@ -46,7 +47,8 @@ struct node {
 	struct tls_context *hop_tls;
 	struct resolver *resolver;
 	struct sts_store *sts;
-	struct tls_ledger *tls_ledger; /* NULL: TLS is not reported */
+	struct tls_ledger *tls_ledger;     /* NULL: TLS is not reported */
+	struct alert_ledger *alert_ledger; /* NULL: standalone */
 	struct dns_self *self;
 	char *redis_password, *sentinel_password;
 	struct redis_master *redis_master; /* NULL: redis.address says it */
@@ -58,6 +60,7 @@ struct node {
 	struct member *member;
 	struct ticket_keeper *ticket_keeper;
 	struct daily daily;
+	struct alerting alerting;
 	char host[HOST_LEN_MAX], cluster_id[40], load[256], address[300], admin_address[300];
 	struct loop_timer member_timer, start_timer, disk_timer, leave_timer;
 	uint64_t asserted_epoch[WORKERS_MAX];

@@ -221,6 +221,8 @@ static void watch_journal(struct worker *worker)
 	}
 	meter_add(worker->meter, METRIC_JOURNAL_BYTES,
 		(int64_t)now.disk_bytes - (int64_t)worker->seen.disk_bytes);
+	meter_add(worker->meter, METRIC_JOURNAL_LIVE_BYTES,
+		(int64_t)now.live_bytes - (int64_t)worker->seen.live_bytes);
 	worker->seen = now;
 	health_set(&worker->health, HEALTH_DISK, !journal_is_nearly_full(worker->journal),
 		"the journal is nearly full");
@@ -596,6 +598,7 @@ static void fill_inbound(struct worker *worker)
 		.track = worker->track,
 		.meter = worker->meter,
 		.resolver = worker->shared.resolver,
+		.ledger = worker->shared.alert_ledger,
 		.next_session = first_session(worker),
 		.session_step = worker->shared.workers,
 	};

@@ -22,6 +22,7 @@
 #include "skein/cluster/member.h"
 #include "track/metrics.h"
 
+struct alert_ledger;
 struct credentials;
 struct dns_self;
 struct hop_news;
@@ -68,6 +69,7 @@ struct worker_shared {
 	struct secrets *secrets;
 	struct sts_store *sts;
 	struct tls_ledger *tls_ledger;       /* NULL: nothing is reported */
+	struct alert_ledger *alert_ledger;   /* NULL: nobody counts senders */
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *server_tls;         /* one per listener */
 	struct tls_slot *redis_tls;

@@ -5,6 +5,7 @@
 #include "skein/proto/milter/dialog.h"
 
 #include "inspect/dkim_lookup.h"
+#include "skein/cluster/alert.h"
 #include "skein/proto/dmarc/dmarc.h"
 #include "skein/proto/spf/spf.h"
 
@@ -182,11 +183,38 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		LABEL("end", [TLS_REPORT_SENT] = "sent", [TLS_REPORT_PUT_OFF] = "put_off",
 			[TLS_REPORT_DROPPED] = "dropped"),
 		.help = "Reports about TLS (RFC 8460) by what became of an attempt." },
+	[METRIC_CERTIFICATE_DAYS] = { "skein_certificate_days", GAUGE,
+		.help = "Days until the first certificate of the listeners ends; 0 without TLS." },
+	[METRIC_ALERTS_FIRING] = { "skein_alerts_firing", GAUGE,
+		LABEL("alert", [ALERT_SENDER_SPIKE] = "sender-spike",
+			[ALERT_LOGIN_FAILURES] = "login-failures",
+			[ALERT_LOGIN_FAILURES_ALL] = "login-failures-all", [ALERT_DEFERRALS] = "deferrals",
+			[ALERT_BOUNCES] = "bounces", [ALERT_QUEUE_AGE] = "queue-age",
+			[ALERT_QUEUE_SIZE] = "queue-size", [ALERT_NODE_LOST] = "node-lost",
+			[ALERT_LEADER_CHANGE] = "leader-change", [ALERT_REDIS_UNSAFE] = "redis-unsafe",
+			[ALERT_REDIS_REPLICAS] = "redis-replicas", [ALERT_REDIS_MEMORY] = "redis-memory",
+			[ALERT_MAIL_DEGRADED] = "mail-degraded", [ALERT_CERTIFICATE] = "certificate",
+			[ALERT_DNS] = "dns", [ALERT_POLICY_DRIFT] = "policy-drift", [ALERT_DISK] = "disk",
+			[ALERT_LOG_DROPPED] = "log-dropped"),
+		.help = "Subjects of each alert that fire, on the node that leads; `skeinctl alerts list` "
+			"names "
+			"them." },
+	[METRIC_ALERT_NOTICES] = { "skein_alert_notices_total", COUNTER,
+		LABEL("end", [ALERT_NOTICE_SENT] = "sent", [ALERT_NOTICE_PUT_OFF] = "put_off",
+			[ALERT_NOTICE_DROPPED] = "dropped"),
+		.help = "Notices of alerts by what became of an attempt to give them." },
+	[METRIC_CLUSTER_QUEUE] = { "skein_cluster_queue_messages", GAUGE,
+		.help = "Messages of the whole cluster that wait or are being delivered, on the node that "
+			"leads." },
+	[METRIC_CLUSTER_QUEUE_AGE] = { "skein_cluster_queue_oldest_seconds", .type = METRIC_GAUGE,
+		.per_unit = 1000, .help = "Age of the oldest of them, on the node that leads." },
 	[METRIC_JOURNAL_COMMIT_TIME] = { "skein_journal_commit_seconds", SECONDS(step_us),
 		.help = "Write and fsync of one batch. Its count is the number of commits." },
 	[METRIC_JOURNAL_COMMIT_RECORDS] = { "skein_journal_commit_records", .type = METRIC_HISTOGRAM,
 		.per_unit = 1, BUCKETS(batch_records), .help = "Records in one batch." },
 	[METRIC_JOURNAL_BYTES] = { "skein_journal_bytes", GAUGE, .help = "Size of all segments on disk." },
+	[METRIC_JOURNAL_LIVE_BYTES] = { "skein_journal_live_bytes", GAUGE,
+		.help = "Of these, what is needed: messages that have not ended." },
 	[METRIC_REDIS_UP] = { "skein_redis_up", GAUGE, .help = "1 while this node can use Redis." },
 	[METRIC_REDIS_CALLS] = { "skein_redis_calls_total", COUNTER,
 		LABEL("outcome", [REDIS_CALL_OK] = "ok", [REDIS_CALL_ERROR] = "error",

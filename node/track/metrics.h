@@ -63,15 +63,21 @@ enum metric {
 	METRIC_TAKEN_OVER,
 	METRIC_ADOPTED,
 	METRIC_DUPLICATES_SUPPRESSED,
-	METRIC_LEASE_REMAINING, /* gauge, ms */
-	METRIC_LEADER,          /* gauge, 0 or 1 */
-	METRIC_NODES,           /* gauge */
-	METRIC_DNS_DOMAINS,     /* gauge by enum dns_domain_state */
-	METRIC_TLS_REPORTS,     /* by enum tls_report_end */
+	METRIC_LEASE_REMAINING,   /* gauge, ms */
+	METRIC_LEADER,            /* gauge, 0 or 1 */
+	METRIC_NODES,             /* gauge */
+	METRIC_DNS_DOMAINS,       /* gauge by enum dns_domain_state */
+	METRIC_TLS_REPORTS,       /* by enum tls_report_end */
+	METRIC_CERTIFICATE_DAYS,  /* gauge */
+	METRIC_ALERTS_FIRING,     /* gauge by enum alert */
+	METRIC_ALERT_NOTICES,     /* by enum alert_notice_end */
+	METRIC_CLUSTER_QUEUE,     /* gauge */
+	METRIC_CLUSTER_QUEUE_AGE, /* gauge, ms */
 	/* journal, Redis, process */
 	METRIC_JOURNAL_COMMIT_TIME,    /* histogram, µs; its count is the number of commits */
 	METRIC_JOURNAL_COMMIT_RECORDS, /* histogram, records in one commit */
 	METRIC_JOURNAL_BYTES,          /* gauge */
+	METRIC_JOURNAL_LIVE_BYTES,     /* gauge */
 	METRIC_REDIS_UP,               /* gauge, 0 or 1 */
 	METRIC_REDIS_CALLS,            /* by enum redis_call_outcome */
 	METRIC_REDIS_RECONNECTS,
@@ -122,6 +128,7 @@ enum reject_class { REJECT_TEMPORARY, REJECT_PERMANENT };
 enum hop_trouble { HOP_TROUBLE_SLOW, HOP_TROUBLE_DOWN };
 enum slot_use { SLOT_USE_HELD, SLOT_USE_WANTED };
 enum dns_domain_state { DNS_DOMAIN_OK, DNS_DOMAIN_UNKNOWN, DNS_DOMAIN_WARN, DNS_DOMAIN_FAIL };
+enum alert_notice_end { ALERT_NOTICE_SENT, ALERT_NOTICE_PUT_OFF, ALERT_NOTICE_DROPPED };
 enum tls_report_end { TLS_REPORT_SENT, TLS_REPORT_PUT_OFF, TLS_REPORT_DROPPED };
 enum queue_state {
 	QUEUE_ACTIVE, /* owned by this node and being delivered, or next in line */
