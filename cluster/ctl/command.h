@@ -79,7 +79,7 @@ extern const struct command_group group_cluster, group_mail, group_policy, group
 command_fn cmd_status, cmd_nodes, cmd_node_forget, cmd_drain;
 command_fn cmd_queue_list, cmd_queue_show, cmd_queue_retry, cmd_queue_hold, cmd_queue_release,
 	cmd_queue_cancel;
-command_fn cmd_trace, cmd_log;
+command_fn cmd_trace, cmd_log, cmd_alerts_list, cmd_alerts_silence, cmd_alerts_test;
 command_fn cmd_policy_show, cmd_policy_edit, cmd_policy_apply, cmd_policy_diff, cmd_policy_history,
 	cmd_policy_rollback, cmd_policy_check;
 command_fn cmd_acl_add, cmd_acl_remove, cmd_acl_list, cmd_explain;

@@ -57,6 +57,33 @@ static const struct command commands[] = {
 		.arguments = { { "ADDRESS|NETWORK", WORD_TEXT } },
 		.summary = "end a ban now",
 		.run = cmd_ban_remove },
+	{ .words = "alerts list",
+		.options = { { .name = "all", .help = "every alert, with its bound" } },
+		.flags = COMMAND_WATCHED,
+		.summary = "what is not as it should be, and since when",
+		.details = "What fires or is about to, what is silent, and notices that nobody took yet.",
+		.run = cmd_alerts_list },
+	{ .words = "alerts silence",
+		.arguments = { { "ALERT|\"ALERT SUBJECT\"", WORD_TEXT } },
+		.options = { { .name = "for",
+				     .value = "TIME",
+				     .kind = WORD_DURATION,
+				     .help = "90s, 30m, 1h, 2d, up to 365 days (1h)" },
+			{ .name = "message",
+				.letter = 'm',
+				.value = "WHY",
+				.help = "for who looks at the list" },
+			{ .name = "end", .help = "no longer" } },
+		.summary = "do not tell of an alert, for a time",
+		.details = "As alerts list names it: node-lost, or \"node-lost relay-3\". It is listed and "
+			   "logged all the same, and told when the time is over and it still fires.",
+		.run = cmd_alerts_silence },
+	{ .words = "alerts test",
+		.arguments = { { "CHANNEL", WORD_TEXT, .is_optional = true } },
+		.summary = "send a test notice, and say what came of it",
+		.details = "The leader sends it, over one channel or all. Exit code 1 when one did not take "
+			   "it, 5 when no leader answers within a minute.",
+		.run = cmd_alerts_test },
 };
 
 const struct command_group group_cluster = { "Cluster", commands, ARRAY_LEN(commands) };
