@@ -344,6 +344,8 @@ static void tell_accepted(struct session *session, const struct message *message
 	char ip[ADDRESS_TEXT_SIZE];
 
 	meter_add(session->inbound->meter, METRIC_MESSAGES_ACCEPTED, 1);
+	meter_observe(session->inbound->meter, METRIC_TRANSACTION_TIME,
+		uv_hrtime() / 1000 - session->transaction->mail_us);
 	meter_add(session->inbound->meter, METRIC_BYTES_ACCEPTED, (int64_t)message->envelope.size);
 	alert_ledger_sent(session->inbound->ledger, session->visitor.user ? session->visitor.user : "",
 		session_client_ip(session, ip), message->envelope.sender);

@@ -20,6 +20,7 @@ struct transaction *transaction_new(
 	struct message *message = transaction->message = message_new(&id);
 	struct envelope *envelope = &message->envelope;
 
+	transaction->mail_us = uv_hrtime() / 1000;
 	envelope->sender = arena_dup(&message->arena, mail->mail.from.text);
 	envelope->smtputf8 = mail->mail.params.smtputf8;
 	envelope->has_8bit = mail->mail.params.body == SMTP_BODY_8BITMIME;

@@ -22,6 +22,7 @@ struct transaction {
 	struct inspector *inspector; /* it is being inspected; else NULL */
 	struct intake *intake;       /* custody is being taken; else NULL */
 	uint64_t began_ms;           /* of the body, loop clock */
+	uint64_t mail_us;            /* when MAIL came, uv_hrtime() */
 };
 
 /* Who sends, for the envelope and the Received field. Everything is borrowed for the call. */

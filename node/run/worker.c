@@ -46,6 +46,7 @@ struct worker {
 	struct limiter_stats limits_seen;    /* of limits, */
 	int64_t queue_seen[QUEUE_LOCAL + 1]; /* and of the queue */
 	uint64_t watch_due_us;
+	uint64_t probed_us; /* when Redis was asked for its time; 0: no answer is awaited */
 
 	enum drain_phase drain;
 	uint64_t drain_until_ms, linger_until_ms;
@@ -264,6 +265,26 @@ static void watch_redis(struct worker *worker)
 	*seen = *now;
 }
 
+static void on_round_trip(void *arg, enum redis_outcome outcome, const struct redisReply *reply)
+{
+	struct worker *worker = arg;
+
+	(void)reply;
+	if (outcome == REDIS_REPLY)
+		meter_observe(worker->meter, METRIC_REDIS_TIME, uv_hrtime() / 1000 - worker->probed_us);
+	worker->probed_us = 0;
+}
+
+/* The smallest call there is, one at a time. */
+static void probe_redis(struct worker *worker)
+{
+	const struct span time[] = { SPAN_LIT("TIME") };
+
+	if (!worker->probed_us && redis_link_call(worker->link, ARRAY_LEN(time), time, REDIS_CALL_PLAIN,
+					  loop_boottime_ms(), on_round_trip, worker))
+		worker->probed_us = uv_hrtime() / 1000;
+}
+
 static void watch_limits(struct worker *worker)
 {
 	const struct limiter_stats *now = limiter_stats(worker->limits.limiter);
@@ -295,6 +316,7 @@ static void on_watch(void *arg)
 	watch_lag(worker);
 	watch_journal(worker);
 	watch_redis(worker);
+	probe_redis(worker);
 	watch_limits(worker);
 	watch_queue(worker);
 	outbound_watch(&worker->outbound);

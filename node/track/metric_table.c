@@ -68,6 +68,9 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		.help = "RCPT commands refused." },
 	[METRIC_CUSTODY_TIME] = { "skein_custody_seconds", SECONDS(step_us),
 		.help = "From the last byte of a message to its 250: journal and Redis." },
+	[METRIC_TRANSACTION_TIME] = { "skein_transaction_seconds", SECONDS(step_us),
+		.help = "From MAIL to the 250 of a message: the client's own pace, inspections and "
+			"custody." },
 	[METRIC_ACCEPTED_DEGRADED] = { "skein_accepted_degraded_total", COUNTER,
 		.help = "Messages accepted with one copy only, because Redis was away (redundancy: "
 			"preferred)." },
@@ -226,6 +229,10 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		.help = "Sentinels that tell this node where the master of Redis is." },
 	[METRIC_REDIS_MASTER_CHANGES] = { "skein_redis_master_changes_total", COUNTER,
 		.help = "Failovers of Redis that Sentinels told of." },
+	[METRIC_REDIS_TIME] = { "skein_redis_round_trip_seconds", SECONDS(step_us),
+		.help = "From a small call to Redis to its answer, behind what else is under way; each "
+			"worker "
+			"asks twice a second." },
 	[METRIC_MEMORY_USED] = { "skein_memory_used_bytes", GAUGE, .help = "Used of memory.budget." },
 	[METRIC_LOOP_LAG] = { "skein_loop_lag_seconds", SECONDS(step_us),
 		.help = "How late a worker's loop ran its timer: the longest a peer waits for nothing." },

@@ -29,7 +29,8 @@ enum metric {
 	METRIC_BYTES_ACCEPTED,
 	METRIC_RECIPIENTS_ACCEPTED,
 	METRIC_RECIPIENTS_REJECTED,
-	METRIC_CUSTODY_TIME, /* histogram, µs: from the last byte of the body to the 250 */
+	METRIC_CUSTODY_TIME,     /* histogram, µs: from the last byte of the body to the 250 */
+	METRIC_TRANSACTION_TIME, /* histogram, µs: from MAIL to the 250 */
 	METRIC_ACCEPTED_DEGRADED,
 	METRIC_CUT_THROUGH,
 	METRIC_CUT_THROUGH_FELL_BACK,
@@ -83,6 +84,7 @@ enum metric {
 	METRIC_REDIS_RECONNECTS,
 	METRIC_SENTINELS_UP, /* gauge */
 	METRIC_REDIS_MASTER_CHANGES,
+	METRIC_REDIS_TIME,  /* histogram, µs */
 	METRIC_MEMORY_USED, /* gauge, bytes of the budget */
 	METRIC_LOOP_LAG,    /* histogram, µs */
 	METRIC_LOG_DROPPED,
