@@ -1,0 +1,59 @@
+"""The rules of Prometheus and the dashboard of Grafana name nothing that nodes do not have."""
+import json
+import re
+
+from lab.cluster import REPOSITORY
+
+RULES = REPOSITORY / "deploy" / "prometheus" / "skein.rules.yml"
+DASHBOARD = REPOSITORY / "deploy" / "grafana" / "skein.json"
+
+
+def metrics():
+    """name -> (type, label with its values), as docs/metrics.md has them, which a test keeps true."""
+    found = {}
+    for line in (REPOSITORY / "docs" / "metrics.md").read_text(encoding="utf-8").splitlines():
+        row = re.match(r"\| `(skein_\w+)` \| (\w+) \| (.*?) \| ", line)
+        if row:
+            found[row[1]] = (row[2], row[3])
+    return found
+
+
+def check(expression):
+    known = metrics()
+    names = re.findall(r"\bskein_\w+", expression)
+    assert names or "up{" in expression, expression
+    for name in names:
+        base = re.sub(r"_(bucket|count|sum)$", "", name)
+        assert name in known or (base in known and known[base][0] == "histogram"), f"there is no {name}: {expression}"
+    for name, label, value in re.findall(r'\b(skein_\w+)\{[^}]*?(\w+)="([\w-]+)"', expression):
+        assert label == "job" or re.search(rf"`{label}`: .*\b{value}\b", known[name][1]), f"{name} has no {label}={value}"
+    for label, name in re.findall(r"sum by \((\w+)\) \(rate\((skein_\w+)", expression):
+        assert label in ("le", "instance") or f"`{label}`" in known[name][1], f"{name} has no label {label}: {expression}"
+    assert expression.count("(") == expression.count(")") and expression.count("{") == expression.count("}")
+
+
+def test_rules_name_metrics_that_are_there():
+    text = RULES.read_text(encoding="utf-8")
+    rules = re.split(r"^      - alert: ", text, flags=re.M)[1:]
+    assert len(rules) >= 10
+    for rule in rules:
+        expression = re.search(r"^        expr: (?:>\n((?:          .*\n)+)|(.*)\n)", rule, re.M)
+        check(expression[1] or expression[2])
+        assert re.search(r"labels: \{ severity: (critical|warning) \}", rule), rule
+        assert "summary:" in rule and "description:" in rule
+
+
+def test_the_dashboard_names_metrics_that_are_there():
+    dashboard = json.loads(DASHBOARD.read_text(encoding="utf-8"))
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+    for panel in panels:
+        assert panel["title"] and panel["targets"]
+        for target in panel["targets"]:
+            check(target["expr"])
+    cells = set()
+    for panel in dashboard["panels"]:
+        at = panel["gridPos"]
+        mine = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not mine & cells and at["x"] + at["w"] <= 24, f"{panel['title']} lies over another"
+        cells |= mine
