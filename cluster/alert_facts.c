@@ -169,12 +169,11 @@ static void judge_nodes(struct judge *judge)
 	for (size_t i = 0; i < judge->facts->node_count; i++) {
 		const struct alert_node *node = &judge->facts->nodes[i];
 
-		if (node->life == ALERT_NODE_DEAD) {
+		if (node->life == ALERT_NODE_DEAD)
 			add(judge, ALERT_NODE_LOST, node->name, 1,
 				"the node is dead; what it owned has moved to the others");
-			continue;
-		}
-		judge_policy(judge, node);
+		else if (node->life == ALERT_NODE_ALIVE)
+			judge_policy(judge, node);
 		if (!node->has_said)
 			continue;
 		add(judge, ALERT_DISK, node->name, node->disk_percent,

@@ -18,9 +18,11 @@
 #include <stdlib.h>
 
 enum {
-	SETTLE_LOOKS = 4,  /* that a new leader leaves policy and secrets to come */
-	SHARD_LOOKS = 12,  /* in so many all shards are asked once */
-	NOTICES_MAX = 200, /* of one look */
+	SETTLE_LOOKS = 4,    /* that a new leader leaves policy and secrets to come */
+	SHARD_LOOKS = 12,    /* in so many all shards are asked once */
+	SAID_MS_MIN = 60000, /* that what a node says of itself counts; */
+	SAID_LOOKS = 3,      /* in intervals */
+	NOTICES_MAX = 200,   /* of one look */
 };
 
 struct shard {
@@ -233,14 +235,18 @@ static void take_certificates(struct alert_watch *watch, struct alert_node *node
 			json_integer_value(ends) };
 }
 
-/* What a node says of itself while it is silent counts as it was. */
+/* While a node restarts it counts as it was: its disk is as full as before. */
 static void take_said(struct alert_watch *watch, const struct alert_notes *nodes)
 {
+	uint64_t looks_ms = SAID_LOOKS * watch->options.settings->alerts.interval_ms;
+	uint64_t fresh_ms = looks_ms > SAID_MS_MIN ? looks_ms : SAID_MS_MIN;
+
 	for (size_t i = 0; i < watch->node_count; i++) {
 		for (size_t k = 0; k < nodes->count; k++) {
 			json_t *said;
 
-			if (!span_eq(nodes->items[k].name, span_of_str(watch->uuids[i].text)))
+			if (!span_eq(nodes->items[k].name, span_of_str(watch->uuids[i].text)) ||
+				watch->facts.now_ms > nodes->items[k].at_ms + fresh_ms)
 				continue;
 			said = json_loadb(nodes->items[k].text.ptr, nodes->items[k].text.len, 0, NULL);
 			watch->nodes[i].has_said = json_is_object(said);
@@ -332,11 +338,13 @@ static void on_nodes(void *arg, const struct outcome *outcome, const struct regi
 		const struct registry_node *from = &view->nodes[i];
 		struct alert_node *node = &watch->nodes[watch->node_count];
 
-		if (from->state != NODE_ALIVE && from->state != NODE_DEAD)
+		if (from->state == NODE_FORGOTTEN)
 			continue;
 		watch->uuids[watch->node_count++] = from->node;
 		node->name = arena_dup(&watch->arena, from->name);
-		node->life = from->state == NODE_DEAD ? ALERT_NODE_DEAD : ALERT_NODE_ALIVE;
+		node->life = from->state == NODE_DEAD   ? ALERT_NODE_DEAD
+			     : from->state == NODE_LEFT ? ALERT_NODE_LEFT
+							: ALERT_NODE_ALIVE;
 		take_load(node, from->load);
 	}
 }

@@ -1,5 +1,6 @@
 """Each alert fires when something makes its cause, is told once, and recovers when the cause is gone."""
 import json
+import re
 import signal
 import smtplib
 import ssl
@@ -54,6 +55,7 @@ def assert_once(cluster, told, *subjects):
         told.until_told(alert, subject, "recovered")
         assert told.events(alert, subject) == ["fired", "recovered"]
         assert (alert, subject) not in firing(cluster)
+        until(lambda: logged(cluster, "alert-recovered", alert, subject), 20, "its end is logged")
         assert logged(cluster, "alert-fired", alert, subject) == logged(cluster, "alert-recovered", alert, subject) == 1
 
 
@@ -68,7 +70,8 @@ def test_mail_that_is_put_off(cluster, told):
     assert set(subjects) <= firing(cluster)
     node = leader(cluster)
     assert node.metric('skein_alerts_firing{alert="queue-size"}') == 1
-    assert node.metric("skein_cluster_queue_messages") == 8 and node.metric("skein_cluster_queue_oldest_seconds") > 2
+    until(lambda: node.metric("skein_cluster_queue_messages") == 8, 20, "all of the queue is counted")
+    assert node.metric("skein_cluster_queue_oldest_seconds") > 2
     cluster.sink.rules()
     assert_once(cluster, told, *subjects)
 
@@ -129,8 +132,8 @@ def test_a_certificate_that_ends_soon(cluster, told, tmp_path):
     cluster.key.write_bytes(files[1].read_bytes())
     node.signal(signal.SIGHUP)
     subject = f"{node.name} listeners"
-    assert "ends in 2 days" in told.until_told("certificate", subject, "fired")["text"]
-    assert node.metric("skein_certificate_days") == 2
+    assert re.search("ends in [23] days", told.until_told("certificate", subject, "fired")["text"])
+    assert node.metric("skein_certificate_days") in (2, 3)
     cluster.certificate.write_bytes(kept[0])
     cluster.key.write_bytes(kept[1])
     node.signal(signal.SIGHUP)

@@ -95,10 +95,10 @@ do
     return { 'OK' }
   end
 
-  -- Of the slices of a window that ends now: what is in each, added up. Returns name -> number.
+  -- Of the slices of a window that ends now, the first one whole: what is in each, added up. Returns name -> number.
   local function alert_sums(k, kind, window, now)
     local all = {}
-    for slice = math.floor((now - window) / SLICE_MS) + 1, math.floor(now / SLICE_MS) do
+    for slice = math.floor((now - window) / SLICE_MS), math.floor(now / SLICE_MS) do
       local fields = redis.call('HGETALL', alert_key(k, kind .. text(slice)))
       for i = 1, #fields, 2 do
         all[fields[i]] = (all[fields[i]] or 0) + fields[i + 1]

@@ -40,7 +40,7 @@ struct alert_certificate {
 	int64_t ends_s;   /* unix */
 };
 
-enum alert_node_life { ALERT_NODE_ALIVE, ALERT_NODE_DEAD };
+enum alert_node_life { ALERT_NODE_ALIVE, ALERT_NODE_DEAD, ALERT_NODE_LEFT };
 
 struct alert_node {
 	struct span name;
