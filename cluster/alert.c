@@ -56,6 +56,9 @@ static const struct alert_kind kinds[ALERT_COUNT] = {
 		"room on its disk, journal.size_max; or mail does not leave" },
 	[ALERT_LOG_DROPPED] = { "log-dropped", ALERT_UNIT_NUMBER, 0, 0, 0, ALERT_WARNING,
 		"lines of the log were lost", "the disk of log.file is slow, or log.level says too much" },
+	[ALERT_TRACK_LOST] = { "track-lost", ALERT_UNIT_NUMBER, 0, 0, 0, ALERT_WARNING,
+		"tracking events were lost",
+		"skein_tracking_lost_total says where: the file, Redis, the rings" },
 };
 
 const struct alert_kind *alert_kind(enum alert alert)

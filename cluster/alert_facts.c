@@ -26,6 +26,7 @@ const char *alert_counter_name(enum alert_counter counter)
 		[ALERT_COUNT_LOGINS_FAILED] = "logins_failed",
 		[ALERT_COUNT_DEGRADED] = "degraded",
 		[ALERT_COUNT_LOG_DROPPED] = "log_dropped",
+		[ALERT_COUNT_TRACK_LOST] = "track_lost",
 		[ALERT_COUNT_LEADER_CHANGES] = "leader_changes",
 	};
 
@@ -218,6 +219,7 @@ void alert_judge(const struct alert_facts *facts, const struct alert_policy *pol
 	judge_count(
 		&judge, ALERT_MAIL_DEGRADED, ALERT_COUNT_DEGRADED, "messages were accepted with one copy");
 	judge_count(&judge, ALERT_LOG_DROPPED, ALERT_COUNT_LOG_DROPPED, "lines of the log were lost");
+	judge_count(&judge, ALERT_TRACK_LOST, ALERT_COUNT_TRACK_LOST, "tracking events were lost");
 	judge_queue(&judge);
 	judge_delivery(&judge);
 	if (facts->has_dns)

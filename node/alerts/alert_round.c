@@ -48,13 +48,17 @@ static void read_known(struct run *run)
 {
 	const struct alert_notes *firing = &run->input->view->firing;
 
+	struct arena *arena = &run->round->arena;
+
+	/* The view is gone when what is made of it is logged. */
 	for (size_t i = 0; i < firing->count; i++) {
-		struct span key = firing->items[i].name;
+		struct span key = arena_dup(arena, firing->items[i].name);
+		struct span text = arena_dup(arena, firing->items[i].text);
 		size_t blank = span_find(key, ' ');
-		struct known *known = arena_zalloc(&run->round->arena, sizeof(*known));
+		struct known *known = arena_zalloc(arena, sizeof(*known));
 
 		if (blank == key.len || !alert_find(span_take(key, blank), &known->alert) ||
-			!alert_state_read(firing->items[i].text, &known->state, &known->text)) {
+			!alert_state_read(text, &known->state, &known->text)) {
 			change(run, key, SPAN_LIT(""));
 			continue;
 		}

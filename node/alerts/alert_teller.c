@@ -109,24 +109,28 @@ static size_t count_all(struct alert_teller *teller, struct alert_count out[ALER
 	static const struct {
 		enum alert_counter counter;
 		enum metric metric;
-		unsigned label;
+		unsigned label, labels; /* the first one, and how many */
 	} sources[] = {
-		{ ALERT_COUNT_ACCEPTED, METRIC_MESSAGES_ACCEPTED, 0 },
-		{ ALERT_COUNT_REJECTED, METRIC_MESSAGES_REJECTED, REJECT_PERMANENT },
-		{ ALERT_COUNT_DELIVERED, METRIC_MESSAGES_DELIVERED, 0 },
-		{ ALERT_COUNT_DEFERRED, METRIC_MESSAGES_DEFERRED, 0 },
-		{ ALERT_COUNT_FAILED, METRIC_MESSAGES_FAILED, 0 },
-		{ ALERT_COUNT_EXPIRED, METRIC_MESSAGES_EXPIRED, 0 },
-		{ ALERT_COUNT_LOGINS_FAILED, METRIC_AUTHENTICATIONS, AUTH_RESULT_REFUSED },
-		{ ALERT_COUNT_DEGRADED, METRIC_ACCEPTED_DEGRADED, 0 },
-		{ ALERT_COUNT_LOG_DROPPED, METRIC_LOG_DROPPED, 0 },
+		{ ALERT_COUNT_ACCEPTED, METRIC_MESSAGES_ACCEPTED, 0, 1 },
+		{ ALERT_COUNT_REJECTED, METRIC_MESSAGES_REJECTED, REJECT_PERMANENT, 1 },
+		{ ALERT_COUNT_DELIVERED, METRIC_MESSAGES_DELIVERED, 0, 1 },
+		{ ALERT_COUNT_DEFERRED, METRIC_MESSAGES_DEFERRED, 0, 1 },
+		{ ALERT_COUNT_FAILED, METRIC_MESSAGES_FAILED, 0, 1 },
+		{ ALERT_COUNT_EXPIRED, METRIC_MESSAGES_EXPIRED, 0, 1 },
+		{ ALERT_COUNT_LOGINS_FAILED, METRIC_AUTHENTICATIONS, AUTH_RESULT_REFUSED, 1 },
+		{ ALERT_COUNT_DEGRADED, METRIC_ACCEPTED_DEGRADED, 0, 1 },
+		{ ALERT_COUNT_LOG_DROPPED, METRIC_LOG_DROPPED, 0, 1 },
+		{ ALERT_COUNT_TRACK_LOST, METRIC_TRACK_LOST, TRACK_LOST_RING, TRACK_LOST_CLUSTER + 1 },
 	};
 	size_t count = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
 		enum alert_counter counter = sources[i].counter;
-		uint64_t now =
-			(uint64_t)metrics_sum(teller->options.metrics, sources[i].metric, sources[i].label);
+		uint64_t now = 0;
+
+		for (unsigned k = 0; k < sources[i].labels; k++)
+			now += (uint64_t)metrics_sum(
+				teller->options.metrics, sources[i].metric, sources[i].label + k);
 
 		if (now > teller->seen[counter])
 			out[count++] = (struct alert_count){ span_of_str(alert_counter_name(counter)),

@@ -198,7 +198,7 @@ static const struct metric_row rows[METRIC_COUNT] = {
 			[ALERT_REDIS_REPLICAS] = "redis-replicas", [ALERT_REDIS_MEMORY] = "redis-memory",
 			[ALERT_MAIL_DEGRADED] = "mail-degraded", [ALERT_CERTIFICATE] = "certificate",
 			[ALERT_DNS] = "dns", [ALERT_POLICY_DRIFT] = "policy-drift", [ALERT_DISK] = "disk",
-			[ALERT_LOG_DROPPED] = "log-dropped"),
+			[ALERT_LOG_DROPPED] = "log-dropped", [ALERT_TRACK_LOST] = "track-lost"),
 		.help = "Subjects of each alert that fire, on the node that leads; `skeinctl alerts list` "
 			"names "
 			"them." },

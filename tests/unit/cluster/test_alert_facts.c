@@ -52,6 +52,7 @@ static const struct row rows[] = {
 	{ "mail has one copy, and lines were lost",
 		{ COUNTERS([ALERT_COUNT_DEGRADED] = 3, [ALERT_COUNT_LOG_DROPPED] = 9) },
 		"mail-degraded cluster 3;log-dropped cluster 9;" },
+	{ "tracking events were lost", { COUNTERS([ALERT_COUNT_TRACK_LOST] = 2) }, "track-lost cluster 2;" },
 	{ "half of the attempts are put off",
 		{ COUNTERS([ALERT_COUNT_DEFERRED] = 60, [ALERT_COUNT_DELIVERED] = 40) },
 		"deferrals cluster 60;" },
