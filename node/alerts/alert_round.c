@@ -47,7 +47,6 @@ static void change(struct run *run, struct span key, struct span text)
 static void read_known(struct run *run)
 {
 	const struct alert_notes *firing = &run->input->view->firing;
-
 	struct arena *arena = &run->round->arena;
 
 	/* The view is gone when what is made of it is logged. */
