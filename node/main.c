@@ -1,4 +1,5 @@
 #include "config/options.h"
+#include "run/census.h"
 #include "run/node.h"
 
 #include <malloc.h>
@@ -27,7 +28,8 @@ int main(int argc, char *argv[])
 	keep_freed_memory();
 	status = options_start(argc, argv, &options, &settings);
 	if (status < 0)
-		status = node_run(&options, settings);
+		status = options.action == OPTIONS_COUNT_MAIL ? census_print(settings)
+							      : node_run(&options, settings);
 	options_fini(&options);
 	return status;
 }

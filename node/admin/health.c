@@ -173,3 +173,13 @@ bool health_loop(const struct health *health, unsigned index, const char **name_
 	*stalled_ms_out = loop_stalled_ms(health->loops[index].loop);
 	return true;
 }
+
+const char *health_find_stalled(const struct health *health, uint64_t max_ms, uint64_t *stalled_ms_out)
+{
+	const char *name;
+
+	for (unsigned i = 0; health_loop(health, i, &name, stalled_ms_out); i++)
+		if (*stalled_ms_out > max_ms)
+			return name;
+	return NULL;
+}

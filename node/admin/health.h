@@ -79,6 +79,11 @@ enum health_phase health_phase(const struct health *health);
  */
 void health_watch(struct health *health, const char *name, const struct loop *loop);
 
+/* The name of a loop that has not turned for longer than `max_ms`, and for how long; NULL when all turn. */
+const char *health_find_stalled(const struct health *health, uint64_t max_ms, uint64_t *stalled_ms_out);
+/* What GET /livez and the service manager's watchdog go by. */
+enum { HEALTH_STALL_MAX_MS = 10000 };
+
 /* Walks the watched loops: false when there is no such index. */
 bool health_loop(
 	const struct health *health, unsigned index, const char **name_out, uint64_t *stalled_ms_out);

@@ -6,8 +6,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#define STALL_MAX_MS 10000
-
 typedef void route_fn(const struct admin_options *options, struct http_response *response);
 
 static route_fn answer_live, answer_ready, answer_health, answer_metrics;
@@ -39,13 +37,9 @@ void routes_answer(void *arg, struct span path, struct http_response *response)
 /* The name of a loop that no longer turns, or NULL. */
 static const char *find_stalled(const struct admin_options *options, uint64_t *stalled_ms_out)
 {
-	uint64_t max_ms = options->stall_max_ms ? options->stall_max_ms : STALL_MAX_MS;
-	const char *name;
+	uint64_t max_ms = options->stall_max_ms ? options->stall_max_ms : HEALTH_STALL_MAX_MS;
 
-	for (unsigned i = 0; health_loop(options->health, i, &name, stalled_ms_out); i++)
-		if (*stalled_ms_out > max_ms)
-			return name;
-	return NULL;
+	return health_find_stalled(options->health, max_ms, stalled_ms_out);
 }
 
 static void answer_live(const struct admin_options *options, struct http_response *response)

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -48,4 +49,13 @@ enum err file_read(const char *path, size_t size_max, struct buf *out)
 	close(fd);
 	errno = error;
 	return err;
+}
+
+const char *file_why(const char *path, int error)
+{
+	/* access() looks at the file's mode alone, Landlock when it is opened. */
+	if (error == EACCES && faccessat(AT_FDCWD, path, R_OK, AT_EACCESS) == 0)
+		return "it is in none of the folders that this process kept when it started (node.confine): "
+		       "move it to one of them, or restart";
+	return strerrordesc_np(error);
 }

@@ -35,7 +35,7 @@ struct policy *settings_load_policy(const struct settings *settings, struct repo
 	if (!*file)
 		return NULL;
 	if (file_read(file, POLICY_TEXT_MAX, &text))
-		report_error_at(report, "policy.file", "cannot read %s: %s", file, strerrordesc_np(errno));
+		report_error_at(report, "policy.file", "cannot read %s: %s", file, file_why(file, errno));
 	else
 		policy = policy_parse(buf_span(&text), file, &found);
 	buf_append(&report->text, buf_span(&found.text));

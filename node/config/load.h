@@ -21,6 +21,10 @@ struct load_input {
  */
 struct settings *settings_load(const struct load_input *input, struct report *report);
 
+/* Calls `fn` for every file to read that the settings name; `path` is the setting's:
+ * "tls.certificates[1].key". */
+typedef void settings_file_fn(void *arg, const struct setting_row *row, const char *path, const char *file);
+void settings_each_file(const struct settings *settings, settings_file_fn *fn, void *arg);
 /* Every file that the settings name: is it there and readable, and are secrets hidden from others? */
 void settings_check_files(const struct settings *settings, struct report *report);
 

@@ -25,6 +25,7 @@ static const char help_text[] =
 	"  --set PATH=VALUE        any setting, as in --set log.format=json; may be repeated\n"
 	"\n"
 	"  --check                 tell everything that is wrong with the settings, or ok\n"
+	"  --count-mail            of a node that is stopped: print how many messages its spool holds\n"
 	"  --print-defaults        print a settings file with every setting explained\n"
 	"  --version, --help\n"
 	"\n"
@@ -59,6 +60,7 @@ static const struct option_row option_rows[] = {
 	{ "--set", OPTION_SET, .path = NULL },
 	{ "--config", OPTION_CONFIG, .path = NULL },
 	{ "--check", OPTION_ACTION, .action = OPTIONS_CHECK },
+	{ "--count-mail", OPTION_ACTION, .action = OPTIONS_COUNT_MAIL },
 	{ "--print-defaults", OPTION_ACTION, .action = OPTIONS_PRINT_DEFAULTS },
 	{ "--version", OPTION_ACTION, .action = OPTIONS_VERSION },
 	{ "--help", OPTION_ACTION, .action = OPTIONS_HELP },
@@ -262,7 +264,7 @@ struct settings *options_load(const struct options *options, struct report *repo
 	if (input.file && file_read(input.file, CONFIG_SIZE_MAX, &text)) {
 		struct origin origin = { input.file, 0, 0 };
 
-		report_error(report, &origin, SPAN_LIT(""), "cannot read: %s", strerrordesc_np(errno));
+		report_error(report, &origin, SPAN_LIT(""), "cannot read: %s", file_why(input.file, errno));
 	} else {
 		input.text = buf_span(&text);
 		settings = settings_load(&input, report);
@@ -316,6 +318,7 @@ int options_start(int argc, char *const argv[], struct options *options_out, str
 	options_parse(argc, argv, options_out);
 	switch (options_out->action) {
 	case OPTIONS_RUN:
+	case OPTIONS_COUNT_MAIL:
 	case OPTIONS_CHECK:
 		return load_and_tell(options_out, settings_out);
 	case OPTIONS_PRINT_DEFAULTS:

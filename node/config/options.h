@@ -9,6 +9,7 @@
 
 enum options_action {
 	OPTIONS_RUN,
+	OPTIONS_COUNT_MAIL,
 	OPTIONS_CHECK,
 	OPTIONS_PRINT_DEFAULTS,
 	OPTIONS_VERSION,
@@ -39,7 +40,8 @@ struct settings *options_load(const struct options *options, struct report *repo
 
 /*
  * The start of main(): parses, does what needs no node (help, version, check, ...), prints what there is to
- * print and loads the settings. Negative: run, with *settings_out. Else exit with it; *settings_out is NULL.
+ * print and loads the settings. Negative: run, or count mail, with *settings_out. Else exit with it;
+ * *settings_out is NULL.
  */
 int options_start(int argc, char *const argv[], struct options *options_out, struct settings **settings_out);
 

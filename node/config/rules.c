@@ -9,11 +9,7 @@
 #include "skein/proto/dns/rdata.h"
 #include "skein/proto/smtp/address.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static void require_at_most(
 	struct report *report, uint64_t value, uint64_t limit, const char *path, const char *what)
@@ -439,60 +435,4 @@ void settings_check_rules(const struct settings *settings, struct report *report
 	check_auth(settings, report);
 	check_tracking(settings, report);
 	settings_check_hooks(settings, report);
-}
-
-static void check_file(
-	const struct setting_row *row, const char *path, const char *file, struct report *report)
-{
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat stat;
-
-	if (fd < 0 || fstat(fd, &stat) != 0) {
-		report_error_at(report, path, "cannot read %s: %s", file, strerrordesc_np(errno));
-	} else if (!S_ISREG(stat.st_mode)) {
-		report_error_at(report, path, "%s is not a file", file);
-	} else if (row->file == SETTING_FILE_SECRET && (stat.st_mode & (S_IWGRP | S_IRWXO))) {
-		report_warning_at(report, path, "%s is open to other users (mode %03o): chmod o=,g-w", file,
-			(unsigned)stat.st_mode & 0777);
-	}
-	if (fd >= 0)
-		close(fd);
-}
-
-static void check_files(
-	const struct setting_table *table, const char *base, const char *prefix, struct report *report);
-
-/* The files that the items of a list name. */
-static void check_item_files(const struct setting_row *row, struct value_list list, struct report *report)
-{
-	char prefix[96];
-
-	for (size_t i = 0; i < list.count; i++) {
-		snprintf(prefix, sizeof(prefix), "%s[%zu].", row->path, i);
-		check_files(row->items, (const char *)list.items + i * row->items->item_size, prefix, report);
-	}
-}
-
-static void check_files(
-	const struct setting_table *table, const char *base, const char *prefix, struct report *report)
-{
-	for (size_t i = 0; i < table->count; i++) {
-		const struct setting_row *row = &table->rows[i];
-		char path[160];
-		const char *file;
-
-		if (row->type == SETTING_SECTIONS)
-			check_item_files(row, value_get_list(base + row->offset), report);
-		if (row->type != SETTING_PATH || row->file == SETTING_FILE_ANY)
-			continue;
-		memcpy(&file, base + row->offset, sizeof(file));
-		snprintf(path, sizeof(path), "%s%s", prefix, row->path);
-		if (*file)
-			check_file(row, path, file, report);
-	}
-}
-
-void settings_check_files(const struct settings *settings, struct report *report)
-{
-	check_files(&schema, (const char *)settings, "", report);
 }

@@ -78,6 +78,11 @@ static const char *const sentinel_tls_names[] = {
 	[SENTINEL_TLS_SAME] = "same",
 	[SENTINEL_TLS_NONE] = "none",
 };
+static const char *const confine_names[] = {
+	[CONFINE_AUTO] = "auto",
+	[CONFINE_OFF] = "off",
+	[CONFINE_REQUIRED] = "required",
+};
 static const char *const redundancy_names[] = {
 	[REDUNDANCY_PREFERRED] = "preferred",
 	[REDUNDANCY_REQUIRED] = "required",
@@ -209,6 +214,9 @@ static const struct setting_row rows[] = {
 			"nodes." },
 	{ "node.workers", "0", INTEGER(0, 256), AT(node.workers),
 		.help = "Threads that speak SMTP. 0: one per processor, up to 32." },
+	{ "node.confine", "auto", ENUM(confine_names), AT(node.confine),
+		.help = "Give up, by Landlock, all files that are not needed: auto (where the kernel can), "
+			"off or required." },
 
 	{ "listeners", "", SECTIONS(listener_table, 1, 64), AT(listeners), .help = "Where clients connect." },
 

@@ -36,6 +36,11 @@ enum dns_dnssec {
 	DNS_DNSSEC_PERMISSIVE, /* what fails validation is taken, as not secure */
 	DNS_DNSSEC_ON,
 };
+enum confine {
+	CONFINE_AUTO, /* where the kernel can */
+	CONFINE_OFF,
+	CONFINE_REQUIRED,
+};
 enum redundancy { REDUNDANCY_PREFERRED, REDUNDANCY_REQUIRED };
 enum sentinel_tls { SENTINEL_TLS_SAME, SENTINEL_TLS_NONE };
 enum bare_newline { BARE_NEWLINE_REFUSE, BARE_NEWLINE_NORMALISE };
@@ -111,6 +116,7 @@ struct settings {
 		const char *hostname; /* in greeting, EHLO, Received, DSN; likewise */
 		const char *spool;
 		uint64_t workers; /* never 0: the number of processors where the operator gave none */
+		enum confine confine;
 	} node;
 
 	struct listener_list listeners;

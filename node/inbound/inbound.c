@@ -2,6 +2,7 @@
 
 #include "inbound/handling.h"
 #include "inbound/session.h"
+#include "io/inherited.h"
 #include "skein/proto/base/alloc.h"
 
 enum { STALL_CHECK_MS = 20 };
@@ -83,8 +84,11 @@ static const struct listener_callbacks listener_callbacks = { .on_accept = on_ac
 static enum err open_listener(struct inbound *inbound, size_t index, struct buf *why_out)
 {
 	struct inbound_listener *listener = &inbound->listeners[inbound->listener_count];
-	const struct endpoint *endpoint = &inbound->settings->listeners.items[index].address;
+	const struct listener_settings *settings = &inbound->settings->listeners.items[index];
+	const struct endpoint *endpoint = &settings->address;
 	struct address address;
+	enum err err;
+	int fd;
 
 	*listener = (struct inbound_listener){ .inbound = inbound, .index = index };
 	if (address_parse(span_of_str(endpoint->host), endpoint->port, &address)) {
@@ -94,8 +98,16 @@ static enum err open_listener(struct inbound *inbound, size_t index, struct buf 
 	}
 	make_options(inbound, listener);
 	inbound->listener_count++;
-	return listener_open(
-		inbound->loop, &address, &listener_callbacks, listener, &listener->listener, why_out);
+	fd = inherited_dup(inbound->inherited, &address, settings->name);
+	if (fd >= 0)
+		err = listener_open_fd(
+			inbound->loop, fd, &listener_callbacks, listener, &listener->listener, why_out);
+	else
+		err = listener_open(
+			inbound->loop, &address, &listener_callbacks, listener, &listener->listener, why_out);
+	if (err)
+		buf_append_byte(why_out, '\n');
+	return err;
 }
 
 static void on_stall_timer(void *arg)

@@ -24,6 +24,7 @@ enum { INBOUND_LISTENERS_MAX = 64 };
 
 struct alert_ledger;
 struct inbound;
+struct inherited;
 struct secrets;
 
 /* What sessions of a listener are told; those of a reload go in front of the older ones. */
@@ -65,6 +66,7 @@ struct inbound {
 	struct track *track; /* NULL: nothing is tracked */
 	struct meter *meter;
 	struct resolver *resolver;
+	struct inherited *inherited; /* until inbound_bind(); may be NULL */
 	struct alert_ledger *ledger; /* NULL: nobody counts senders */
 	uint64_t next_session;       /* its number: of this worker alone, and of no earlier run of the node */
 	unsigned session_step;
@@ -82,7 +84,8 @@ struct inbound {
 
 /* The fields down to `session_step` are set. */
 void inbound_init(struct inbound *inbound);
-/* Binds all listeners; who connects is refused. On failure appends a line to `why_out`. */
+/* Binds all listeners that no inherited socket is for; who connects is refused. On failure appends a line to
+ * `why_out`. */
 WARN_UNUSED enum err inbound_bind(struct inbound *inbound, struct buf *why_out);
 /* Takes connections at what is still open, from now on. On failure appends a line to `why_out`. */
 WARN_UNUSED enum err inbound_listen(struct inbound *inbound, struct buf *why_out);

@@ -297,9 +297,12 @@ static void accept_some(struct listener *listener, unsigned count)
 
 static void listener_on_ready(uv_poll_t *poll, int status, int events)
 {
+	struct listener *listener = CONTAINER_OF(poll, struct listener, poll);
+
 	(void)status; /* accept() says what is wrong */
 	(void)events;
-	accept_some(CONTAINER_OF(poll, struct listener, poll), BURST);
+	/* Who shares a socket is awake too: one a turn spreads connections over the loops. */
+	accept_some(listener, listener->is_inherited ? 1 : BURST);
 }
 
 void listener_accept_waiting(struct listener *listener)

@@ -30,8 +30,10 @@ struct listener_callbacks {
 WARN_UNUSED enum err listener_open(struct loop *loop, const struct address *address,
 	const struct listener_callbacks *callbacks, void *arg, struct listener **listener_out,
 	struct buf *why_out);
-/* The same with a bound and listening socket from outside (socket activation). `fd` is moved, also on
- * failure. */
+/*
+ * The same with a socket that is bound, listens and does not block; others may accept on it too. `fd` is
+ * moved, also on failure.
+ */
 WARN_UNUSED enum err listener_open_fd(struct loop *loop, int fd, const struct listener_callbacks *callbacks,
 	void *arg, struct listener **listener_out, struct buf *why_out);
 /* Listens, and accepts from the loop. Once. On failure appends a line to `why_out`. */

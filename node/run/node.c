@@ -62,6 +62,7 @@ static void on_worker_listening(void *arg)
 		log_event(node->log, LOG_INFO, "serving", LOG_END);
 		track_node(node, "serving");
 		health_set_phase(node->health, HEALTH_SERVING);
+		service_poke(&node->service);
 	}
 	mem_free(report);
 }
@@ -186,6 +187,7 @@ void node_begin_drain(struct node *node)
 {
 	health_set_phase(node->health, HEALTH_DRAINING);
 	track_node(node, "draining");
+	service_poke(&node->service);
 	daily_drain(&node->daily);
 	node->drained = 0;
 	loop_timer_set(&node->loop, &node->leave_timer, node->admin ? node->settings->drain.notice_ms : 0);
@@ -201,6 +203,7 @@ static void on_terminate(uv_signal_t *handle, int number)
 		return;
 	}
 	node->is_leaving = true;
+	service_stopping(&node->service, node->settings->drain.notice_ms + node->settings->drain.timeout_ms);
 	node_begin_drain(node);
 }
 
@@ -238,6 +241,7 @@ static void on_reload(uv_signal_t *handle, int number)
 	struct policy *policy;
 
 	(void)number;
+	service_reloading(&node->service);
 	log_writer_reopen(node->log_writer);
 	loaded = node->older_count < SETTINGS_MAX ? options_load(node->options, &report) : NULL;
 	policy = loaded ? access_read_policy(loaded, &why) : NULL;
@@ -252,6 +256,7 @@ static void on_reload(uv_signal_t *handle, int number)
 			LOG_SPAN("why", buf_len(&why) ? buf_span(&why) : buf_span(&report.text)),
 			LOG_STR("then", "the running settings stay"), LOG_END);
 	}
+	service_reloaded(&node->service);
 	buf_fini(&why);
 	report_fini(&report);
 }
@@ -418,6 +423,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.credentials = node->access.credentials,
 		.secrets = node->access.secrets,
 		.resolver = node->resolver,
+		.inherited = node->inherited,
 		.sts = node->sts,
 		.tls_ledger = node->tls_ledger,
 		.alert_ledger = node->alert_ledger,
@@ -437,6 +443,8 @@ static enum err build_workers(struct node *node, struct buf *why)
 
 	for (unsigned i = 0; i < node->worker_count && !err; i++)
 		err = worker_new(i, node->settings, &shared, &node->workers[i], why);
+	if (!err)
+		err = inherited_check_used(node->inherited, why);
 	if (!err)
 		err = spool_remove_orphans(node->spool, is_live_somewhere, node, &removed);
 	if (removed)
@@ -525,14 +533,19 @@ static enum err open_access(struct node *node, struct buf *why)
 
 static enum err build(struct node *node, struct buf *why)
 {
-	enum err err = open_log(node, why);
+	enum err err = service_init(&node->service, &node->inherited, why);
 
+	if (!err)
+		err = spool_open(node->settings->node.spool, &node->spool, why);
+	/* Threads inherit it: none runs yet. */
+	if (!err)
+		err = confine_enter(node->settings, node->options->config_file, &node->confined, why);
+	if (!err)
+		err = open_log(node, why);
 	if (!err)
 		err = load_tls(node, why);
 	if (!err)
 		err = read_passwords(node, why);
-	if (!err)
-		err = spool_open(node->settings->node.spool, &node->spool, why);
 	if (!err)
 		err = open_tracking(node, why);
 	if (!err)
@@ -608,6 +621,14 @@ static void begin_alerting(struct node *node)
 		alerting_start(&node->alerting, &options);
 }
 
+static void tell_confined(struct node *node)
+{
+	if (node->confined.abi)
+		log_event(node->log, LOG_INFO, "confined", LOG_U64("landlock", node->confined.abi), LOG_END);
+	else
+		log_event(node->log, LOG_INFO, "not-confined", LOG_STR("why", node->confined.why), LOG_END);
+}
+
 static void run(struct node *node)
 {
 	start_signal(node, 0, SIGTERM, on_terminate);
@@ -623,6 +644,8 @@ static void run(struct node *node)
 		LOG_STR("name", node->settings->node.name), LOG_STR("uuid", spool_uuid(node->spool)),
 		LOG_U64("workers", node->worker_count), LOG_BOOL("cluster", node->redis != NULL), LOG_END);
 	track_node(node, "started, version " SKEIN_VERSION);
+	tell_confined(node);
+	service_start(&node->service, &node->loop, node->health);
 	if (node->redis)
 		loop_timer_set(&node->loop, &node->start_timer, START_PATIENCE_MS);
 	else
@@ -666,12 +689,14 @@ static void tear_down(struct node *node)
 	loop_timer_cancel(&node->loop, &node->start_timer);
 	loop_timer_cancel(&node->loop, &node->disk_timer);
 	loop_timer_cancel(&node->loop, &node->leave_timer);
+	service_fini(&node->service);
 	stream_abort_all(&node->loop);
 	loop_fini(&node->loop);
 	if (node->log_writer && is_log_free)
 		log_writer_free(&node->log_writer);
 	if (node->spool)
 		spool_close(&node->spool);
+	inherited_free(&node->inherited);
 	sts_store_free(&node->sts);
 	tls_ledger_free(&node->tls_ledger);
 	alert_ledger_free(&node->alert_ledger);

@@ -9,10 +9,12 @@
 #include "outbound/sts_store.h"
 #include "run/access.h"
 #include "run/alerting.h"
+#include "run/confine.h"
 #include "run/daily.h"
 #include "run/node.h"
 #include "run/redis_finder.h"
 #include "run/server_tls.h"
+#include "run/service.h"
 #include "run/ticket_keeper.h"
 #include "run/tracking.h"
 #include "run/worker.h"
@@ -37,6 +39,9 @@ struct node {
 	struct meter *meter;
 	struct health *health;
 	struct health_reporter reporter;
+	struct service service;
+	struct inherited *inherited; /* NULL: the service manager handed no socket over */
+	struct confine_state confined;
 	struct admin *admin;
 	struct spool *spool;
 	struct budget budget;
@@ -65,8 +70,8 @@ struct node {
 	struct loop_timer member_timer, start_timer, disk_timer, leave_timer;
 	uint64_t asserted_epoch[WORKERS_MAX];
 	unsigned listening, drained; /* workers */
-	bool is_opening; /* workers were told to let clients in */
-	bool is_leaving; /* SIGTERM: the process ends; else an operator's drain */
+	bool is_opening;             /* workers were told to let clients in */
+	bool is_leaving;             /* SIGTERM: the process ends; else an operator's drain */
 	int status;
 };
 

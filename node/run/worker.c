@@ -620,6 +620,7 @@ static void fill_inbound(struct worker *worker)
 		.track = worker->track,
 		.meter = worker->meter,
 		.resolver = worker->shared.resolver,
+		.inherited = worker->shared.inherited,
 		.ledger = worker->shared.alert_ledger,
 		.next_session = first_session(worker),
 		.session_step = worker->shared.workers,

@@ -26,6 +26,7 @@ struct alert_ledger;
 struct credentials;
 struct dns_self;
 struct hop_news;
+struct inherited;
 struct redis_master;
 struct resolver;
 struct secrets;
@@ -63,6 +64,7 @@ struct worker_shared {
 	struct hop_news *hop_news;
 	struct policy_slot *policy;
 	struct resolver *resolver;
+	struct inherited *inherited; /* for worker_new(); may be NULL */
 	const struct dns_self *self;
 	struct signing_slot *signing;
 	struct credentials *credentials;
