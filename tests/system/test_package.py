@@ -96,7 +96,7 @@ class Host:
 
     def install(self, package):
         self.inside.put(package, f"/root/{package.name}")
-        return self.inside.run(f"apt-get install -y /root/{package.name}").stdout
+        return self.inside.run(f"apt-get install -y --no-install-recommends /root/{package.name}").stdout
 
     def configure(self):
         file = self.folder / "skein.yaml"
