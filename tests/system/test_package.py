@@ -189,7 +189,7 @@ def starts_as_installed(host, package):
 
 def takes_port_25_and_delivers(host, tags):
     host.configure()
-    host.inside.run("systemctl enable --now skein.socket && systemctl restart skein.service")
+    host.inside.run("systemctl stop skein.service && systemctl enable --now skein.socket && systemctl start skein.service")
     host.until_ready()
     host.sink_up()
     tags += [host.send(), host.send(host="::1")]
@@ -236,7 +236,7 @@ def is_purged_and_keeps_mail(host, tags):
 def delivers_it_when_installed_again(host, package, tags):
     host.install(package)
     host.configure()
-    host.inside.run("systemctl enable --now skein.socket && systemctl restart skein.service")
+    host.inside.run("systemctl stop skein.service && systemctl enable --now skein.socket && systemctl start skein.service")
     host.until_ready()
     host.sink_up()
     host.until_received(tags)
