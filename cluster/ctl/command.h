@@ -76,7 +76,7 @@ extern const struct command_group group_cluster, group_mail, group_policy, group
 	group_tools;
 
 /* One file each, or one for a family. */
-command_fn cmd_status, cmd_nodes, cmd_node_forget, cmd_drain;
+command_fn cmd_status, cmd_nodes, cmd_node_forget, cmd_drain, cmd_doctor, cmd_backup, cmd_restore;
 command_fn cmd_queue_list, cmd_queue_show, cmd_queue_retry, cmd_queue_hold, cmd_queue_release,
 	cmd_queue_cancel;
 command_fn cmd_trace, cmd_log, cmd_alerts_list, cmd_alerts_silence, cmd_alerts_test;

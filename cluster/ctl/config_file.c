@@ -139,3 +139,29 @@ bool config_file_read(const char *path, struct ctl_options *options, struct buf 
 	buf_fini(&text);
 	return is_ok;
 }
+
+const char *config_file_value(const char *path, const char *setting, struct arena *arena)
+{
+	struct report report = { 0 };
+	struct buf text = { 0 }, why = { 0 };
+	yaml_document_t document;
+	const char *value = NULL;
+
+	if (read_file(path, &text, &why) && document_parse(buf_span(&text), path, true, &report, &document)) {
+		struct section section = { &document, yaml_document_get_root_node(&document) };
+		struct span rest = span_of_str(setting);
+		size_t dot = span_find(rest, '.');
+
+		while (dot < rest.len) {
+			section = child(section, arena_strdup(arena, span_take(rest, dot)));
+			rest = span_drop(rest, dot + 1);
+			dot = span_find(rest, '.');
+		}
+		value = scalar(section, arena_strdup(arena, rest), arena);
+		yaml_document_delete(&document);
+	}
+	report_fini(&report);
+	buf_fini(&text);
+	buf_fini(&why);
+	return value;
+}

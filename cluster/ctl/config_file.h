@@ -9,5 +9,7 @@
 
 /* Sets what is not set in `options` yet. False when it is not readable YAML: one line in `why_out`. */
 bool config_file_read(const char *path, struct ctl_options *options, struct buf *why_out);
+/* One setting, "node.spool"; NULL when it is not there, is no scalar, or the file cannot be read. */
+const char *config_file_value(const char *path, const char *setting, struct arena *arena);
 
 #endif

@@ -11,6 +11,34 @@ static const struct command commands[] = {
 		.flags = COMMAND_WATCHED,
 		.summary = "every node, its state and what it owns",
 		.run = cmd_nodes },
+	{ .words = "doctor",
+		.summary = "what is not as it should be, and what to do about it",
+		.details = "Looks at Redis, the rights of the user, nodes, mail, secrets and certificates; "
+			   "with --config "
+			   "FILE, on the host of a node, also at its limits, clock and disk. Run it as the "
+			   "node's "
+			   "user, or as root. Exit code 1 when there is a warning or a failure, 3 when Redis "
+			   "is not "
+			   "there.",
+		.run = cmd_doctor },
+	{ .words = "backup",
+		.arguments = { { "FILE", WORD_FILE } },
+		.summary = "write policy, secrets, bans and hops that are down by hand to a new file",
+		.details = "Secrets stay sealed: keep the cluster's key file elsewhere. Mail is not in it: "
+			   "what protects "
+			   "mail is its second copy.",
+		.run = cmd_backup },
+	{ .words = "restore",
+		.arguments = { { "FILE", WORD_FILE } },
+		.options = { { .name = "dry-run", .help = "only say what would change" } },
+		.summary = "make policy and secrets those of a backup",
+		.details = "Into a Redis without a policy all its versions come back; elsewhere the backup's "
+			   "policy "
+			   "becomes the next version. What is not in the backup stays. Needs --key-file, and "
+			   "refuses "
+			   "secrets that it does not open.",
+		.destroys = "replaces the policy and the secrets of the cluster",
+		.run = cmd_restore },
 	{ .words = "node forget",
 		.arguments = { { "NODE", WORD_NODE } },
 		.summary = "give up a node that will not come back",

@@ -125,6 +125,8 @@ static enum ctl_exit read_meta(struct session *session)
 		session_complain("Redis does not show the cluster (%s): %s", key, answer.error);
 		return CTL_REFUSED;
 	}
+	if (session->shards == 0 && session->options->is_cluster_optional)
+		return CTL_OK;
 	if (session->shards == 0) {
 		session_complain(
 			"there is no cluster with the prefix \"%s\" in this Redis; the first node makes one",
@@ -268,6 +270,12 @@ enum ctl_exit session_run(struct ctl_options *options, session_work_fn *work, vo
 	if (call->command->flags & COMMAND_WATCHED && call_has(call, "watch"))
 		return run_watched(options, work, arg);
 	return run_once(options, work, arg);
+}
+
+enum ctl_exit session_run_anywhere(struct ctl_options *options, session_work_fn *work, void *arg)
+{
+	options->is_cluster_optional = true;
+	return session_run(options, work, arg);
 }
 
 enum ctl_exit session_finish(struct session *session)

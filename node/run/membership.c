@@ -1,6 +1,7 @@
 /* The node in its cluster: its member, the connection to Redis that this has, and what it hears of others. */
 #include "run/node_internal.h"
 
+#include "io/wall_clock.h"
 #include "skein/cluster/registry.h"
 #include "skein/proto/base/alloc.h"
 
@@ -18,19 +19,36 @@ static void tell_cluster(struct node *node, const struct lease *lease)
 	meter_set(node->meter, METRIC_NODES, member_nodes_alive(node->member));
 }
 
+/* For `skeinctl nodes` and `skeinctl doctor`. */
+static void tell_load(struct node *node)
+{
+	int len = snprintf(node->load, sizeof(node->load),
+		"{\"messages\":%lld,\"sessions\":%zu,\"policy\":%llu,\"policy_refused\":%llu,\"time_ms\":%"
+		"llu,"
+		"\"ready\":\"%s\",\"disk_free\":%llu,\"disk_min\":%llu,\"journal\":%lld,\"journal_max\":%llu,"
+		"\"wait_replicas\":%llu}",
+		(long long)metrics_sum(node->metrics, METRIC_QUEUE, QUEUE_ACTIVE),
+		atomic_load(&node->connections),
+		(unsigned long long)policy_slot_version(&node->access.policy),
+		(unsigned long long)atomic_load(&node->access.policy.refused),
+		(unsigned long long)wall_clock_ms(), readiness_name(health_readiness(node->health)),
+		(unsigned long long)node->disk_free,
+		(unsigned long long)node->settings->journal.disk_free_min,
+		(long long)metrics_sum(node->metrics, METRIC_JOURNAL_BYTES, 0),
+		(unsigned long long)node->settings->journal.size_max,
+		(unsigned long long)node->settings->redis.wait_replicas);
+
+	CHECK(len > 0 && (size_t)len < sizeof(node->load));
+	member_set_load(node->member, node->load);
+}
+
 static void on_member_timer(void *arg)
 {
 	struct node *node = arg;
 	uint64_t now_ms = loop_boottime_ms(), next_ms, wait_ms = 1000;
 	const struct lease *lease = member_lease(node->member);
 
-	snprintf(node->load, sizeof(node->load),
-		"{\"messages\":%lld,\"sessions\":%zu,\"policy\":%llu,\"policy_refused\":%llu}",
-		(long long)metrics_sum(node->metrics, METRIC_QUEUE, QUEUE_ACTIVE),
-		atomic_load(&node->connections),
-		(unsigned long long)policy_slot_version(&node->access.policy),
-		(unsigned long long)atomic_load(&node->access.policy.refused));
-	member_set_load(node->member, node->load);
+	tell_load(node);
 	next_ms = member_tick(node->member, now_ms);
 	tell_cluster(node, lease);
 	if (next_ms != UINT64_MAX)

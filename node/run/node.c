@@ -266,9 +266,8 @@ static void on_reload(uv_signal_t *handle, int number)
 static void on_disk_timer(void *arg)
 {
 	struct node *node = arg;
-	uint64_t free_bytes = 0;
-	bool is_ok = spool_free_bytes(node->spool, &free_bytes) == ERR_OK &&
-		     free_bytes >= node->settings->journal.disk_free_min;
+	bool is_ok = spool_free_bytes(node->spool, &node->disk_free) == ERR_OK &&
+		     node->disk_free >= node->settings->journal.disk_free_min;
 
 	health_set(&node->reporter, HEALTH_DISK, is_ok,
 		"less free space than journal.disk_free_min in the spool");
