@@ -1,7 +1,10 @@
 """Every node is restarted in turn, behind HAProxy and under load, twice; the second time as another version, side by side with
 the first. No client notices more than a 421 between two messages."""
+import json
 import re
+import shlex
 import signal
+import subprocess
 import time
 
 from lab import admin
@@ -10,6 +13,7 @@ from lab.cluster import accepts
 from lab.wait import until
 import pytest
 
+from conftest import TOP
 from steady import SteadyLoad
 from support import SLOW_SINK, message, new_tag, send, settle, until_arrived
 
@@ -49,9 +53,32 @@ def libraries(cluster):
     return set(re.findall(r"\bskein_[0-9a-f]{8}\b(?!_)", cluster.redis.ask("FUNCTION", "LIST")))
 
 
+def rolling_restart(cluster, command):
+    """The command of deploy/, with another one that restarts a node."""
+    done = subprocess.run([TOP / "deploy" / "rolling-restart", "--redis", cluster.record["redis"], "--skeinctl",
+                           cluster.build / "bin" / "skeinctl", "--run", command, "--pause", "2", "--timeout", "60"],
+                          capture_output=True, text=True, timeout=250, check=False)
+    cluster.record = json.loads(cluster.state_file.read_text(encoding="utf-8"))  # deploy/local has written there.
+    return done
+
+
 def test_all_nodes_are_restarted_in_turn(cluster, load):
-    for node in cluster.nodes.values():
-        restart(cluster, node, load)
+    local = f"{shlex.quote(str(TOP / 'deploy' / 'local'))} --dir {shlex.quote(str(cluster.folder))}"
+    before = {node.process.pid for node in cluster.nodes.values()}
+    done = rolling_restart(cluster, f"sh -c 'n={{node}}; n=${{n#node}}; {local} stop $n && {local} start $n'")
+    assert done.returncode == 0 and done.stdout.endswith("3 nodes restarted\n"), done.stdout + done.stderr
+    assert not before & {node.process.pid for node in cluster.nodes.values()}
+    cluster.until_balanced(ALL)
+
+
+def test_a_rolling_restart_stops_at_the_first_trouble(cluster):
+    done = rolling_restart(cluster, "false")
+    assert done.returncode == 1 and "exit code 1; the nodes behind it were left as they are" in done.stderr
+    cluster.nodes[3].kill()
+    until(lambda: "node3" in rolling_restart(cluster, "false").stderr, 20, "it sees the dead node")
+    assert "nothing is restarted: dead: node3" in rolling_restart(cluster, "false").stderr
+    cluster.nodes[3].start()
+    cluster.until_balanced(ALL)
 
 
 def test_all_nodes_are_upgraded_in_turn_beside_the_old_version(cluster, load):
