@@ -246,6 +246,10 @@ static void check_sentinels(const struct settings *settings, struct report *repo
 	if (*settings->redis.sentinel_password_file && !settings->redis.sentinels.count)
 		report_warning_at(report, "redis.sentinel_password_file",
 			"has no effect: there are no redis.sentinels");
+	if (settings->redis.sentinels.count && !settings->redis.wait_replicas)
+		report_warning_at(report, "redis.wait_replicas",
+			"is 0: a failover loses the last writes, and a master that is cut off goes on "
+			"renewing leases. Set it to 1");
 	buf_fini(&why);
 	arena_fini(&arena);
 }

@@ -35,8 +35,8 @@ class Node(Part):
         folder = cluster.folder / name
         self.spool = folder / "spool"
         self.settings_file = folder / "skeind.yaml"
-        command = [*cluster.place(name)["wrapper"], *cluster.record.get("wrapper", ()), str(cluster.build / "bin" / "skeind"), "--config",
-                   str(self.settings_file)]
+        command = [*cluster.place(name)["wrapper"], *cluster.record.get("wrapper", ()),
+                   str(cluster.build / "bin" / "skeind"), "--config", str(self.settings_file)]
         super().__init__(cluster, name, command, lambda: admin.is_ready(self.admin), folder)
 
     @property
@@ -144,11 +144,11 @@ class Cluster:
     # --- making and ending it
 
     def up(self, nodes=3, redis=True, balancer=True, settings=None, environment=None, wrapper=(), sentinel=False,
-           down_after_ms=1500, places=None):
+           redis_tls=False, down_after_ms=1500, places=None):
         """Starts everything and waits until it is ready. `settings` is laid over each node's settings file; `wrapper`
         is a command that runs another one, in front of each node's. With `sentinel`, Redis is three of them and three
-        Sentinels that miss the master after `down_after_ms`. `places`: name of a part -> place() of those that are not
-        on loopback."""
+        Sentinels that miss the master after `down_after_ms`, all with TLS if `redis_tls`. `places`: name of a part ->
+        place() of those that are not on loopback."""
         if self.record:
             raise Failed(f"there is a cluster in {self.folder} already: deploy/local --dir {self.folder} down")
         build = build_folder()
@@ -162,7 +162,7 @@ class Cluster:
         self.record["sink"] = self._address("sink")
         if sentinel:
             names = [f"{kind}{number}" for kind in ("redis", "sentinel") for number in (1, 2, 3)]
-            self.record["group"] = ReplicatedRedis.record([self._address(name) for name in names], down_after_ms)
+            self.record["group"] = ReplicatedRedis.record([self._address(name) for name in names], down_after_ms, redis_tls)
         elif redis:
             self.record["redis"] = self._address("redis")
         if balancer:

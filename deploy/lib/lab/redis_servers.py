@@ -82,7 +82,21 @@ class Rewritten(Part):
         return self.ask("PING") == ["PONG"]
 
     def ask(self, *words):
-        return ask(self.address, words, self.wrapper, ("--user", "lab", "--pass", "-", "--no-auth-warning"))
+        login = ["--user", "lab", "--pass", "-", "--no-auth-warning"]
+        if self.group.has_tls:
+            login += ["--tls", "--cacert", str(self.cluster.certificate)]
+        return ask(self.address, words, self.wrapper, login)
+
+    def place(self):
+        """What the example has, as it is here."""
+        changes = {"bind": f"bind {self.host}", "port": f"port {self.port}", "dir": f"dir {self.folder}"}
+        if self.group.has_tls:
+            changes.update({"port": f"port 0\ntls-port {self.port}", "tls-replication": "tls-replication yes",
+                            "tls-cert-file": f"tls-cert-file {self.cluster.certificate}",
+                            "tls-key-file": f"tls-key-file {self.cluster.key}",
+                            "tls-ca-cert-file": f"tls-ca-cert-file {self.cluster.certificate}",
+                            "tls-auth-clients": "tls-auth-clients no"})
+        return changes
 
     def launch(self):
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -105,8 +119,7 @@ class RedisServer(Rewritten):
 
     def configuration(self):
         first = self.group.servers[0]
-        changes = {"bind": f"bind {self.host}", "port": f"port {self.port}", "dir": f"dir {self.folder}",
-                   "maxmemory": "maxmemory 1gb", "repl-backlog-size": "repl-backlog-size 16mb",
+        changes = {**self.place(), "maxmemory": "maxmemory 1gb", "repl-backlog-size": "repl-backlog-size 16mb",
                    "repl-diskless-sync-delay": "repl-diskless-sync-delay 0"}
         if self is not first:
             changes["replicaof"] = f"replicaof {first.host} {first.port}"
@@ -124,8 +137,7 @@ class Sentinel(Rewritten):
     def configuration(self):
         first, sentinel = self.group.servers[0], f"sentinel down-after-milliseconds {MASTER_NAME}"
         return render("sentinel.conf", {
-            "bind": f"bind {self.host}", "port": f"port {self.port}", "dir": f"dir {self.folder}",
-            "sentinel monitor": f"sentinel monitor {MASTER_NAME} {first.host} {first.port} 2",
+            **self.place(), "sentinel monitor": f"sentinel monitor {MASTER_NAME} {first.host} {first.port} 2",
             sentinel: f"{sentinel} {self.group.down_after_ms}"}, self.group.passwords)
 
     def master(self):
@@ -144,12 +156,13 @@ class ReplicatedRedis:
 
     def __init__(self, cluster, record):
         self.cluster, self.passwords, self.down_after_ms = cluster, record["passwords"], record["down_after_ms"]
+        self.has_tls = record["has_tls"]
         self.servers = [RedisServer(self, f"redis{i}", address) for i, address in enumerate(record["redis"], 1)]
         self.sentinels = [Sentinel(self, f"sentinel{i}", address) for i, address in enumerate(record["sentinels"], 1)]
 
     @staticmethod
-    def record(addresses, down_after_ms):
-        return {"redis": addresses[:3], "sentinels": addresses[3:], "down_after_ms": down_after_ms,
+    def record(addresses, down_after_ms, has_tls):
+        return {"redis": addresses[:3], "sentinels": addresses[3:], "down_after_ms": down_after_ms, "has_tls": has_tls,
                 "passwords": {name: secrets.token_hex(16) for name in ("skein", "sentinel", "replica")}}
 
     @property
@@ -167,13 +180,15 @@ class ReplicatedRedis:
         """For nodes."""
         login = {"user": "skein", "password_file": str(self.password_file), "sentinel_user": "skein",
                  "sentinel_password_file": str(self.password_file)}
+        tls = {"tls": {"enabled": True, "ca": str(self.cluster.certificate)}} if self.has_tls else {}
         return {"sentinels": [sentinel.address for sentinel in self.sentinels], "master_name": MASTER_NAME,
-                "wait_replicas": 1, **login}
+                "wait_replicas": 1, **login, **tls}
 
     def ctl_options(self):
         return ["--sentinel", ",".join(sentinel.address for sentinel in self.sentinels), "--master-name", MASTER_NAME,
                 "--redis-user", "skein", "--redis-password-file", str(self.password_file),
-                "--sentinel-user", "skein", "--sentinel-password-file", str(self.password_file)]
+                "--sentinel-user", "skein", "--sentinel-password-file", str(self.password_file),
+                *(["--tls-ca", str(self.cluster.certificate)] if self.has_tls else [])]
 
     def start(self):
         """Those that do not run, and waits until they have found one another."""

@@ -229,16 +229,16 @@ static void rules_over_several_settings_point_where_one_was_given(void **state)
 		{ BASE "route: {}\n", "node.yaml:3:1: key \"route\" is there twice\n" },
 		{ BASE "redis: {user: u}\n",
 			"node.yaml:3:15: $.redis.user: needs redis.password_file too\n" },
-		{ BASE "redis: {address: 'r:6379', sentinels: ['s:26379']}\n",
+		{ BASE "redis: {address: 'r:6379', sentinels: ['s:26379'], wait_replicas: 1}\n",
 			"node.yaml:3:39: $.redis.sentinels: is in place of redis.address: the Sentinels tell "
 			"it. Give one of the two\n" },
-		{ BASE "redis: {sentinels: ['s:26379', 's2']}\n",
+		{ BASE "redis: {sentinels: ['s:26379', 's2'], wait_replicas: 1}\n",
 			"node.yaml:3:20: $.redis.sentinels: expected host and port such as "
 			"redis.example:6379, "
 			"127.0.0.1:6379 or [::1]:6379, got \"s2\"\n" },
-		{ BASE "redis: {sentinels: ['s:26379'], sentinel_user: u}\n",
+		{ BASE "redis: {sentinels: ['s:26379'], sentinel_user: u, wait_replicas: 1}\n",
 			"node.yaml:3:48: $.redis.sentinel_user: needs redis.sentinel_password_file too\n" },
-		{ BASE "redis: {sentinels: ['s:26379']}\npolicy: {file: /p}\n",
+		{ BASE "redis: {sentinels: ['s:26379'], wait_replicas: 1}\npolicy: {file: /p}\n",
 			"node.yaml:4:16: $.policy.file: is for a node without redis.address or "
 			"redis.sentinels; a cluster has one policy: skeinctl policy apply\n" },
 		{ BASE "redis: {wait_replicas: 1}\n",
@@ -355,6 +355,10 @@ static void what_is_allowed_but_doubtful_is_a_warning(void **state)
 		{ BASE "dns: {insecure_domains: [corp.example]}\n",
 			"node.yaml:3:25: $.dns.insecure_domains: warning: has no effect: without "
 			"dns.trust_anchor nothing is validated\n" },
+		{ BASE "redis: {sentinels: ['s:26379']}\n",
+			"node.yaml: $.redis.wait_replicas: warning: is 0: a failover loses the last writes, "
+			"and a "
+			"master that is cut off goes on renewing leases. Set it to 1\n" },
 		{ BASE "redis: {tls: {ca: /c}}\n",
 			"node.yaml: $.redis.tls: warning: has no effect: redis.tls.enabled is false\n" },
 	};
