@@ -155,7 +155,7 @@ static void connect_to_master(struct session *session, struct buf *why)
 	buf_fini(&reason);
 }
 
-/* In a failover the Sentinels may not know yet, or name one that is not master yet: again for a while. */
+/* In a failover the Sentinels name one that is gone, or not master yet: again for a while. */
 static bool find_and_connect(struct session *session, const struct ctl_options *options, struct buf *why)
 {
 	const uint64_t until_ms = session_now_ms() + FAILOVER_MS;
@@ -163,8 +163,9 @@ static bool find_and_connect(struct session *session, const struct ctl_options *
 
 	for (;;) {
 		buf_clear(why);
-		if (master_find(options, &session->master, why))
-			connect_to_master(session, why);
+		if (!master_find(options, &session->master, why))
+			return false;
+		connect_to_master(session, why);
 		if (session->socket || session_now_ms() >= until_ms)
 			return session->socket != NULL;
 		nanosleep(&pause, NULL);

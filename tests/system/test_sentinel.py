@@ -11,7 +11,7 @@ from failover import Failover
 from support import settle
 
 FLOWS_AGAIN_SECONDS = 5
-MESSAGES = 1500
+MESSAGES = 1000
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,24 @@ def test_without_sentinels_the_last_master_is_kept(whole):
     settle(whole, Burst(whole.record["lb"], 100).run())
 
 
+def test_a_name_that_no_sentinel_knows_is_told(whole):
+    node = whole.nodes[3]
+    node.kill()
+    whole.record["settings"]["redis"] = {"master_name": "mail"}
+    try:
+        node.launch()
+        until(lambda: len(re.findall(r"sentinel-down .*check redis\.master_name", node.log.read_text())) >= 3, 20,
+              "each Sentinel is told of")
+        until(lambda: re.search(r"redis-down .*no Sentinel says where the master is; 127\.0\.0\.1:\d+: this Sentinel has no "
+                                r"master of that name", node.log.read_text()), 20, "the node tells why")
+    finally:
+        node.kill()
+        del whole.record["settings"]["redis"]
+        node.start()
+    code, _, why = whole.ctl("--master-name", "mail", "status")
+    assert code == 3 and "check redis.master_name" in why
+
+
 def test_with_required_redundancy_over_tls_mail_stands_still_for_the_failover_only(new_cluster, record_property):
     cluster = new_cluster(sentinel=True, redis_tls=True, settings={"redundancy": "required"})
     failover = Failover(cluster, MESSAGES)
@@ -99,7 +117,7 @@ def test_a_master_is_cut_off_together_with_a_node_and_a_sentinel(new_cluster, re
                               settings={"route": {"connections": 2}})
         # It takes writes for ever: what keeps it from renewing leases is that no replica has them.
         cluster.redis.master.ask("CONFIG", "SET", "min-replicas-to-write", "0")
-        failover = Failover(cluster, 2 * MESSAGES, has_backlog=True)
+        failover = Failover(cluster, 3 * MESSAGES, has_backlog=True)
         node = cluster.nodes[1]
         failover.fault(island.cut)
         failover.until_new_mail_arrives()
@@ -114,17 +132,3 @@ def test_a_master_is_cut_off_together_with_a_node_and_a_sentinel(new_cluster, re
         judge(failover, record_property, cut_off=node)
     finally:
         island.down()
-
-
-def test_a_name_that_no_sentinel_knows_is_told(new_cluster):
-    cluster = new_cluster(sentinel=True, nodes=1, balancer=False)
-    node = cluster.nodes[1]
-    node.stop()
-    cluster.record["settings"]["redis"] = {"master_name": "mail"}
-    node.start()
-    until(lambda: len(re.findall(r"sentinel-down .*check redis\.master_name", node.log.read_text())) >= 3, 20,
-          "each Sentinel is told of")
-    assert re.search(r"redis-down .*no Sentinel says where the master is; 127\.0\.0\.1:\d+: this Sentinel has no master of "
-                     r"that name", node.log.read_text())
-    code, _, why = cluster.ctl("--master-name", "mail", "status")
-    assert code == 3 and "check redis.master_name" in why
