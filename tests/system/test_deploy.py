@@ -6,6 +6,7 @@ import subprocess
 
 from lab import admin, ports
 from lab.cluster import build_folder
+from lab.wait import until
 import pytest
 
 from conftest import TOP
@@ -56,6 +57,16 @@ def test_a_local_cluster_comes_up_is_told_about_and_goes(local):
     local("add")
     assert "node3" in local("status")
     assert len(variables(local("env"))["SKEIN_PIDS"].split()) == 2
+
+
+def test_a_local_cluster_with_sentinels_survives_its_master(local):
+    env = variables(local("up", "--sentinel", "--nodes", "1"))
+    assert len(env["SKEIN_REDIS_PID"].split()) == 6
+    assert re.search(r"redis1 +pid \d+ .* master", local("status"))
+    local("redis-kill")
+    until(lambda: re.search(r"redis[23] +pid \d+ .* master", local("status")), 30, "another one is master")
+    done = subprocess.run([*env["SKEIN_CTL"].split(), "status"], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_two_clusters_do_not_disturb_each_other(local, new_cluster):
