@@ -15,7 +15,7 @@ enum { SAME_SECOND_MAX = 1000, NAME_SIZE = 64, PATH_SIZE = 1200 };
 /* What is written goes on for a while under a name of another time zone, so it is always UTC. */
 static void format_name(char out[NAME_SIZE], const char *suffix, uint64_t now_us, unsigned number)
 {
-	char time[TRACK_TIME_LEN], more[8] = "";
+	char time[TRACK_TIME_LEN], more[16] = "";
 
 	track_time_format(now_us, time);
 	if (number)

@@ -222,7 +222,7 @@ class Faults:
             text = SECOND
         else:
             text = AT_ONCE if self.connections[str(case.port)] == 1 else ANEW
-        return Outcome(text, len(arrivals) - (event == "delivered"))
+        return Outcome(text, len(arrivals) - (event == "DELIVER"))
 
     def reports(self, case):
         return [content for record, content in self.cluster.sink.untagged() if case.sender in record["to"]]
