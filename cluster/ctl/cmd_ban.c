@@ -103,15 +103,6 @@ static json_t *json_of_ban(const struct ban *ban, const char *network)
 		json_of_span(ban->why));
 }
 
-static void add_duration(struct grid *grid, uint64_t ms)
-{
-	struct buf text = { 0 };
-
-	human_duration(&text, ms);
-	grid_add(grid, buf_span(&text), TINT_NONE);
-	buf_fini(&text);
-}
-
 static void on_bans(void *arg, const struct outcome *outcome, const struct ban_changes *changes)
 {
 	static const struct grid_column columns[] = { { "NETWORK", false }, { "LEFT", true }, { "AGE", true },
@@ -129,8 +120,8 @@ static void on_bans(void *arg, const struct outcome *outcome, const struct ban_c
 		network_format(&ban->network, network);
 		json_array_append_new(all, json_of_ban(ban, network));
 		grid_add(&grid, span_of_str(network), TINT_NONE);
-		add_duration(&grid, ban->left_ms);
-		add_duration(&grid, ban->made_ago_ms);
+		grid_add_duration(&grid, ban->left_ms);
+		grid_add_duration(&grid, ban->made_ago_ms);
 		grid_printf(&grid, TINT_NONE, "%llu", (unsigned long long)ban->bans);
 		grid_add(&grid, span_eq(ban->by, SPAN_LIT("-")) ? SPAN_LIT("the cluster") : ban->by,
 			TINT_NONE);

@@ -1,5 +1,6 @@
 /* skeinctl hops, hops down, hops up */
 #include "call.h"
+#include "hop_rows.h"
 #include "human.h"
 #include "operator.h"
 #include "roster.h"
@@ -12,60 +13,15 @@
 
 enum { PAUSE_MS = 600000, HOST_MAX = 255, PORT_MAX = 65535 };
 
-static void add_duration(struct grid *grid, uint64_t ms)
-{
-	struct buf text = { 0 };
-
-	human_duration(&text, ms);
-	grid_add(grid, buf_span(&text), TINT_NONE);
-	buf_fini(&text);
-}
-
 /* ---- list ---- */
 
 struct listing {
 	const struct roster *roster;
-	struct grid hops, slots;
-	json_t *json_hops, *json_routes;
+	struct hop_rows hops;
+	struct grid slots;
+	json_t *json_routes;
 	enum ctl_exit exit;
 };
-
-static json_t *json_of_hop(const struct hop_row *row)
-{
-	return json_pack("{s:o, s:s, s:o, s:o, s:o, s:b, s:o, s:o}", "hop", json_of_span(row->label), "state",
-		hop_state_names[row->state], "since_ms", json_of_u64(row->since_ms), "left_ms",
-		json_of_u64(row->left_ms), "by", json_of_span(row->by), "forced", row->is_forced, "prober",
-		row->prober.len ? json_of_span(row->prober) : json_null(), "why", json_of_span(row->why));
-}
-
-static void add_left(struct grid *grid, const struct hop_row *row)
-{
-	if (row->left_ms > 0)
-		add_duration(grid, row->left_ms);
-	else if (row->prober.len > 0)
-		grid_printf(grid, TINT_NONE, "probe: %.*s", SPAN_ARGS(row->prober));
-	else
-		grid_add(grid, SPAN_LIT("to be probed"), TINT_NONE);
-}
-
-static void on_hops(void *arg, const struct outcome *outcome, const struct hop_changes *changes)
-{
-	struct listing *listing = arg;
-
-	listing->exit = session_check(outcome, "listing hops");
-	for (size_t i = 0; i < changes->count; i++) {
-		const struct hop_row *row = &changes->rows[i];
-
-		json_array_append_new(listing->json_hops, json_of_hop(row));
-		grid_add(&listing->hops, row->label, TINT_NONE);
-		grid_add(&listing->hops, span_of_str(hop_state_names[row->state]),
-			row->state == HOP_DOWN ? TINT_BAD : TINT_WARN);
-		add_duration(&listing->hops, row->since_ms);
-		add_left(&listing->hops, row);
-		grid_add(&listing->hops, row->by, TINT_NONE);
-		grid_add(&listing->hops, row->why, TINT_NONE);
-	}
-}
 
 /* "<uuid>.<worker>": the node by name where the registry knows it. */
 static void split_holder(
@@ -97,7 +53,7 @@ static void add_holder(struct listing *listing, const struct slot_row *row, uint
 	grid_printf(&listing->slots, TINT_NONE, "%llu", (unsigned long long)row->count);
 	grid_printf(&listing->slots, TINT_NONE, "%llu", (unsigned long long)row->wants);
 	if (row->wants > row->count)
-		add_duration(&listing->slots, row->waits_ms);
+		grid_add_duration(&listing->slots, row->waits_ms);
 	else
 		grid_add(&listing->slots, SPAN_LIT(""), TINT_NONE);
 }
@@ -133,8 +89,8 @@ static void print_tables(struct listing *listing)
 {
 	bool has_slots = grid_rows(&listing->slots) > 0;
 
-	if (grid_rows(&listing->hops))
-		screen_print_grid(&listing->hops);
+	if (grid_rows(&listing->hops.grid))
+		screen_print_grid(&listing->hops.grid);
 	else
 		puts("all next hops are up, as far as nodes know");
 	if (!has_slots)
@@ -143,35 +99,36 @@ static void print_tables(struct listing *listing)
 	screen_print_grid(&listing->slots);
 }
 
+static void print(struct session *session, struct listing *listing)
+{
+	if (session->is_json)
+		screen_print_json(
+			json_pack("{s:O, s:O}", "hops", listing->hops.json, "routes", listing->json_routes));
+	else
+		print_tables(listing);
+}
+
 static enum ctl_exit list(struct session *session, void *arg)
 {
-	static const struct grid_column hops[] = { { "HOP", false }, { "STATE", false }, { "SINCE", true },
-		{ "LEFT", false }, { "BY", false }, { "WHY", false } };
 	static const struct grid_column slots[] = { { "ROUTE", false }, { "USED", false },
 		{ "HOLDER", false }, { "HAS", true }, { "WANTS", true }, { "WAITS", true } };
 	struct roster roster = { .count = 0 };
-	struct listing listing = {
-		.roster = &roster, .json_hops = json_array(), .json_routes = json_array()
-	};
+	struct listing listing = { .roster = &roster, .json_routes = json_array() };
 	enum ctl_exit exit = roster_load(&roster, session);
 
 	(void)arg;
-	grid_init(&listing.hops, hops, ARRAY_LEN(hops));
 	grid_init(&listing.slots, slots, ARRAY_LEN(slots));
 	if (!exit) {
-		(void)hop_store_board(session->link, 0, session_now_ms(), on_hops, &listing);
+		hop_rows_ask(&listing.hops, session);
 		(void)slot_store_list(session->link, session_now_ms(), on_slots, &listing);
 		exit = session_finish(session);
 	}
+	exit = exit ? exit : listing.hops.exit;
 	exit = exit ? exit : listing.exit;
-	if (!exit && session->is_json)
-		screen_print_json(
-			json_pack("{s:O, s:O}", "hops", listing.json_hops, "routes", listing.json_routes));
-	else if (!exit)
-		print_tables(&listing);
-	json_decref(listing.json_hops);
+	if (!exit)
+		print(session, &listing);
 	json_decref(listing.json_routes);
-	grid_fini(&listing.hops);
+	hop_rows_fini(&listing.hops);
 	grid_fini(&listing.slots);
 	roster_fini(&roster);
 	return exit;

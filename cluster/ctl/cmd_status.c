@@ -3,7 +3,7 @@
 #include "human.h"
 #include "independence.h"
 #include "node_rows.h"
-#include "screen.h"
+#include "overview.h"
 
 #include <stdio.h>
 
@@ -99,42 +99,6 @@ static void warn(struct status *status)
 
 /* ---- JSON ---- */
 
-static json_t *queue_json(const struct tally *tally)
-{
-	json_t *queue = json_object();
-
-	for (int state = 0; state < QUEUE_STATES; state++)
-		json_object_set_new(
-			queue, queue_state_name((enum queue_state)state), json_of_u64(tally->states[state]));
-	json_object_set_new(queue, "tombstones", json_of_u64(tally->tombstones));
-	json_object_set_new(queue, "facts", json_of_u64(tally->facts));
-	json_object_set_new(queue, "shards_in_grace", json_of_u64(tally->shards_in_grace));
-	return queue;
-}
-
-static json_t *redis_json(const struct session *session)
-{
-	const struct redis_identity *redis = redis_link_identity(session->link);
-	json_t *value = json_pack("{s:s, s:s, s:s, s:s, s:i}", "host", session->socket_options.host, "port",
-		session->socket_options.port, "version", redis->version, "replication_id",
-		redis->replication_id, "replicas", (int)redis->replicas);
-
-	json_object_set_new(value, "persistent", json_of_fact(redis->persistent));
-	json_object_set_new(value, "appendonly", json_of_fact(redis->appendonly));
-	json_object_set_new(
-		value, "eviction", redis->eviction[0] ? json_string(redis->eviction) : json_null());
-	json_object_set_new(value, "memory_used", json_of_u64(redis->memory_used));
-	json_object_set_new(
-		value, "memory_max", redis->memory_max ? json_of_u64(redis->memory_max) : json_null());
-	return value;
-}
-
-static json_t *leader_json(const struct roster *roster)
-{
-	return roster->leader.node.epoch ? json_of_span(roster_name(roster, &roster->leader.node.node))
-					 : json_null();
-}
-
 static json_t *renewed_json(const struct session *session)
 {
 	return session->renewed_ago_ms == UINT64_MAX ? json_null() : json_of_u64(session->renewed_ago_ms);
@@ -148,27 +112,14 @@ static void print_json(const struct status *status)
 		json_array_append_new(warnings, json_of_span(buf_span(&status->warnings[i])));
 	screen_print_json(json_pack("{s:{s:s, s:i, s:o}, s:o, s:o, s:o, s:o, s:{s:o, s:o}, s:o}", "cluster",
 		"id", status->session->cluster_id, "shards", (int)status->session->shards, "renewed_ago_ms",
-		renewed_json(status->session), "leader", leader_json(&status->roster), "nodes",
-		node_rows_json(&status->roster, &status->tally, false), "queue", queue_json(&status->tally),
-		"redis", redis_json(status->session), "custody", "independent",
-		json_of_fact(status->independence.is_given), "text",
+		renewed_json(status->session), "leader", overview_leader_json(&status->roster), "nodes",
+		node_rows_json(&status->roster, &status->tally, false), "queue",
+		overview_queue_json(&status->tally), "redis", overview_redis_json(status->session), "custody",
+		"independent", json_of_fact(status->independence.is_given), "text",
 		json_of_span(buf_span(&status->independence.text)), "warnings", warnings));
 }
 
 /* ---- text ---- */
-
-static void append_queue(struct buf *out, const struct tally *tally)
-{
-	for (int state = 0; state < QUEUE_STATES; state++)
-		buf_printf(out, "%s%llu %s", state ? ", " : "", (unsigned long long)tally->states[state],
-			queue_state_name((enum queue_state)state));
-}
-
-static void append_nodes(struct buf *out, const struct roster *roster)
-{
-	buf_printf(out, "%zu alive, %zu dead, %zu left", roster_count(roster, NODE_ALIVE),
-		roster_count(roster, NODE_DEAD), roster_count(roster, NODE_LEFT));
-}
 
 static const char *persistence(const struct redis_identity *redis)
 {
@@ -185,27 +136,10 @@ static void append_redis(struct buf *out, const struct session *session)
 
 	buf_printf(out, "%s at %s port %s, ", redis->version, session->socket_options.host,
 		session->socket_options.port);
-	human_bytes(out, redis->memory_used);
-	if (redis->memory_max) {
-		buf_append_str(out, " of ");
-		human_bytes(out, redis->memory_max);
-	}
+	overview_append_memory(out, redis);
 	buf_printf(out, ", %s, %s, ", redis->eviction[0] ? redis->eviction : "eviction unknown",
 		persistence(redis));
 	human_count(out, redis->replicas, "replica");
-}
-
-static void append_line(
-	struct buf *out, const struct screen *screen, const char *label, struct buf *text, enum tint tint)
-{
-	struct buf title = { 0 };
-
-	buf_printf(&title, "%-9s ", label);
-	grid_append_tinted(out, buf_span(&title), TINT_FAINT, screen->has_colour);
-	grid_append_tinted(out, buf_span(text), tint, screen->has_colour);
-	buf_append_byte(out, '\n');
-	buf_fini(&title);
-	buf_clear(text);
 }
 
 static void print_text(struct status *status)
@@ -215,16 +149,17 @@ static void print_text(struct status *status)
 	bool is_given = status->independence.is_given == REDIS_YES;
 
 	buf_printf(&text, "%s, %u shards", status->session->cluster_id, status->session->shards);
-	append_line(&out, &screen, "Cluster", &text, TINT_NONE);
-	append_nodes(&text, &status->roster);
-	append_line(&out, &screen, "Nodes", &text, TINT_NONE);
-	append_queue(&text, &status->tally);
-	append_line(&out, &screen, "Queue", &text, TINT_NONE);
+	overview_append_line(&out, &screen, "Cluster", &text, TINT_NONE);
+	overview_append_nodes(&text, &status->roster);
+	overview_append_line(&out, &screen, "Nodes", &text, TINT_NONE);
+	overview_append_queue(&text, &status->tally);
+	overview_append_line(&out, &screen, "Queue", &text, TINT_NONE);
 	append_redis(&text, status->session);
-	append_line(&out, &screen, "Redis", &text, TINT_NONE);
-	append_line(&out, &screen, "Custody", &status->independence.text, is_given ? TINT_GOOD : TINT_WARN);
+	overview_append_line(&out, &screen, "Redis", &text, TINT_NONE);
+	overview_append_line(
+		&out, &screen, "Custody", &status->independence.text, is_given ? TINT_GOOD : TINT_WARN);
 	for (size_t i = 0; i < status->warning_count; i++)
-		append_line(&out, &screen, "Warning", &status->warnings[i], TINT_WARN);
+		overview_append_line(&out, &screen, "Warning", &status->warnings[i], TINT_WARN);
 	buf_append_byte(&out, '\n');
 	(void)screen_print(&out);
 	node_rows_print(&status->roster, &status->tally, false);

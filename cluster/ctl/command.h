@@ -15,8 +15,9 @@ enum { COMMAND_WORDS_MAX = 2, COMMAND_OPTIONS_MAX = 20 };
 struct word_row {
 	const char *name; /* "NODE"; NULL: no more */
 	enum word_kind kind;
-	bool is_optional; /* so are all behind it */
-	bool is_many;     /* the last one: as many as there are */
+	bool is_optional;    /* so are all behind it */
+	const char *choices; /* of CHOICE, with blanks between; the command checks them */
+	bool is_many;        /* the last one: as many as there are */
 };
 
 enum command_flag {
@@ -57,6 +58,8 @@ const struct command *command_next(const struct command *command);
 bool command_is_hidden(const struct command *command);
 /* Commands of two words begin with this one. */
 bool command_has_family(struct span word);
+/* The command of this one word, or NULL. */
+const struct command *command_of_word(struct span word);
 /* "queue" of "queue list" */
 struct span command_family(const struct command *command);
 /* "list" of "queue list"; "" where there is one word */
@@ -76,7 +79,7 @@ extern const struct command_group group_cluster, group_mail, group_policy, group
 	group_tools;
 
 /* One file each, or one for a family. */
-command_fn cmd_status, cmd_nodes, cmd_node_forget, cmd_drain, cmd_doctor, cmd_backup, cmd_restore;
+command_fn cmd_status, cmd_top, cmd_nodes, cmd_node_forget, cmd_drain, cmd_doctor, cmd_backup, cmd_restore;
 command_fn cmd_queue_list, cmd_queue_show, cmd_queue_retry, cmd_queue_hold, cmd_queue_release,
 	cmd_queue_cancel;
 command_fn cmd_trace, cmd_log, cmd_alerts_list, cmd_alerts_silence, cmd_alerts_test;
@@ -88,6 +91,6 @@ command_fn cmd_ban_add, cmd_ban_list, cmd_ban_remove;
 command_fn cmd_key_new, cmd_secret_set, cmd_secret_list, cmd_secret_remove, cmd_secret_rotate;
 command_fn cmd_dkim_create, cmd_dkim_publish, cmd_dkim_activate, cmd_dkim_retire, cmd_dkim_list;
 command_fn cmd_user_add, cmd_user_passwd, cmd_user_set, cmd_user_list, cmd_user_remove;
-command_fn cmd_help;
+command_fn cmd_help, cmd_completion, cmd_complete, cmd_manual;
 
 #endif

@@ -47,6 +47,15 @@ void grid_printf(struct grid *grid, enum tint tint, const char *fmt, ...)
 	buf_fini(&text);
 }
 
+void grid_add_duration(struct grid *grid, uint64_t ms)
+{
+	struct buf text = { 0 };
+
+	human_duration(&text, ms);
+	grid_add(grid, buf_span(&text), TINT_NONE);
+	buf_fini(&text);
+}
+
 size_t grid_rows(const struct grid *grid)
 {
 	return grid->cell_count / grid->column_count;

@@ -36,6 +36,8 @@ void grid_fini(struct grid *grid);
 /* The next cell, left to right; rows follow one another. Text is copied and made harmless (human_text()). */
 void grid_add(struct grid *grid, struct span text, enum tint tint);
 void grid_printf(struct grid *grid, enum tint tint, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* As human_duration() has it. */
+void grid_add_duration(struct grid *grid, uint64_t ms);
 size_t grid_rows(const struct grid *grid);
 
 /*

@@ -5,6 +5,19 @@
 
 enum { COMMAND_COLUMN = 20, OPTION_COLUMN = 28 };
 
+const char *const help_exits[HELP_EXITS] = {
+	[CTL_OK] = "done",
+	[CTL_NEGATIVE] = "no such thing or not possible; also: no node runs (status), a policy with errors, "
+			 "a conflict, something to "
+			 "do (dns check), or the answer to a question was no",
+	[CTL_USAGE] = "usage; nothing was sent, also where what destroys was not confirmed",
+	[CTL_UNREACHABLE] = "Redis unreachable; or it went away, and what was asked for may be done or not, "
+			    "and may be asked for "
+			    "again",
+	[CTL_REFUSED] = "Redis refused; it answered with an error, or the output could not be written",
+	[CTL_LATE] = "--wait ran out of time",
+};
+
 static void append_blanks(struct buf *out, size_t count)
 {
 	while (count--)
@@ -112,6 +125,21 @@ static void append_family_row(struct buf *out, const struct command_group *group
 	buf_fini(&text);
 }
 
+static void append_exits(struct buf *out)
+{
+	struct buf text = { 0 };
+
+	buf_append_str(&text, "Exit codes: ");
+	for (size_t i = 0; i < HELP_EXITS; i++)
+		buf_printf(&text, "%s%zu %.*s", i ? ", " : "", i, (int)strcspn(help_exits[i], ";"),
+			help_exits[i]);
+	buf_append_str(&text, ".");
+	buf_append_byte(&text, '\0');
+	buf_append_byte(out, '\n');
+	help_append_wrapped(out, buf_span(&text).ptr, 0, 0);
+	buf_fini(&text);
+}
+
 void help_append_all(struct buf *out)
 {
 	buf_append_str(out, "skeinctl [OPTION]... COMMAND [WORD]...\n\n"
@@ -127,9 +155,7 @@ void help_append_all(struct buf *out)
 		"Options\n");
 	for (const struct option_row *row = options_rows; row->name; row++)
 		append_option(out, row);
-	buf_append_str(out,
-		"\nExit codes: 0 done, 1 no such thing or not possible, 2 usage,\n3 Redis unreachable, "
-		"4 Redis refused, 5 --wait ran out of time.\n");
+	append_exits(out);
 }
 
 /* ---- one ---- */
@@ -139,24 +165,31 @@ void help_append_family(struct buf *out, struct span family)
 	const struct command *command = NULL;
 
 	while ((command = command_next(command)))
-		if (span_eq(command_family(command), family) && !command_is_hidden(command))
+		if (span_eq(command_family(command), family) && *command_verb(command) &&
+			!command_is_hidden(command))
 			append_row(out, span_of_str(command->words), command->summary, COMMAND_COLUMN);
+}
+
+void help_append_sentence(struct buf *out, const char *summary)
+{
+	bool is_small = summary[0] >= 'a' && summary[0] <= 'z';
+
+	buf_append_byte(out, (char)(is_small ? summary[0] - 'a' + 'A' : summary[0]));
+	buf_printf(out, "%s.", summary + 1);
 }
 
 void help_append_command(struct buf *out, const struct command *command)
 {
 	const struct option_row *option = NULL;
-	struct buf synopsis = { 0 };
+	struct buf synopsis = { 0 }, summary = { 0 };
 
 	command_append_synopsis(&synopsis, command);
 	buf_append_byte(&synopsis, '\0');
 	help_append_wrapped(out, buf_span(&synopsis).ptr, 0, 4);
 	buf_append_byte(out, '\n');
-	buf_append_byte(out,
-		(char)(command->summary[0] >= 'a' ? command->summary[0] - 'a' + 'A' : command->summary[0]));
-	help_append_wrapped(out, command->summary + 1, 1, 0);
-	buf_truncate(out, buf_len(out) - 1);
-	buf_append_str(out, ".\n");
+	help_append_sentence(&summary, command->summary);
+	buf_append_byte(&summary, '\0');
+	help_append_wrapped(out, buf_span(&summary).ptr, 0, 0);
 	if (command->details) {
 		buf_append_byte(out, '\n');
 		help_append_wrapped(out, command->details, 0, 0);
@@ -164,5 +197,10 @@ void help_append_command(struct buf *out, const struct command *command)
 	buf_append_byte(out, '\n');
 	while ((option = command_option_next(command, option)))
 		append_option(out, option);
+	if (!*command_verb(command) && command_has_family(command_family(command))) {
+		buf_append_byte(out, '\n');
+		help_append_family(out, command_family(command));
+	}
 	buf_fini(&synopsis);
+	buf_fini(&summary);
 }

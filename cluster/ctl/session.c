@@ -128,8 +128,9 @@ static enum ctl_exit read_meta(struct session *session)
 	if (session->shards == 0 && session->options->is_cluster_optional)
 		return CTL_OK;
 	if (session->shards == 0) {
-		session_complain(
-			"there is no cluster with the prefix \"%s\" in this Redis; the first node makes one",
+		session_complain("there is no cluster with the prefix \"%s\" in this Redis: the first node "
+				 "makes one; is --prefix right, "
+				 "and is it the cluster's Redis?",
 			redis_link_prefix(session->link));
 		return CTL_NEGATIVE;
 	}
@@ -186,6 +187,30 @@ static bool connect_at(struct session *session, const struct ctl_options *option
 	return session->socket != NULL;
 }
 
+/* What the reason of a link does not know: how skeinctl is told. */
+static void append_cure(struct buf *why)
+{
+	static const struct {
+		const char *reason, *cure;
+	} cures[] = {
+		{ "Connection refused", "does Redis run there, and is --redis right?" },
+		{ "cannot resolve", "is --redis right?" },
+		{ "wants a password",
+			"say --redis-password-file FILE, with --redis-user NAME for an ACL user" },
+		{ "refuses the login", "see --redis-user and --redis-password-file" },
+		{ "is a replica of", "say that one with --redis" },
+		{ "within", "does a firewall drop it?" },
+	};
+	size_t found = 0;
+
+	buf_append_byte(why, '\0');
+	while (found < ARRAY_LEN(cures) && !strstr(buf_span(why).ptr, cures[found].reason))
+		found++;
+	buf_truncate(why, buf_len(why) - 1);
+	if (found < ARRAY_LEN(cures))
+		buf_printf(why, "; %s", cures[found].cure);
+}
+
 static enum ctl_exit connect_session(struct session *session, const struct ctl_options *options)
 {
 	struct buf why = { 0 };
@@ -202,6 +227,7 @@ static enum ctl_exit connect_session(struct session *session, const struct ctl_o
 			.call_timeout_ms = options->deadline_ms ? options->deadline_ms : CALL_MS },
 	};
 	if (!connect_at(session, options, &why)) {
+		append_cure(&why);
 		session_complain("%.*s", SPAN_ARGS(buf_span(&why)));
 		buf_fini(&why);
 		return CTL_UNREACHABLE;

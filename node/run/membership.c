@@ -19,14 +19,33 @@ static void tell_cluster(struct node *node, const struct lease *lease)
 	meter_set(node->meter, METRIC_NODES, member_nodes_alive(node->member));
 }
 
+static long long count(const struct node *node, enum metric metric, unsigned label)
+{
+	return (long long)metrics_sum(node->metrics, metric, label);
+}
+
+/* For `skeinctl top`: since the start, as of `at_ms` by this node's clock. */
+static int append_counts(const struct node *node, uint64_t now_ms, char *out, size_t size)
+{
+	return snprintf(out, size,
+		",\"at_ms\":%llu,\"connections\":%lld,\"accepted\":%lld,\"rejected\":%lld,\"delivered\":%lld,"
+		"\"deferred\":%lld,\"failed\":%lld}",
+		(unsigned long long)now_ms, count(node, METRIC_CONNECTIONS, 0),
+		count(node, METRIC_MESSAGES_ACCEPTED, 0),
+		count(node, METRIC_MESSAGES_REJECTED, REJECT_TEMPORARY) +
+			count(node, METRIC_MESSAGES_REJECTED, REJECT_PERMANENT),
+		count(node, METRIC_MESSAGES_DELIVERED, 0), count(node, METRIC_MESSAGES_DEFERRED, 0),
+		count(node, METRIC_MESSAGES_FAILED, 0) + count(node, METRIC_MESSAGES_EXPIRED, 0));
+}
+
 /* For `skeinctl nodes` and `skeinctl doctor`. */
-static void tell_load(struct node *node)
+static void tell_load(struct node *node, uint64_t now_ms)
 {
 	int len = snprintf(node->load, sizeof(node->load),
 		"{\"messages\":%lld,\"sessions\":%zu,\"policy\":%llu,\"policy_refused\":%llu,\"time_ms\":%"
 		"llu,"
 		"\"ready\":\"%s\",\"disk_free\":%llu,\"disk_min\":%llu,\"journal\":%lld,\"journal_max\":%llu,"
-		"\"wait_replicas\":%llu}",
+		"\"wait_replicas\":%llu",
 		(long long)metrics_sum(node->metrics, METRIC_QUEUE, QUEUE_ACTIVE),
 		atomic_load(&node->connections),
 		(unsigned long long)policy_slot_version(&node->access.policy),
@@ -39,6 +58,8 @@ static void tell_load(struct node *node)
 		(unsigned long long)node->settings->redis.wait_replicas);
 
 	CHECK(len > 0 && (size_t)len < sizeof(node->load));
+	len += append_counts(node, now_ms, node->load + len, sizeof(node->load) - (size_t)len);
+	CHECK((size_t)len < sizeof(node->load));
 	member_set_load(node->member, node->load);
 }
 
@@ -48,7 +69,7 @@ static void on_member_timer(void *arg)
 	uint64_t now_ms = loop_boottime_ms(), next_ms, wait_ms = 1000;
 	const struct lease *lease = member_lease(node->member);
 
-	tell_load(node);
+	tell_load(node, now_ms);
 	next_ms = member_tick(node->member, now_ms);
 	tell_cluster(node, lease);
 	if (next_ms != UINT64_MAX)

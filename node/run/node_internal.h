@@ -67,7 +67,7 @@ struct node {
 	struct ticket_keeper *ticket_keeper;
 	struct daily daily;
 	struct alerting alerting;
-	char host[HOST_LEN_MAX], cluster_id[40], load[512], address[300], admin_address[300];
+	char host[HOST_LEN_MAX], cluster_id[40], load[1024], address[300], admin_address[300];
 	struct loop_timer member_timer, start_timer, disk_timer, leave_timer;
 	uint64_t asserted_epoch[WORKERS_MAX];
 	unsigned listening, drained; /* workers */

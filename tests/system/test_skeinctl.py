@@ -448,15 +448,15 @@ def all_commands(ctl):
     commands = []
     for family in families:
         told = ctl.text("help", family, options=[])
-        commands += [family] if told.startswith("skeinctl ") else re.findall(rf"^  ({family}(?: [a-z]+)?)  +\S", told, re.M)
+        commands += [family] * told.startswith("skeinctl ") + re.findall(rf"^  ({family} [a-z]+)  +\S", told, re.M)
     return commands
 
 
 def test_help_is_there_for_all_and_for_each():
     ctl = Ctl(None)
     text, commands = ctl.text("--help", options=[]), all_commands(ctl)
-    assert len(commands) == 53 and "Exit codes" in text
-    assert len(text.splitlines()) <= 60 and max(map(len, text.splitlines())) <= 80
+    assert len(commands) == 54 and "Exit codes" in text
+    assert len(text.splitlines()) <= 75 and max(map(len, text.splitlines())) <= 80
     assert ctl.text("help", options=[]) == text
     for command in commands:
         told = ctl.text(*command.split(), "--help", options=[])
@@ -484,7 +484,18 @@ def test_redis_is_found_by_environment_or_settings(cluster, tmp_path):
 
 def test_an_unreachable_redis_has_its_own_exit_code():
     complaint = Ctl(None).complaint("status", options=["--redis", f"127.0.0.1:{free_port()}"], code=UNREACHABLE)
-    assert "Connection refused" in complaint
+    assert "Connection refused; does Redis run there, and is --redis right?" in complaint
+
+
+def test_a_replica_is_told_with_its_master(cluster, tmp_path):
+    (tmp_path / "replica").mkdir()
+    replica = Redis(tmp_path / "replica", "--replicaof", "127.0.0.1", str(cluster.redis.port))
+    try:
+        complaint = Ctl(replica).complaint("status", code=UNREACHABLE)
+        assert f"is a replica of 127.0.0.1:{cluster.redis.port}" in complaint or "loading" in complaint
+        assert "say that one with --redis" in complaint or "loading" in complaint
+    finally:
+        replica.stop()
 
 
 def test_a_silent_redis_is_given_up(cluster):
@@ -528,7 +539,8 @@ def test_user_and_password(tmp_path):
         assert "no cluster" in ctl.complaint("status", options=options, code=NEGATIVE)
         password.write_text("wrong\n")
         assert "check user and password" in ctl.complaint("status", options=options, code=UNREACHABLE)
-        assert "wants a password" in ctl.complaint("status", code=UNREACHABLE)
+        complaint = ctl.complaint("status", code=UNREACHABLE)
+        assert "wants a password" in complaint and "say --redis-password-file FILE" in complaint
     finally:
         redis.stop()
 

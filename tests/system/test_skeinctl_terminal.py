@@ -263,3 +263,40 @@ def test_a_script_that_does_not_say_yes_is_refused_with_the_line_to_say(words, t
     again = subprocess.run(["sh", "-c", f'skeinctl() {{ printf "%s\\n" "$@"; }}; {line}'], capture_output=True, text=True,
                            check=True, timeout=DEADLINE_S).stdout.splitlines()
     assert again == ["--redis", "127.0.0.1:1", *words, "--yes"]
+
+
+# ---- top ----
+
+def test_top_shows_the_cluster_live(cluster):
+    cluster.redis.seed(("hop", "mx1.partner:25", 2, 60_000, "relay-a", "connection refused"))
+    with watch(cluster, "top", "--every", "1", size=(30, 160)) as terminal:
+        terminal.until(rb"skeinctl top, every 1s +s sorts, q quits")
+        terminal.until(rb"2 alive, 0 dead, 0 left; relay-b leads; by name")
+        terminal.until(rb"0 due, 1 deferred, 2 owned")
+        terminal.until(rb"relay-a  .{0,5}alive.*relay-b  .{0,5}alive, leader")
+        terminal.until(rb"mx1.partner:25  .{0,5}down.*connection refused")
+        for order in b"in", b"out", b"deferred", b"owns", b"name":
+            terminal.type(b"s")
+            terminal.until(rb"relay-b leads; by " + order)
+        terminal.type(b"q")
+        assert terminal.end() == OK
+    assert terminal.said.endswith(LEAVE)
+
+
+def test_top_without_a_terminal_is_one_look(cluster):
+    text = cluster.text("top")
+    assert "relay-b leads; by name" in text and "\x1b" not in text
+    assert re.search(r"^relay-a  alive +- +- +- +- +- +0 +1 +0  0.1.0$", text, re.M)
+
+
+def test_top_as_json(cluster):
+    top = cluster.json("top")
+    assert top["leader"] == "relay-b" and top["queue"]["deferred"] == 1 and top["hops"] == []
+    assert [(node["name"], node["owns"], node["per_second"]) for node in top["nodes"]] == [("relay-a", 1, None), ("relay-b", 1, None)]
+
+
+def test_top_once_on_a_terminal_leaves_the_screen_alone(cluster):
+    with watch(cluster, "top", "--once") as terminal:
+        terminal.until(rb"relay-b leads")
+        assert terminal.end() == OK
+    assert ENTER not in terminal.said
