@@ -121,6 +121,7 @@ static bool asks_about_family(const struct reading *reading)
 	char **words = reading->call->argv + reading->at;
 
 	return reading->at + 1 < reading->call->argc && command_has_family(span_of_str(words[0])) &&
+	       !command_of_word(span_of_str(words[0])) &&
 	       (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0);
 }
 
@@ -130,7 +131,7 @@ static bool read_command(struct reading *reading)
 	int words = 0;
 
 	if (asks_about_family(reading)) {
-		call->command = command_find(1, (char *[]){ "help" }, &words, reading->why);
+		call->command = command_of_word(SPAN_LIT("help"));
 		call->words[call->word_count++] = call->argv[reading->at];
 		reading->at += 2;
 		return true;
@@ -215,9 +216,12 @@ bool call_read(struct call *call, int argc, char **argv, struct buf *why_out)
 	*call = (struct call){ .argc = argc, .argv = argv };
 	call->given = mem_zalloc((size_t)(argc + 1) * sizeof(*call->given));
 	call->words = mem_zalloc((size_t)(argc + 1) * sizeof(*call->words));
-	while (reading.at < argc)
+	while (reading.at < argc) {
+		call->read = reading.at;
 		if (!read_next(&reading))
 			return false;
+	}
+	call->read = argc;
 	if (call_global(call, "help") || call_global(call, "version"))
 		return true;
 	if (!call->command) {

@@ -28,6 +28,7 @@ struct call {
 	size_t given_count;
 	const char **words; /* behind the command's own */
 	size_t word_count;
+	int read; /* how many of argv were understood */
 	int argc; /* as it was typed, with the program's name */
 	char **argv;
 };

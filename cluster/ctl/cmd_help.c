@@ -12,7 +12,8 @@ static bool append(struct buf *out, const struct call *call, struct buf *why)
 		help_append_all(out);
 		return true;
 	}
-	if (call->word_count == 1 && command_has_family(span_of_str(call->words[0]))) {
+	if (call->word_count == 1 && !command_of_word(span_of_str(call->words[0])) &&
+		command_has_family(span_of_str(call->words[0]))) {
 		help_append_family(out, span_of_str(call->words[0]));
 		return true;
 	}

@@ -267,11 +267,11 @@ static enum ctl_exit ask(
 	count_lines(buf_span(&diff), &gone, &come);
 	buf_fini(&diff);
 	return confirm_ask(session->options,
-		"Version %llu by %.*s comes in place of version %llu by %.*s on all nodes: %u lines go, %u "
-		"come.",
+		"Version %llu by %.*s comes in place of version %llu by %.*s on all nodes: %u line%s, %u "
+		"come%s.",
 		(unsigned long long)old->version.number, SPAN_ARGS(buf_span(&old->author)),
 		(unsigned long long)current->version.number, SPAN_ARGS(buf_span(&current->author)), gone,
-		come);
+		gone == 1 ? " goes" : "s go", come, come == 1 ? "s" : "");
 }
 
 static enum ctl_exit put_old(struct session *session, const struct rolling *rolling,

@@ -61,6 +61,16 @@ bool command_has_family(struct span word)
 	return false;
 }
 
+const struct command *command_of_word(struct span word)
+{
+	const struct command *command = NULL;
+
+	while ((command = command_next(command)))
+		if (span_eq(span_of_str(command->words), word))
+			return command;
+	return NULL;
+}
+
 /* ---- options ---- */
 
 static const struct option_row *shared_next(const struct command *command, const struct option_row *option)

@@ -3,7 +3,7 @@
 static const struct command commands[] = {
 	{ .words = "hops",
 		.flags = COMMAND_WATCHED,
-		.summary = "next hops that are down or slow, and connections that routes share",
+		.summary = "next hops that are down or slow, and shared connections",
 		.run = cmd_hops },
 	{ .words = "hops down",
 		.arguments = { { "HOP", WORD_HOP } },

@@ -1,4 +1,4 @@
-#include "config/options.h"
+#include "config/option_table.h"
 
 #include "config/file.h"
 #include "config/print.h"
@@ -8,64 +8,6 @@
 #include <stdio.h>
 
 enum { CONFIG_SIZE_MAX = 1024 * 1024 };
-
-static const char help_text[] =
-	"Usage: skeind --listen ADDR:PORT --next-hop HOST[:PORT] --spool DIR [OPTION]...\n"
-	"       skeind --config FILE [OPTION]...\n"
-	"A relay node: takes mail, keeps it safe, and hands it to the next hop.\n"
-	"\n"
-	"  --listen ADDR:PORT      take SMTP here; may be repeated\n"
-	"  --next-hop HOST[:PORT]  send mail there (port 25); repeated: in order of preference\n"
-	"  --spool DIR             keep the journal there\n"
-	"  --allow CIDR            let these hosts relay; may be repeated; without it nobody may\n"
-	"  --redis HOST:PORT       be a node of the cluster that this Redis keeps together\n"
-	"  --admin ADDR:PORT       answer /livez, /readyz, /healthz and /metrics here\n"
-	"  --name NAME             name of this node (the host's name)\n"
-	"  --config FILE           read settings from FILE; options win over it\n"
-	"  --set PATH=VALUE        any setting, as in --set log.format=json; may be repeated\n"
-	"\n"
-	"  --check                 tell everything that is wrong with the settings, or ok\n"
-	"  --count-mail            of a node that is stopped: print how many messages its spool holds\n"
-	"  --print-defaults        print a settings file with every setting explained\n"
-	"  --version, --help\n"
-	"\n"
-	"SIGTERM drains and ends, SIGHUP reads settings and certificates again.\n"
-	"Exit: 0 fine, 1 settings or start failed, 2 wrong command line.\n";
-
-enum option_shape {
-	OPTION_ACTION,
-	OPTION_CONFIG,
-	OPTION_SET,
-	OPTION_TEXT,     /* the setting's value */
-	OPTION_ITEM,     /* a plain item of a list */
-	OPTION_ADDRESS,  /* an item { address: ... } */
-	OPTION_NEXT_HOP, /* an item { host: ..., port: ... } */
-};
-
-struct option_row {
-	const char *name;
-	enum option_shape shape;
-	enum options_action action;
-	const char *path;
-};
-
-static const struct option_row option_rows[] = {
-	{ "--listen", OPTION_ADDRESS, .path = "listeners" },
-	{ "--next-hop", OPTION_NEXT_HOP, .path = "route.next_hops" },
-	{ "--allow", OPTION_ITEM, .path = "relay.allow" },
-	{ "--spool", OPTION_TEXT, .path = "node.spool" },
-	{ "--redis", OPTION_TEXT, .path = "redis.address" },
-	{ "--admin", OPTION_TEXT, .path = "admin.listen" },
-	{ "--name", OPTION_TEXT, .path = "node.name" },
-	{ "--set", OPTION_SET, .path = NULL },
-	{ "--config", OPTION_CONFIG, .path = NULL },
-	{ "--check", OPTION_ACTION, .action = OPTIONS_CHECK },
-	{ "--count-mail", OPTION_ACTION, .action = OPTIONS_COUNT_MAIL },
-	{ "--print-defaults", OPTION_ACTION, .action = OPTIONS_PRINT_DEFAULTS },
-	{ "--version", OPTION_ACTION, .action = OPTIONS_VERSION },
-	{ "--help", OPTION_ACTION, .action = OPTIONS_HELP },
-	{ "-h", OPTION_ACTION, .action = OPTIONS_HELP },
-};
 
 static void usage_error(struct options *options, const char *fmt, ...) PRINTF_LIKE(2, 3);
 static int parse_one(struct options *options, int left, char *const argv[]);
@@ -102,9 +44,9 @@ static void usage_error(struct options *options, const char *fmt, ...)
 
 static const struct option_row *find_option(struct span name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(option_rows); i++)
-		if (span_eq(span_of_str(option_rows[i].name), name))
-			return &option_rows[i];
+	for (const struct option_row *row = option_rows; row->name; row++)
+		if (span_eq(span_of_str(row->name), name))
+			return row;
 	return NULL;
 }
 
@@ -330,7 +272,14 @@ int options_start(int argc, char *const argv[], struct options *options_out, str
 		puts("skeind " SKEIN_VERSION);
 		return OPTIONS_EXIT_OK;
 	case OPTIONS_HELP:
-		fputs(help_text, stdout);
+		option_table_append_help(&text);
+		show(stdout, &text);
+		buf_fini(&text);
+		return OPTIONS_EXIT_OK;
+	case OPTIONS_MANUAL:
+		option_table_append_manual(&text);
+		show(stdout, &text);
+		buf_fini(&text);
 		return OPTIONS_EXIT_OK;
 	case OPTIONS_USAGE:
 		break;

@@ -14,7 +14,8 @@ enum options_action {
 	OPTIONS_PRINT_DEFAULTS,
 	OPTIONS_VERSION,
 	OPTIONS_HELP,
-	OPTIONS_USAGE, /* the command line itself is wrong; `usage` says how */
+	OPTIONS_MANUAL, /* print skeind(8), for the build */
+	OPTIONS_USAGE,  /* the command line itself is wrong; `usage` says how */
 };
 
 enum { OPTIONS_EXIT_OK = 0, OPTIONS_EXIT_SETTINGS = 1, OPTIONS_EXIT_USAGE = 2 };
