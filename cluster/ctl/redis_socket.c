@@ -278,9 +278,7 @@ static bool shake_hands(struct redis_socket *sock)
 
 static void fail_to_connect(struct redis_socket *sock, int error)
 {
-	char why[64];
-
-	end_connection(sock, strerror_r(error, why, sizeof(why)) == 0 ? why : "cannot connect");
+	end_connection(sock, strerror(error));
 }
 
 static bool connect_one(struct redis_socket *sock, const struct addrinfo *address)
