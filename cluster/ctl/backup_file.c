@@ -103,6 +103,10 @@ static const struct {
 	{ "hops", "until_ms", FIELD_NUMBER },
 	{ "hops", "by", FIELD_TEXT },
 	{ "hops", "why", FIELD_TEXT },
+	{ "silences", "alert", FIELD_TEXT },
+	{ "silences", "until_ms", FIELD_NUMBER },
+	{ "silences", "by", FIELD_TEXT },
+	{ "silences", "why", FIELD_TEXT },
 };
 
 static bool is_of_type(const json_t *value, enum field_type type)

@@ -7,6 +7,7 @@
  *holds "secrets": [{ "name", "author", "at_ms", "key", "sealed" }],              key: its id; sealed: base64
  *	  "bans": [{ "network", "until_ms", "by", "why" }],
  *	  "hops": [{ "hop", "state", "until_ms", "by", "why" }],                    what operators said
+ *	  "silences": [{ "alert", "until_ms", "by", "why" }],                       of alerts
  *	  "sha256": of all that, without itself, keys sorted, without blanks }
  */
 #ifndef CTL_BACKUP_FILE_H

@@ -6,6 +6,7 @@
 #include "screen.h"
 #include "secret_rows.h"
 #include "skein/cluster/abuse_store.h"
+#include "skein/cluster/alert_store.h"
 #include "skein/cluster/hop_store.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/base/base64.h"
@@ -16,7 +17,7 @@
 
 struct backup {
 	const char *path;
-	json_t *policy, *secrets, *bans, *hops;
+	json_t *policy, *secrets, *bans, *hops, *silences;
 	uint64_t now_ms;
 	uint64_t numbers[POLICY_VERSIONS_KEPT];
 	size_t number_count;
@@ -128,6 +129,38 @@ static void on_hops(void *arg, const struct outcome *outcome, const struct hop_c
 	}
 }
 
+/* Takes a word and the blank behind it off the front. */
+static struct span take_word(struct span *text)
+{
+	size_t end = span_find(*text, ' ');
+	struct span word = span_take(*text, end);
+
+	*text = span_drop(*text, end < text->len ? end + 1 : end);
+	return word;
+}
+
+/* Their text: until made by why. */
+static void on_alerts(void *arg, const struct outcome *outcome, const struct alert_store_list *list)
+{
+	struct backup *backup = arg;
+
+	backup->exit = session_check(outcome, "listing silences");
+	for (size_t i = 0; !backup->exit && i < list->silences.count; i++) {
+		struct span rest = list->silences.items[i].text;
+		uint64_t until_ms = 0;
+		struct span by;
+
+		if (!span_parse_u64(take_word(&rest), UINT64_MAX, &until_ms) || until_ms <= list->now_ms)
+			continue;
+		(void)take_word(&rest);
+		by = take_word(&rest);
+		json_array_append_new(backup->silences,
+			json_pack("{s:o, s:o, s:o, s:o}", "alert", json_of_span(list->silences.items[i].name),
+				"until_ms", json_of_u64(until_ms), "by", json_of_span(by), "why",
+				json_of_span(rest)));
+	}
+}
+
 static enum ctl_exit gather(struct session *session, struct backup *backup)
 {
 	enum ctl_exit exit = add_policy(session, backup);
@@ -142,21 +175,26 @@ static enum ctl_exit gather(struct session *session, struct backup *backup)
 		return exit ? exit : backup->exit;
 	(void)hop_store_board(session->link, 0, session_now_ms(), on_hops, backup);
 	exit = session_finish(session);
+	if (exit || backup->exit)
+		return exit ? exit : backup->exit;
+	(void)alert_store_list(session->link, session_now_ms(), on_alerts, backup);
+	exit = session_finish(session);
 	return exit ? exit : backup->exit;
 }
 
 static void tell(const struct session *session, const struct backup *backup)
 {
 	size_t counts[] = { json_array_size(backup->policy), json_array_size(backup->secrets),
-		json_array_size(backup->bans), json_array_size(backup->hops) };
+		json_array_size(backup->bans), json_array_size(backup->hops),
+		json_array_size(backup->silences) };
 
 	if (session->is_json)
-		screen_print_json(json_pack("{s:s, s:i, s:i, s:i, s:i}", "file", backup->path,
+		screen_print_json(json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "file", backup->path,
 			"policy_versions", (int)counts[0], "secrets", (int)counts[1], "bans", (int)counts[2],
-			"hops", (int)counts[3]));
+			"hops", (int)counts[3], "silences", (int)counts[4]));
 	else
-		printf("%s: %zu versions of the policy, %zu secrets, %zu bans, %zu hops\n", backup->path,
-			counts[0], counts[1], counts[2], counts[3]);
+		printf("%s: %zu versions of the policy, %zu secrets, %zu bans, %zu hops, %zu silences\n",
+			backup->path, counts[0], counts[1], counts[2], counts[3], counts[4]);
 }
 
 static enum ctl_exit save(struct session *session, void *arg)
@@ -170,10 +208,10 @@ static enum ctl_exit save(struct session *session, void *arg)
 	if (exit)
 		return exit;
 	operator_name(by);
-	root = json_pack("{s:s, s:i, s:o, s:s, s:s, s:O, s:O, s:O, s:O}", "format", "skein-backup", "version",
-		BACKUP_VERSION, "made_ms", json_of_u64(backup->now_ms), "made_by", by, "cluster",
+	root = json_pack("{s:s, s:i, s:o, s:s, s:s, s:O, s:O, s:O, s:O, s:O}", "format", "skein-backup",
+		"version", BACKUP_VERSION, "made_ms", json_of_u64(backup->now_ms), "made_by", by, "cluster",
 		session->cluster_id, "policy", backup->policy, "secrets", backup->secrets, "bans",
-		backup->bans, "hops", backup->hops);
+		backup->bans, "hops", backup->hops, "silences", backup->silences);
 	CHECK(root);
 	if (backup_file_write(backup->path, root, &why)) {
 		tell(session, backup);
@@ -194,6 +232,7 @@ enum ctl_exit cmd_backup(struct ctl_options *options, const struct call *call)
 		.secrets = json_array(),
 		.bans = json_array(),
 		.hops = json_array(),
+		.silences = json_array(),
 		.now_ms = unix_now_ms(),
 	};
 	enum ctl_exit exit = session_run(options, save, &backup);
@@ -202,5 +241,6 @@ enum ctl_exit cmd_backup(struct ctl_options *options, const struct call *call)
 	json_decref(backup.secrets);
 	json_decref(backup.bans);
 	json_decref(backup.hops);
+	json_decref(backup.silences);
 	return exit;
 }

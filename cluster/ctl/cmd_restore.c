@@ -12,6 +12,7 @@
 #include "screen.h"
 #include "secret_rows.h"
 #include "skein/cluster/abuse_store.h"
+#include "skein/cluster/alert_store.h"
 #include "skein/cluster/hop_store.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/base/base64.h"
@@ -30,7 +31,7 @@ struct restore {
 	uint64_t now_ms;
 	struct policy_file current; /* what the cluster has now */
 	struct secret_rows secrets;
-	struct buf networks, hops; /* that are banned, or forced, now: one a line */
+	struct buf networks, hops, silences; /* that are banned, forced, silent now: one a line */
 	struct arena arena;
 	enum ctl_exit exit;
 };
@@ -163,6 +164,15 @@ static void on_hops(void *arg, const struct outcome *outcome, const struct hop_c
 			buf_printf(&restore->hops, "\n%.*s\n", SPAN_ARGS(changes->rows[i].label));
 }
 
+static void on_alerts(void *arg, const struct outcome *outcome, const struct alert_store_list *list)
+{
+	struct restore *restore = arg;
+
+	restore->exit = session_check(outcome, "listing silences");
+	for (size_t i = 0; !restore->exit && i < list->silences.count; i++)
+		buf_printf(&restore->silences, "\n%.*s\n", SPAN_ARGS(list->silences.items[i].name));
+}
+
 static enum ctl_exit look(struct session *session, struct restore *restore)
 {
 	enum ctl_exit exit = policy_file_load(&restore->current, session, 0);
@@ -176,6 +186,10 @@ static enum ctl_exit look(struct session *session, struct restore *restore)
 	if (exit || restore->exit)
 		return exit ? exit : restore->exit;
 	(void)hop_store_board(session->link, 0, session_now_ms(), on_hops, restore);
+	exit = session_finish(session);
+	if (exit || restore->exit)
+		return exit ? exit : restore->exit;
+	(void)alert_store_list(session->link, session_now_ms(), on_alerts, restore);
 	exit = session_finish(session);
 	return exit ? exit : restore->exit;
 }
@@ -376,6 +390,30 @@ static enum ctl_exit restore_hop(struct session *session, struct restore *restor
 	return exit ? exit : end.exit;
 }
 
+static enum ctl_exit restore_silence(struct session *session, struct restore *restore, const json_t *row)
+{
+	uint64_t until_ms = number_of(row, "until_ms");
+	struct change_end end = { "silencing an alert", CTL_OK };
+	struct alert_silence silence = {
+		.what = text_of(row, "alert"), .by = text_of(row, "by"), .why = text_of(row, "why")
+	};
+	enum ctl_exit exit;
+
+	if (until_ms <= restore->now_ms)
+		return CTL_OK;
+	if (is_listed(&restore->silences, silence.what)) {
+		restore->same++;
+		return CTL_OK;
+	}
+	note_change(restore, "alert %.*s: silent", SPAN_ARGS(silence.what));
+	if (restore->is_dry)
+		return CTL_OK;
+	silence.for_ms = until_ms - restore->now_ms;
+	(void)alert_store_silence(session->link, &silence, session_now_ms(), on_plain, &end);
+	exit = session_finish(session);
+	return exit ? exit : end.exit;
+}
+
 typedef enum ctl_exit row_fn(struct session *session, struct restore *restore, const json_t *row);
 
 static enum ctl_exit each(struct session *session, struct restore *restore, const char *list, row_fn *fn)
@@ -398,6 +436,8 @@ static enum ctl_exit go_through(struct session *session, struct restore *restore
 		exit = each(session, restore, "bans", restore_ban);
 	if (!exit)
 		exit = each(session, restore, "hops", restore_hop);
+	if (!exit)
+		exit = each(session, restore, "silences", restore_silence);
 	return exit;
 }
 
@@ -464,16 +504,15 @@ enum ctl_exit cmd_restore(struct ctl_options *options, const struct call *call)
 		.changes = json_array(),
 		.now_ms = (uint64_t)time(NULL) * 1000,
 	};
-	enum ctl_exit exit = restore.is_dry ? CTL_OK : confirm_can_go_on(call);
+	enum ctl_exit exit = check_file(&restore);
 
-	if (!exit)
-		exit = check_file(&restore);
 	if (!exit)
 		exit = session_run_anywhere(options, work, &restore);
 	policy_file_fini(&restore.current);
 	secret_rows_fini(&restore.secrets);
 	buf_fini(&restore.networks);
 	buf_fini(&restore.hops);
+	buf_fini(&restore.silences);
 	arena_fini(&restore.arena);
 	json_decref(restore.backup);
 	json_decref(restore.changes);

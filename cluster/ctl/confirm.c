@@ -7,11 +7,17 @@
 
 enum { ANSWER_MAX = 16 };
 
+/* It only says what would happen. */
+static bool is_dry(const struct call *call)
+{
+	return command_option(call->command, SPAN_LIT("dry-run")) && call_has(call, "dry-run");
+}
+
 enum ctl_exit confirm_can_go_on(const struct call *call)
 {
 	struct buf line = { 0 };
 
-	if (!call->command->destroys || call_has(call, "yes"))
+	if (!call->command->destroys || call_has(call, "yes") || is_dry(call))
 		return CTL_OK;
 	if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO))
 		return CTL_OK;
