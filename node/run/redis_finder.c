@@ -15,6 +15,7 @@ enum {
 	ASK_MS = 1000,
 	PATIENCE_MS = 1000, /* that a majority gets at the start, before fewer are believed */
 	NAME_SIZE = 300,
+	WHY_SIZE = 256,
 };
 
 /* One Sentinel. */
@@ -26,7 +27,7 @@ struct source {
 	bool asks_again;  /* and is older than what we want to know */
 	bool has_spoken;  /* answered, or failed */
 	bool is_believed; /* its last answer stands; told to the log */
-	char trouble[256];
+	char trouble[WHY_SIZE];
 };
 
 struct redis_finder {
@@ -68,7 +69,7 @@ static bool may_decide(const struct redis_finder *finder)
 
 static void tell_trouble(struct redis_finder *finder)
 {
-	char text[256];
+	char text[NAME_SIZE + WHY_SIZE + 64];
 
 	for (size_t i = 0; i < finder->count; i++) {
 		const struct source *source = &finder->sources[i];
