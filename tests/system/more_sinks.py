@@ -3,6 +3,7 @@ import json
 
 from lab import admin
 from lab.cluster import REPOSITORY, Part, accepts
+from lab.ports import reserve
 from lab.sink import SinkControl
 from lab.wait import until
 
@@ -17,7 +18,7 @@ class MoreSink:
         folder = cluster.folder / name
         folder.mkdir()
         records, control = folder / "received.jsonl", folder / "sink.socket"
-        self.addresses = [address] if address else cluster._addresses(ports)
+        self.addresses = [address] if address else [f"127.0.0.1:{port}" for port in reserve(ports, cluster.folder)]
         self.address = self.addresses[0]
         self.control = SinkControl(control, records)
         command = [str(REPOSITORY / "deploy" / "sink"), "--listen", *self.addresses, "--records", str(records),
