@@ -6,6 +6,7 @@
 #include "session.h"
 #include "skein/cluster/queue_view.h"
 #include "skein/proto/base/alloc.h"
+#include "track_act.h"
 
 #include <stdio.h>
 
@@ -15,6 +16,7 @@ struct act {
 	bool deletes;     /* and asks before */
 	bool looks_first; /* and leaves alone what is held or with a node */
 	const char *done, *pending;
+	enum track_kind kind; /* of the event that tells of it */
 };
 
 struct target {
@@ -103,6 +105,18 @@ static void print_json(const struct acting *acting)
 	screen_print_json(json_pack("{s:o}", "messages", rows));
 }
 
+static enum ctl_exit track(struct acting *acting)
+{
+	struct track_act *told = track_act_new(acting->act->kind);
+
+	for (size_t i = 0; i < acting->count; i++) {
+		if (acting->targets[i].is_done)
+			track_act_add(told, &acting->targets[i].id, acting->targets[i].result);
+	}
+	track_act_send(&told, acting->session);
+	return session_finish(acting->session);
+}
+
 static enum ctl_exit work(struct session *session, void *arg)
 {
 	struct acting *acting = arg;
@@ -119,6 +133,8 @@ static enum ctl_exit work(struct session *session, void *arg)
 				session->link, &target->id, session_now_ms(), on_done, target);
 	}
 	exit = session_finish(session);
+	if (!exit)
+		exit = track(acting);
 	if (session->is_json)
 		print_json(acting);
 	else
@@ -181,16 +197,18 @@ enum ctl_exit cmd_queue_retry(struct ctl_options *options, const struct call *ca
 	static const struct act act = { .call = queue_release,
 		.looks_first = true,
 		.done = "is due now",
-		.pending = "is being delivered at the moment" };
+		.pending = "is being delivered at the moment",
+		.kind = TRACK_RETRY };
 
 	return act_on_ids(&act, options, call);
 }
 
 enum ctl_exit cmd_queue_hold(struct ctl_options *options, const struct call *call)
 {
-	static const struct act act = {
-		.call = queue_hold, .done = "is held", .pending = "will be held when its node lets go"
-	};
+	static const struct act act = { .call = queue_hold,
+		.done = "is held",
+		.pending = "will be held when its node lets go",
+		.kind = TRACK_HOLD };
 
 	return act_on_ids(&act, options, call);
 }
@@ -199,7 +217,8 @@ enum ctl_exit cmd_queue_release(struct ctl_options *options, const struct call *
 {
 	static const struct act act = { .call = queue_release,
 		.done = "is released and due now",
-		.pending = "is being delivered at the moment, and not held afterwards" };
+		.pending = "is being delivered at the moment, and not held afterwards",
+		.kind = TRACK_RELEASE };
 
 	return act_on_ids(&act, options, call);
 }
@@ -209,7 +228,8 @@ enum ctl_exit cmd_queue_cancel(struct ctl_options *options, const struct call *c
 	static const struct act act = { .call = queue_cancel,
 		.deletes = true,
 		.done = "is cancelled",
-		.pending = "will be cancelled when its node lets go, unless it is delivered first" };
+		.pending = "will be cancelled when its node lets go, unless it is delivered first",
+		.kind = TRACK_CANCEL };
 
 	return act_on_ids(&act, options, call);
 }

@@ -165,6 +165,21 @@ def test_cut_through_is_one_chain_too(module_clusters):
     assert events[1]["hop"] == lab.record["sink"] and events[1]["code"] == 250
 
 
+def test_what_an_operator_does_is_in_the_chain_of_the_cluster(module_clusters):
+    lab = module_clusters(nodes=1, balancer=False, settings=QUICK)
+    node = lab.nodes[1]
+    lab.sink_part.stop()
+    send(node.smtp)
+    found = until(lambda: node.tracked("DEFER"), 20, "it is put off")[0]["id"]
+    for verb in ("hold", "release"):
+        assert lab.ctl("queue", verb, found)[0] == 0
+    assert lab.ctl("queue", "cancel", found, "--yes")[0] == 0
+    code, text, errors = lab.ctl("trace", found, "--json")
+    assert code == 0, errors
+    for kind in ("RECEIVE", "DEFER", "HOLD", "RELEASE", "CANCEL"):
+        assert re.search(rf'"event": ?"{kind}"', text), text
+
+
 def test_redacted_files_name_nobody(module_clusters):
     lab = module_clusters(nodes=1, redis=False, balancer=False, settings={**QUICK, "tracking": {"redact": "masked"}})
     node = lab.nodes[1]
@@ -210,8 +225,9 @@ def test_w3c_files_are_put_aside_by_size_and_opened_anew(module_clusters, tmp_pa
     now.rename(tmp_path / "moved")
     node.signal(signal.SIGHUP)
     until(now.exists, 10, "another file is opened")
-    Burst(node.smtp, 500).run()
+    settle(lab, Burst(node.smtp, 500).run())
     until(lambda: len(list(folder.glob("tracking-*Z*.log"))) >= 2, 20, "files are put aside")
+    until(lambda: node.metric('skein_tracking_events_total{event="deliver"}') >= 501, 20, "all is told")
     for file in folder.iterdir():
         # Each is whole, and begins with what its columns are.
         assert file.read_text().startswith("#Software") and file.read_text().endswith("\n")
