@@ -239,7 +239,8 @@ def test_without_room_events_are_lost_and_mail_flows(module_clusters, tmp_path):
     folder.mkdir()
     now = folder / "tracking.json"
     now.symlink_to("/dev/full")
-    lab = module_clusters(nodes=1, redis=False, balancer=False, settings={"tracking": {"file": str(folder)}})
+    lab = module_clusters(nodes=1, redis=False, balancer=False, settings={
+        "node": {"confine": "off"}, "tracking": {"file": str(folder)}})
     node = lab.nodes[1]
     burst = Burst(node.smtp, 200).run()
     settle(lab, burst)
