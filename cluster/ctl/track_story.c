@@ -153,17 +153,26 @@ static size_t story_of_match(struct track_stories *stories, const struct track_e
 static void take_told(struct track_stories *stories, size_t story, const struct track_event *event,
 	uint64_t run, uint64_t number);
 
+static bool is_told(const struct track_stories *stories, uint64_t run, uint64_t number)
+{
+	for (size_t i = 0; i < stories->told_count; i++)
+		if (stories->told[i].run == run && stories->told[i].number == number)
+			return true;
+	return false;
+}
+
 static void take_match(void *arg, const struct track_event *event, uint64_t run, uint64_t number)
 {
 	struct track_stories *stories = arg;
+	bool is_alone = !event->text[TRACK_ID].len && !event->session;
 	size_t story;
 
-	if (!track_wanted_matches(stories->wanted, event))
+	if (!track_wanted_matches(stories->wanted, event) || (is_alone && is_told(stories, run, number)))
 		return;
 	story = story_of_match(stories, event);
 	note_match(stories, story, event);
 	/* It will not be found by anything that it belongs to. */
-	if (!event->text[TRACK_ID].len && !event->session)
+	if (is_alone)
 		take_told(stories, story, event, run, number);
 }
 
@@ -270,11 +279,12 @@ static bool is_shown(const struct track_stories *stories, size_t story)
 	return story < stories->count && !stories->items[story].is_hidden;
 }
 
-static void relate(struct track_stories *stories, struct span id, size_t to)
+/* Brings in a message because of another one, if there is room. */
+static void relate(struct track_stories *stories, struct span id)
 {
 	size_t story = find_id(stories, id);
 
-	if (!id.len || (story < stories->count && !stories->items[story].is_hidden))
+	if (!id.len || is_shown(stories, story))
 		return;
 	if (stories->related == TRACK_RELATED_MAX)
 		return;
@@ -282,7 +292,20 @@ static void relate(struct track_stories *stories, struct span id, size_t to)
 	if (story == stories->count)
 		story = add_story(stories, id);
 	stories->items[story].is_hidden = false;
-	stories->items[story].root = stories->items[to].root;
+}
+
+/* A report and its original are told together. */
+static void relate_report(struct track_stories *stories, const struct track_event *event)
+{
+	struct span id = event->text[TRACK_ID], about = event->text[TRACK_ABOUT];
+	size_t report, original;
+
+	relate(stories, id);
+	relate(stories, about);
+	report = find_id(stories, id);
+	original = find_id(stories, about);
+	if (report != original && is_shown(stories, report) && is_shown(stories, original))
+		stories->items[report].root = original;
 }
 
 static void learn(struct track_stories *stories, size_t story, const struct track_event *event)
@@ -308,13 +331,11 @@ static void take_own(void *arg, const struct track_event *event, uint64_t run, u
 	if (is_shown(stories, story)) {
 		take_told(stories, story, event, run, number);
 		learn(stories, story, event);
-		if (event->kind == TRACK_BOUNCE)
-			relate(stories, about, story);
 	}
-	if (is_shown(stories, original)) {
+	if (original != story && is_shown(stories, original))
 		take_told(stories, original, event, run, number);
-		relate(stories, id, original);
-	}
+	if (event->kind == TRACK_BOUNCE && (is_shown(stories, story) || is_shown(stories, original)))
+		relate_report(stories, event);
 }
 
 static uint64_t begin_of(struct span id)
@@ -451,12 +472,15 @@ static int by_story_and_time(const void *left, const void *right)
 	return order ? order : compare(a->told->number, b->told->number);
 }
 
+/* Not when its session began: messages of one session follow one another. */
 static void find_beginnings(struct track_stories *stories)
 {
 	for (size_t i = 0; i < stories->told_count; i++) {
 		struct track_story *item = &stories->items[stories->told[i].story];
 		uint64_t time_us = stories->told[i].event.time_us;
 
+		if (item->id.len && !stories->told[i].event.text[TRACK_ID].len)
+			continue;
 		if (!item->first_us || time_us < item->first_us)
 			item->first_us = time_us;
 	}
@@ -511,7 +535,7 @@ bool track_stories_go_on(struct track_stories *stories, const struct track_event
 	bool is_matched = track_wanted_matches(stories->wanted, event);
 
 	if (event->kind == TRACK_BOUNCE && is_shown(stories, find_id(stories, event->text[TRACK_ABOUT]))) {
-		relate(stories, event->text[TRACK_ID], find_id(stories, event->text[TRACK_ABOUT]));
+		relate(stories, event->text[TRACK_ID]);
 		return true;
 	}
 	if (is_matched && event->text[TRACK_ID].len && !is_shown(stories, story) &&

@@ -18,7 +18,7 @@ struct track_story {
 	uint64_t session; /* 0: not known */
 	struct span sender, recipient;
 	uint64_t matched_us; /* the last event that matched; a related one has none */
-	uint64_t first_us;   /* the first that is told */
+	uint64_t first_us;   /* its first event, without those of its session */
 	size_t root;         /* the story that it is related to, or itself */
 	bool is_hidden;      /* told in another, or beyond the limit */
 };

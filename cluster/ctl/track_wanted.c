@@ -61,9 +61,10 @@ static bool client_term(const struct network *client, uint64_t *term_out)
 {
 	char text[NETWORK_TEXT_LEN + 1];
 	struct network neighbours = network_neighbours(client);
+	unsigned widest = network_is_v4(client) ? NETWORK_V4 + 24 : 64;
 	bool is_one = client->prefix == 128;
 
-	if (client->prefix < neighbours.prefix)
+	if (client->prefix < widest)
 		return false;
 	network_format(is_one ? client : &neighbours, text);
 	*term_out = track_term(is_one ? TRACK_TERM_CLIENT : TRACK_TERM_NEIGHBOURS, span_of_str(text));
