@@ -5,6 +5,7 @@ import argparse
 import contextlib
 import os
 import pathlib
+import resource
 import subprocess
 import tempfile
 import time
@@ -21,13 +22,19 @@ def memory(pid):
     return int(pathlib.Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def ask(port, *words):
-    begun = time.monotonic()
+def spent(redis):
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime + cpu_seconds(redis)
+
+
+def ask(port, redis, *words):
+    """Seconds, seconds of processor (skeinctl and Redis), messages."""
+    begun, before = time.monotonic(), spent(redis)
     done = subprocess.run([BUILD / "bin" / "skeinctl", "--redis", f"127.0.0.1:{port}", "trace", *words], capture_output=True,
                           text=True)
     took = time.monotonic() - begun
     assert done.returncode in (0, 1), done.stderr
-    return took, len([line for line in done.stdout.splitlines() if "RECEIVE" in line])
+    return took, spent(redis) - before, len([line for line in done.stdout.splitlines() if "RECEIVE" in line])
 
 
 def searches(found):
@@ -63,8 +70,9 @@ def main():
               f"{(cpu_seconds(redis.pid) - begun) / options.events * 1e9:.0f} ns an event; encoding and compressing it: "
               f"{found['encode_ns']} ns")
         for name, words in searches(found).items():
-            times = [ask(port, *words) for _ in range(options.rounds)]
-            print(f"{name:28} {min(t for t, _ in times):6.2f} to {max(t for t, _ in times):.2f} s, {times[0][1]} messages")
+            times = [ask(port, redis.pid, *words) for _ in range(options.rounds)]
+            print(f"{name:28} {min(t for t, _, _ in times):6.2f} to {max(t for t, _, _ in times):.2f} s, CPU "
+                  f"{min(c for _, c, _ in times):.2f} s, {times[0][2]} messages")
 
 
 if __name__ == "__main__":
