@@ -538,7 +538,7 @@ static const struct setting_row rows[] = {
 
 	{ "tracking.cluster", "true", BOOL, AT(tracking.cluster),
 		.help = "Into Redis too, for `skeinctl trace` and `log`." },
-	{ "tracking.cluster_size", "256MiB", SIZE(1 * MIB, 64 * GIB), AT(tracking.cluster_size), RELOADABLE,
+	{ "tracking.cluster_size", "256MiB", SIZE(64 * KIB, 64 * GIB), AT(tracking.cluster_size), RELOADABLE,
 		.help = "What events of all nodes take in Redis at most; the oldest go first." },
 	{ "tracking.cluster_age", "30d", DURATION(60 * SECONDS, 3660 * DAYS), AT(tracking.cluster_age_ms),
 		RELOADABLE, .help = "Older ones are removed from Redis." },
