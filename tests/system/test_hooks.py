@@ -391,9 +391,10 @@ def test_rsyslog_reads_every_field(tracker, tmp_path, kind):
             one.track("first", text='Jörg "]\\')
             return told.exists() and "first" in told.read_text()
         until(is_heard, 20, "rsyslog listens", poll=0.1)
-        one.track(*names(0, 300))
+        # No more than the socket of a collector that is busy holds: over UDP the rest would be lost.
+        one.track(*names(0, 50))
         assert one.finish()[REFUSED] == 0
-        until(lambda: told.read_text().count('id="m') == 300, 20, lambda: told.read_text()[-2000:])
+        until(lambda: told.read_text().count('id="m') == 50, 20, lambda: told.read_text()[-2000:])
         lines = told.read_text().splitlines()
     finally:
         daemon.terminate()
@@ -402,4 +403,4 @@ def test_rsyslog_reads_every_field(tracker, tmp_path, kind):
     assert (app, msgid, facility, host) == ("skein", "DELIVER", "mail", "test-node")
     assert element == '[skein@32473 kind="DELIVER" session="0000000000001234" id="first"]'
     assert json.loads(message.lstrip("\ufeff"))["text"] == 'Jörg "]\\'
-    assert [line.split('id="')[1].split('"')[0] for line in lines if 'id="m' in line] == names(0, 300)
+    assert [line.split('id="')[1].split('"')[0] for line in lines if 'id="m' in line] == names(0, 50)

@@ -141,7 +141,8 @@ def collector(kind, certificate):
 @pytest.mark.parametrize("kind", ["udp", "tcp", "tls"])
 def test_messages_arrive_in_their_order(teller, certificate, kind):
     receiver = collector(kind, certificate)
-    sent = ["first"] + [f'{i} "]\\ Jörg €' for i in range(1, 2000)]
+    # Over UDP no more than the socket of a collector that is busy holds.
+    sent = ["first"] + [f'{i} "]\\ Jörg €' for i in range(1, 80 if kind == "udp" else 2000)]
     one = teller(receiver.url())
     one.tell(*sent)
     assert texts(one.finish(), "sent") == sent
