@@ -261,6 +261,7 @@ static enum ctl_exit list(struct session *session, void *arg)
 	enum ctl_exit exit;
 
 	listing->is_json = session->is_json;
+	memset(listing->firing, 0, sizeof(listing->firing)); /* with --watch it is not the first time */
 	listing->rows = json_array();
 	listing->silences = json_array();
 	load_bounds(listing, session);
