@@ -17,7 +17,7 @@ PROGRAMS = ("debootstrap", "unshare", "nsenter", "dpkg-deb")
 # systemd as process 1 of an init-less root; dbus is how systemctl speaks with it.
 PACKAGES = "systemd,systemd-sysv,dbus"
 ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"}
-NETWORK_SECONDS = 900
+NETWORK_SECONDS = 600
 
 BOOT = r"""
 set -e
