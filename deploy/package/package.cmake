@@ -60,20 +60,20 @@ set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${package_dir}/debian/postinst ${package_
 
 install(FILES ${package_dir}/debian/copyright DESTINATION ${doc_dir})
 install(FILES ${package_dir}/debian/lintian-overrides DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/lintian/overrides RENAME skein)
-install_compressed(${package_dir}/skeind.8 skeind.8 ${CMAKE_INSTALL_MANDIR}/man8)
-# skeinctl writes its manual and what completes its command lines by itself.
-if(TARGET skeinctl_manual)
-  install_compressed(${PROJECT_BINARY_DIR}/man/skeinctl.1 skeinctl.1 ${CMAKE_INSTALL_MANDIR}/man1)
-  foreach(shell bash zsh)
-    set(out ${PROJECT_BINARY_DIR}/package/completion.${shell})
-    add_custom_command(OUTPUT ${out} DEPENDS skeinctl COMMAND skeinctl completion ${shell} >${out} VERBATIM)
-    add_custom_target(debian_completion_${shell} DEPENDS ${out})
-    add_dependencies(debian_files debian_completion_${shell})
-  endforeach()
-  install(FILES ${PROJECT_BINARY_DIR}/package/completion.bash
-    DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/bash-completion/completions RENAME skeinctl)
-  install(FILES ${PROJECT_BINARY_DIR}/package/completion.zsh
-    DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/zsh/vendor-completions RENAME _skeinctl)
-endif()
+# The programs write their manuals, and what completes command lines, by themselves.
+install_compressed(${PROJECT_BINARY_DIR}/man/skeind.8 skeind.8 ${CMAKE_INSTALL_MANDIR}/man8)
+install_compressed(${PROJECT_BINARY_DIR}/man/skeinctl.1 skeinctl.1 ${CMAKE_INSTALL_MANDIR}/man1)
+add_dependencies(debian_file_skeind.8 skeind_manual)
+add_dependencies(debian_file_skeinctl.1 skeinctl_manual)
+function(install_completion shell destination name)
+  set(out ${PROJECT_BINARY_DIR}/package/completion.${shell})
+  add_custom_command(OUTPUT ${out} DEPENDS skeinctl
+    COMMAND sh -c "$<TARGET_FILE:skeinctl> completion ${shell} >'${out}'" VERBATIM)
+  add_custom_target(debian_completion_${shell} DEPENDS ${out})
+  add_dependencies(debian_files debian_completion_${shell})
+  install(FILES ${out} DESTINATION ${CMAKE_INSTALL_DATAROOTDIR}/${destination} RENAME ${name})
+endfunction()
+install_completion(bash bash-completion/completions skeinctl)
+install_completion(zsh zsh/vendor-completions _skeinctl)
 configure_file(${package_dir}/debian/changelog.in ${PROJECT_BINARY_DIR}/package/changelog @ONLY)
 install_compressed(${PROJECT_BINARY_DIR}/package/changelog changelog.Debian ${doc_dir})

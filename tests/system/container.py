@@ -3,6 +3,7 @@
 The root is an overlay in memory over a folder that is made once (debootstrap) and kept in the build folder. Its network
 is loopback alone.
 """
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -92,9 +93,16 @@ def make_once(folder, make):
     return folder
 
 
-def base_root(cache, depends):
-    """The folder of a clean system that has the packages of `depends` (as in a package's Depends) and nothing more."""
+def base_root(cache, depends, purpose="package"):
+    """The folder of a clean system that has the packages of `depends` (as in a package's Depends) and nothing more. There
+    is one for each `purpose`."""
     cache.mkdir(exist_ok=True)
+    with open(cache / "lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _base_root(cache, depends, purpose)
+
+
+def _base_root(cache, depends, purpose):
     plain = make_once(cache / "plain", lambda part: fetch(
         ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", os_codename(), str(part), mirror()]))
 
@@ -105,10 +113,10 @@ def base_root(cache, depends):
         fetch(["chroot", str(part), "apt-get", "-qy", "--no-install-recommends", "satisfy", depends])
 
     name = hashlib.sha256(depends.encode()).hexdigest()[:16]
-    for old in cache.glob("with-*"):
-        if old.name != f"with-{name}":
+    for old in cache.glob(f"{purpose}-*"):
+        if old.name != f"{purpose}-{name}":
             shutil.rmtree(old)
-    return make_once(cache / f"with-{name}", satisfy)
+    return make_once(cache / f"{purpose}-{name}", satisfy)
 
 
 class Container:

@@ -69,7 +69,7 @@ def test_lintian_finds_no_error(packages):
 
 def test_the_manual_has_every_option(skeind):
     options = set(re.findall(r"^  (--[a-z-]+)", subprocess.run([skeind, "--help"], capture_output=True, text=True).stdout, re.M))
-    manual = (TOP / "deploy" / "package" / "skeind.8").read_text().replace("Fl Fl ", "--")
+    manual = (build_folder() / "man" / "skeind.8").read_text().replace("Fl Fl ", "--")
     assert options and not options - set(re.findall(r"--[a-z-]+", manual))
 
 
