@@ -1,4 +1,4 @@
-/* What node.c and membership.c share: the node. */
+/* What node.c, build.c, duties.c and membership.c share: the node. */
 #ifndef NODE_RUN_NODE_INTERNAL_H
 #define NODE_RUN_NODE_INTERNAL_H
 
@@ -46,7 +46,7 @@ struct node {
 	struct spool *spool;
 	struct budget budget;
 	atomic_size_t connections; /* SMTP clients that were let in */
-	uint64_t disk_free; /* bytes, when it was last looked at */
+	uint64_t disk_free;        /* bytes, when it was last looked at */
 	struct access access;
 	struct server_tls server_tls;
 	struct tls_slot redis_tls;
@@ -82,6 +82,20 @@ struct node {
 void node_fail(void *node, const char *why);
 /* Not ready first: whoever balances gets the time to look. */
 void node_begin_drain(struct node *node);
+/* What workers tell the node by. */
+struct worker_events node_worker_events(struct node *node);
+
+/* --- build.c */
+
+/* Opens and replays everything; nothing is served yet. On failure appends lines to `why_out`. */
+WARN_UNUSED enum err node_build(struct node *node, struct buf *why_out);
+/* Of what was built, wherever that ended. */
+void node_tear_down(struct node *node);
+
+/* --- duties.c */
+
+/* Ticket keys, daily jobs, alerts: for a node of a cluster. */
+void node_begin_duties(struct node *node);
 
 /* --- membership.c */
 
