@@ -1,56 +1,14 @@
-#include "run/worker.h"
+#include "run/worker_internal.h"
 
-#include "custody/custody.h"
-#include "inbound/inbound.h"
-#include "io/redis_conn.h"
 #include "io/stream.h"
 #include "io/wall_clock.h"
-#include "outbound/outbound.h"
 #include "skein/proto/base/alloc.h"
 #include "track/tracker.h"
 
 #include <stdio.h>
 #include <sys/random.h>
 
-enum { WATCH_MS = 500, DRAIN_STEP_MS = 50, TICK_MAX_MS = 200, PATH_LEN_MAX = 4096 };
-
-enum drain_phase { DRAIN_NONE, DRAIN_LINGER, DRAIN_SESSIONS, DRAIN_DELIVERIES, DRAIN_DONE };
-
-struct worker {
-	unsigned index;
-	const struct settings *settings;
-	struct worker_shared shared;
-	uv_thread_t thread;
-	bool is_running;
-	struct loop loop;
-	struct log *log;
-	struct track *track;
-	struct meter *meter;
-	struct random random;
-	struct health_reporter health;
-
-	struct journal *journal;
-	uv_async_t journal_wake;
-	struct body_store *bodies;
-	struct redis_conn *redis; /* NULL: standalone */
-	struct redis_link *link;  /* of redis, or one that never comes up */
-	struct limit_desk limits;
-	struct ownership *ownership;
-	struct loop_timer ownership_timer, watch_timer, drain_timer;
-	struct custody custody;
-	struct fetcher *fetcher;
-	struct outbound outbound;
-	struct inbound inbound;
-	struct journal_stats seen;           /* what the metrics know of the journal, */
-	struct redis_link_stats calls_seen;  /* of Redis, */
-	struct limiter_stats limits_seen;    /* of limits, */
-	int64_t queue_seen[QUEUE_LOCAL + 1]; /* and of the queue */
-	uint64_t watch_due_us;
-	uint64_t probed_us; /* when Redis was asked for its time; 0: no answer is awaited */
-
-	enum drain_phase drain;
-	uint64_t drain_until_ms, linger_until_ms;
-};
+enum { TICK_MAX_MS = 200, PATH_LEN_MAX = 4096 };
 
 /* --- messages to the worker's thread ------------------------------------------------------------ */
 
@@ -206,182 +164,13 @@ static void make_ownership(struct worker *worker)
 	worker->ownership = ownership_new(&options, worker->link, &owner);
 }
 
-/* --- what is looked at twice a second ----------------------------------------------------------- */
-
-static void watch_journal(struct worker *worker)
-{
-	struct journal_stats now;
-
-	journal_stats(worker->journal, &now);
-	if (now.commits > worker->seen.commits) {
-		meter_observe(worker->meter, METRIC_JOURNAL_COMMIT_TIME,
-			(now.commit_us_sum - worker->seen.commit_us_sum) /
-				(now.commits - worker->seen.commits));
-		meter_observe(worker->meter, METRIC_JOURNAL_COMMIT_RECORDS,
-			(now.entries - worker->seen.entries) / (now.commits - worker->seen.commits));
-	}
-	meter_add(worker->meter, METRIC_JOURNAL_BYTES,
-		(int64_t)now.disk_bytes - (int64_t)worker->seen.disk_bytes);
-	meter_add(worker->meter, METRIC_JOURNAL_LIVE_BYTES,
-		(int64_t)now.live_bytes - (int64_t)worker->seen.live_bytes);
-	worker->seen = now;
-	health_set(&worker->health, HEALTH_DISK, !journal_is_nearly_full(worker->journal),
-		"the journal is nearly full");
-	if (journal_has_failed(worker->journal)) {
-		health_set(&worker->health, HEALTH_JOURNAL, false, "a write to the journal failed");
-		worker->shared.events.on_failed(worker->shared.events.node, "a write to the journal failed");
-	}
-}
-
-static void watch_queue(struct worker *worker)
-{
-	const struct ownership *ownership = worker->ownership;
-
-	/* Gauges of several threads are moved, not set. */
-	const int64_t counts[] = {
-		[QUEUE_ACTIVE] = (int64_t)(ownership_count(ownership, HOLDING_OWNED) +
-					   ownership_count(ownership, HOLDING_OFFERED)),
-		[QUEUE_KEPT] = (int64_t)ownership_count(ownership, HOLDING_KEPT),
-		[QUEUE_LOCAL] = (int64_t)ownership_count(ownership, HOLDING_LOCAL),
-	};
-
-	for (unsigned state = QUEUE_ACTIVE; state <= QUEUE_LOCAL; state++) {
-		meter_add_at(worker->meter, METRIC_QUEUE, state, counts[state] - worker->queue_seen[state]);
-		worker->queue_seen[state] = counts[state];
-	}
-}
-
-static void watch_redis(struct worker *worker)
-{
-	const struct redis_link_stats *now = redis_link_stats(worker->link);
-	struct redis_link_stats *seen = &worker->calls_seen;
-
-	meter_add_at(
-		worker->meter, METRIC_REDIS_CALLS, REDIS_CALL_OK, (int64_t)(now->answered - seen->answered));
-	meter_add_at(
-		worker->meter, METRIC_REDIS_CALLS, REDIS_CALL_ERROR, (int64_t)(now->errors - seen->errors));
-	meter_add_at(worker->meter, METRIC_REDIS_CALLS, REDIS_CALL_UNKNOWN,
-		(int64_t)(now->unknown - seen->unknown));
-	*seen = *now;
-}
-
-static void on_round_trip(void *arg, enum redis_outcome outcome, const struct redisReply *reply)
-{
-	struct worker *worker = arg;
-
-	(void)reply;
-	if (outcome == REDIS_REPLY)
-		meter_observe(worker->meter, METRIC_REDIS_TIME, uv_hrtime() / 1000 - worker->probed_us);
-	worker->probed_us = 0;
-}
-
-/* The smallest call there is, one at a time. */
-static void probe_redis(struct worker *worker)
-{
-	const struct span time[] = { SPAN_LIT("TIME") };
-
-	if (!worker->probed_us && redis_link_call(worker->link, ARRAY_LEN(time), time, REDIS_CALL_PLAIN,
-					  loop_boottime_ms(), on_round_trip, worker))
-		worker->probed_us = uv_hrtime() / 1000;
-}
-
-static void watch_limits(struct worker *worker)
-{
-	const struct limiter_stats *now = limiter_stats(worker->limits.limiter);
-	struct limiter_stats *seen = &worker->limits_seen;
-
-	meter_add_at(worker->meter, METRIC_LIMITS_ASKED, LIMIT_ANSWER_SHARE,
-		(int64_t)(now->by_share - seen->by_share));
-	meter_add_at(worker->meter, METRIC_LIMITS_ASKED, LIMIT_ANSWER_REDIS,
-		(int64_t)(now->by_redis - seen->by_redis));
-	meter_add(worker->meter, METRIC_LIMITS_REFUSED, (int64_t)(now->refused - seen->refused));
-	*seen = *now;
-}
-
-/* How late this timer is says how long others had to wait for the loop. */
-static void watch_lag(struct worker *worker)
-{
-	uint64_t now_us = uv_hrtime() / 1000;
-
-	if (worker->watch_due_us && now_us > worker->watch_due_us)
-		meter_observe(worker->meter, METRIC_LOOP_LAG, now_us - worker->watch_due_us);
-	worker->watch_due_us = now_us + WATCH_MS * 1000;
-}
-
-static void on_watch(void *arg)
-{
-	struct worker *worker = arg;
-	enum budget_level level = budget_level(worker->shared.budget);
-
-	watch_lag(worker);
-	watch_journal(worker);
-	watch_redis(worker);
-	probe_redis(worker);
-	watch_limits(worker);
-	watch_queue(worker);
-	outbound_watch(&worker->outbound);
-	outbound_count(&worker->outbound);
-	health_set(&worker->health, HEALTH_MEMORY, level != BUDGET_FULL, "memory.budget is used up");
-	if (worker->index == 0)
-		meter_set(worker->meter, METRIC_MEMORY_USED, (int64_t)budget_used(worker->shared.budget));
-	loop_timer_set(&worker->loop, &worker->watch_timer, WATCH_MS);
-}
-
-/* --- drain -------------------------------------------------------------------------------------- */
-
-static void enter_deliveries(struct worker *worker)
-{
-	worker->drain = DRAIN_DELIVERIES;
-	custody_hand_over(&worker->custody);
-}
-
-static void end_drain(struct worker *worker)
-{
-	worker->drain = DRAIN_DONE;
-	outbound_stop(&worker->outbound);
-	worker->shared.events.on_drained(worker->shared.events.node, worker->index);
-}
-
-static void on_drain_timer(void *arg)
-{
-	struct worker *worker = arg;
-	bool is_late = loop_now_ms(&worker->loop) >= worker->drain_until_ms;
-
-	if (worker->drain == DRAIN_LINGER && loop_now_ms(&worker->loop) >= worker->linger_until_ms) {
-		worker->drain = DRAIN_SESSIONS;
-		inbound_end_sessions(&worker->inbound);
-	}
-	if (worker->drain == DRAIN_LINGER || worker->drain == DRAIN_SESSIONS) {
-		if (is_late)
-			inbound_abort(&worker->inbound);
-		if (worker->inbound.session_count == 0 || is_late)
-			enter_deliveries(worker);
-	} else if (worker->drain == DRAIN_DELIVERIES) {
-		custody_hand_over(&worker->custody);
-		if (custody_is_quiet(&worker->custody) || is_late) {
-			end_drain(worker);
-			return;
-		}
-	}
-	loop_timer_set(&worker->loop, &worker->drain_timer, DRAIN_STEP_MS);
-}
+/* --- orders -------------------------------------------------------------------------------------- */
 
 static void on_drain_order(void *arg)
 {
 	struct order *order = arg;
-	struct worker *worker = order->worker;
 
-	if (worker->drain == DRAIN_NONE || worker->drain == DRAIN_DONE) {
-		uint64_t now_ms = loop_now_ms(&worker->loop);
-		uint64_t half_ms = order->drain.timeout_ms / 2;
-
-		worker->drain = DRAIN_LINGER;
-		worker->drain_until_ms = now_ms + order->drain.timeout_ms;
-		worker->linger_until_ms =
-			now_ms + (order->drain.linger_ms < half_ms ? order->drain.linger_ms : half_ms);
-		inbound_linger(&worker->inbound, order->drain.is_leaving);
-		loop_timer_set(&worker->loop, &worker->drain_timer, 0);
-	}
+	worker_begin_drain(order->worker, &order->drain);
 	mem_free(order);
 }
 
@@ -391,8 +180,6 @@ void worker_drain(struct worker *worker, const struct drain_options *options)
 
 	give_order(worker, on_drain_order, &order);
 }
-
-/* --- other orders ------------------------------------------------------------------------------- */
 
 static void on_listen_order(void *arg)
 {
@@ -662,8 +449,8 @@ enum err worker_new(unsigned index, const struct settings *settings, const struc
 	CHECK(uv_async_init(&worker->loop.uv, &worker->journal_wake, on_journal_wake) == 0);
 	worker->journal_wake.data = worker;
 	loop_timer_init(&worker->ownership_timer, on_ownership_timer, worker);
-	loop_timer_init(&worker->watch_timer, on_watch, worker);
-	loop_timer_init(&worker->drain_timer, on_drain_timer, worker);
+	worker_watch_init(worker);
+	worker_drain_init(worker);
 	if (settings_has_redis(settings))
 		connect_redis(worker);
 	else
@@ -686,7 +473,7 @@ static void run(void *arg)
 {
 	struct worker *worker = arg;
 
-	on_watch(worker);
+	worker_watch(worker);
 	on_ownership_timer(worker);
 	outbound_kick(&worker->outbound);
 	loop_run(&worker->loop);
