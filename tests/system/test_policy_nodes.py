@@ -144,7 +144,7 @@ def test_a_redis_that_lost_the_policy_gets_it_back(new_cluster):
 
 def test_a_node_that_stands_alone_reads_a_file_anew_on_sighup(alone):
     node = alone.nodes[1]
-    path = alone.folder / "policy.yaml"
+    path = node.folder / "policy.yaml"  # a folder that the node kept for itself (node.confine)
     path.write_text(DENY)
     assert not is_refused(node)
     alone.record["settings"] = {"policy": {"file": str(path)}}
@@ -179,7 +179,7 @@ def test_a_certificate_is_known_by_its_fingerprint_and_by_its_subject_only_if_it
     node = alone.nodes[1]
     shown = (alone.certificate, alone.key)
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(alone.certificate.read_text())).hexdigest()
-    path = alone.folder / "policy.yaml"
+    path = node.folder / "policy.yaml"  # a folder that the node kept for itself (node.confine)
 
     def restart(rule, **listener):
         listeners = node.settings()["listeners"]
