@@ -104,7 +104,7 @@ static enum err open_dns(struct node *node, struct buf *why)
 	node->sts = sts_store_new(seed);
 	if (*node->settings->tls_reports.from)
 		node->tls_ledger = tls_ledger_new(seed);
-	if (node->settings->redis.address.host[0])
+	if (settings_has_redis(node->settings))
 		node->alert_ledger = alert_ledger_new(seed);
 	node->self = dns_self_new(node->settings);
 	node->resolver = resolver_new(node->settings, why);
