@@ -25,7 +25,7 @@ static const struct alert_kind kinds[ALERT_COUNT] = {
 	[ALERT_DEFERRALS] = { "deferrals", ALERT_UNIT_PERCENT, 50, 20, 5 * MINUTE_MS, ALERT_WARNING,
 		"many attempts to deliver are put off", "skeinctl hops, skeinctl queue list" },
 	[ALERT_BOUNCES] = { "bounces", ALERT_UNIT_PERCENT, 20, 20, 5 * MINUTE_MS, ALERT_WARNING,
-		"many messages are refused for good or given up", "recipient-failed in the log says why" },
+		"many messages are refused for good or given up", "skeinctl log --kind FAIL --since 1h says why" },
 	[ALERT_QUEUE_AGE] = { "queue-age", ALERT_UNIT_AGE, 4 * HOUR_MS, 0, 5 * MINUTE_MS, ALERT_WARNING,
 		"the oldest message waits for long", "skeinctl queue list --sort age, skeinctl hops" },
 	[ALERT_QUEUE_SIZE] = { "queue-size", ALERT_UNIT_NUMBER, 10000, 0, 5 * MINUTE_MS, ALERT_WARNING,
