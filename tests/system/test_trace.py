@@ -23,6 +23,9 @@ def lab(module_clusters):
 def calm(lab):
     yield
     lab.sink.rules()
+    for node in lab.nodes.values():
+        if not node.is_alive():
+            node.start()
 
 
 def trace(lab, *words, code=0):
@@ -33,6 +36,11 @@ def trace(lab, *words, code=0):
 
 def kinds(events):
     return [event["event"] for event in events]
+
+
+def without_ended(events):
+    """Other nodes, whose journals have it too, hear some time later that it is delivered."""
+    return [kind for kind in kinds(events) if kind != "ENDED"]
 
 
 def until_told(lab, kind, *words, seconds=30):
@@ -76,10 +84,10 @@ def test_one_trace_tells_a_message_that_outlived_its_node(lab):
     victim.kill()
     until_arrived(lab, tag)
     events = until_told(lab, "DELIVER", "--to", recipient)
-    message_id = events[-1]["id"]
+    message_id = next(event["id"] for event in events if event["event"] == "DELIVER")
     steps = [kind for i, kind in enumerate(kinds(events)) if i == 0 or kinds(events)[i - 1] != kind]
     order = [steps.index(kind) for kind in ("CONNECT", "RECEIVE", "DEFER", "CLAIM", "TAKEOVER", "DELIVER")]
-    assert order == sorted(order) and steps[-1] == "DELIVER", steps
+    assert order == sorted(order), steps
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
     assert {event["node"] for event in events if event["event"] in ("CONNECT", "RECEIVE")} == {"node1"}
     takeover, deliver = (next(event for event in events if event["event"] == kind) for kind in ("TAKEOVER", "DELIVER"))
@@ -93,11 +101,10 @@ def test_one_trace_tells_a_message_that_outlived_its_node(lab):
                   ["--client", "127.0.0.1", "--from", sender], ["--client", "127.0.0.0/8", *minute],
                   ["--from", "@client.skein.test", *minute], ["--to", "@sink.skein.test", *minute], list(minute)):
         found = {found["id"]: found for found in trace(lab, *words)["messages"]}
-        assert kinds(found[message_id]["events"]) == kinds(events), words
+        assert without_ended(found[message_id]["events"]) == without_ended(events), words
     text = lab.ctl("trace", message_id)[1]
     assert text.splitlines()[0] == f"{message_id} <{sender}> -> {recipient}"
     assert "451 4.3.0" in text and "250 2.0.0" in text and "\x1b" not in text
-    victim.start()
 
 
 def test_a_report_is_told_with_what_it_is_about(lab):
