@@ -8,7 +8,7 @@ static void post(void *poster, const struct own_mail *mail, custody_fn *fn, void
 	worker_send_mail(poster, mail, fn, arg);
 }
 
-static void make_sender(struct alerting *alerting, const struct alerting_options *options)
+static void make_sender(struct alerting *alerting, const struct duty_options *options)
 {
 	const struct notifier_options notifier = { options->loop, options->resolver, options->secrets,
 		options->settings->node.hostname };
@@ -25,7 +25,7 @@ static void make_sender(struct alerting *alerting, const struct alerting_options
 	alerting->sender = alert_sender_new(&sender);
 }
 
-static void make_watch(struct alerting *alerting, const struct alerting_options *options)
+static void make_watch(struct alerting *alerting, const struct duty_options *options)
 {
 	const struct alert_post_options letters = {
 		.loop = options->loop,
@@ -54,7 +54,7 @@ static void make_watch(struct alerting *alerting, const struct alerting_options 
 	alerting->watch = alert_watch_new(&watch);
 }
 
-void alerting_start(struct alerting *alerting, const struct alerting_options *options)
+void alerting_start(struct alerting *alerting, const struct duty_options *options)
 {
 	const struct alert_teller_options teller = {
 		.loop = options->loop,
@@ -63,7 +63,7 @@ void alerting_start(struct alerting *alerting, const struct alerting_options *op
 		.metrics = options->metrics,
 		.meter = options->meter,
 		.spool = options->spool,
-		.ledger = options->ledger,
+		.ledger = options->alert_ledger,
 		.server_tls = options->server_tls,
 	};
 

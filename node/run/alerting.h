@@ -7,26 +7,7 @@
 
 #include "alerts/alert_teller.h"
 #include "alerts/alert_watch.h"
-
-struct worker;
-
-/* All borrowed. */
-struct alerting_options {
-	struct loop *loop;
-	struct log *log;
-	struct metrics *metrics;
-	struct meter *meter;
-	const struct settings *settings; /* of the start */
-	struct redis_link *link;
-	const struct member *member;
-	struct resolver *resolver;
-	struct policy_slot *policy;
-	struct secrets *secrets;
-	struct spool *spool;
-	struct alert_ledger *ledger;
-	struct tls_slot *server_tls; /* one for each listener */
-	struct worker *worker;       /* mail goes out by it */
-};
+#include "run/duty.h"
 
 /* All zero bytes is one that was never started. */
 struct alerting {
@@ -37,7 +18,7 @@ struct alerting {
 	struct alert_teller *teller;
 };
 
-void alerting_start(struct alerting *alerting, const struct alerting_options *options);
+void alerting_start(struct alerting *alerting, const struct duty_options *options);
 /* Workers are joined, the link's connection is freed; the loop is still there. */
 void alerting_stop(struct alerting *alerting);
 

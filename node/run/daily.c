@@ -3,7 +3,7 @@
 #include "daily/tls_reporter.h"
 #include "run/worker.h"
 
-static void watch_dns(struct daily *daily, const struct daily_options *options)
+static void watch_dns(struct daily *daily, const struct duty_options *options)
 {
 	const struct dns_watch_options watch = {
 		.loop = options->loop,
@@ -26,7 +26,7 @@ static void post(void *poster, const struct own_mail *mail, tls_posted_fn *fn, v
 	worker_send_mail(poster, mail, fn, arg);
 }
 
-static void report_tls(struct daily *daily, const struct daily_options *options)
+static void report_tls(struct daily *daily, const struct duty_options *options)
 {
 	const struct tls_flush_options flush = {
 		.loop = options->loop,
@@ -52,7 +52,7 @@ static void report_tls(struct daily *daily, const struct daily_options *options)
 	daily->tls_reporter = tls_reporter_new(&reporter);
 }
 
-void daily_start(struct daily *daily, const struct daily_options *options)
+void daily_start(struct daily *daily, const struct duty_options *options)
 {
 	const char *ca = options->settings->route.ca;
 	const struct fetcher_options web = { options->loop, options->resolver, *ca ? ca : NULL };

@@ -7,25 +7,9 @@
 
 #include "daily/dns_watch.h"
 #include "daily/tls_flush.h"
+#include "run/duty.h"
 
 struct tls_reporter;
-struct worker;
-
-/* All borrowed. */
-struct daily_options {
-	struct loop *loop;
-	struct log *log;
-	struct meter *meter;
-	const struct settings *settings; /* of the start */
-	struct redis_link *link;
-	const struct member *member;
-	struct resolver *resolver;
-	struct policy_slot *policy;
-	struct signing_slot *signing;
-	struct tls_ledger *tls_ledger; /* NULL: TLS is not reported */
-	struct worker *worker;         /* mail goes out by it */
-};
-
 /* All zero bytes is one that was never started. */
 struct daily {
 	struct fetcher *fetcher;
@@ -34,7 +18,7 @@ struct daily {
 	struct tls_reporter *tls_reporter;
 };
 
-void daily_start(struct daily *daily, const struct daily_options *options);
+void daily_start(struct daily *daily, const struct duty_options *options);
 /* The node is about to end: what it has counted is told. */
 void daily_drain(struct daily *daily);
 /* Workers are joined, the link's connection is freed; the loop is still there. */

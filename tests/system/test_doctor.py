@@ -13,6 +13,7 @@ import time
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from lab.wait import until
 import pytest
 
 from test_skeinctl import A, B, CTL, DEADLINE_S, NEGATIVE, OK, OLD, UNREACHABLE, Ctl, Redis
@@ -98,10 +99,7 @@ def test_with_a_replica_that_nodes_wait_for_nothing_is_left_to_do(ctl, tmp_path)
     folder.mkdir()
     replica = Redis(folder, "--replicaof", f"127.0.0.1 {ctl.redis.port}")
     try:
-        give_up = time.monotonic() + DEADLINE_S
-        while "state=online" not in ctl.cli("INFO", "replication"):
-            assert time.monotonic() < give_up
-            time.sleep(0.05)
+        until(lambda: "state=online" in ctl.cli("INFO", "replication"), DEADLINE_S, "the replica is there")
         assert_row(ctl.examine(), "nodes", "replicas", "warn", "does not wait for replicas")
         for node in (A, B):
             ctl.tell(node, wait_replicas=1)
@@ -141,10 +139,7 @@ def test_a_snapshot_that_failed_is_a_failure(ctl):
     ctl.cli("CONFIG", "SET", "appendonly", "no")
     shutil.rmtree(ctl.folder / "redis")
     ctl.cli("BGSAVE")
-    give_up = time.monotonic() + DEADLINE_S
-    while "rdb_last_bgsave_status:err" not in ctl.cli("INFO", "persistence"):
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
+    until(lambda: "rdb_last_bgsave_status:err" in ctl.cli("INFO", "persistence"), DEADLINE_S, "the snapshot failed")
     assert_row(ctl.examine(), "redis", "persistence", "fail", "the last snapshot failed")
 
 

@@ -70,13 +70,13 @@ def render(template, changes, passwords):
 class Rewritten(Part):
     """A server that writes its own configuration anew: it is made once."""
 
-    def __init__(self, cluster, name, address, program):
+    def __init__(self, cluster, name, address, *options):
         self.address = address
         self.host, _, self.port = address.rpartition(":")
         folder = cluster.folder / name
-        self.file = folder / f"{program}.conf"
+        self.file = folder / "redis.conf"
         self.wrapper = cluster.place(name)["wrapper"]
-        super().__init__(cluster, name, [*self.wrapper, program, str(self.file)], self._answers, folder)
+        super().__init__(cluster, name, [*self.wrapper, "redis-server", str(self.file), *options], self._answers, folder)
 
     def _answers(self):
         return self.ask("PING") == ["PONG"]
@@ -115,7 +115,7 @@ class RedisServer(Rewritten):
 
     def __init__(self, group, name, address):
         self.group = group
-        super().__init__(group.cluster, name, address, "redis-server")
+        super().__init__(group.cluster, name, address)
 
     def configuration(self):
         first = self.group.servers[0]
@@ -132,7 +132,7 @@ class RedisServer(Rewritten):
 class Sentinel(Rewritten):
     def __init__(self, group, name, address):
         self.group = group
-        super().__init__(group.cluster, name, address, "redis-sentinel")
+        super().__init__(group.cluster, name, address, "--sentinel")
 
     def configuration(self):
         first, sentinel = self.group.servers[0], f"sentinel down-after-milliseconds {MASTER_NAME}"
