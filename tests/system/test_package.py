@@ -40,13 +40,22 @@ def build(out, release=1):
     return pathlib.Path(done.stdout.strip())
 
 
+def programs():
+    """Which files they are: other tests run them meanwhile."""
+    files = [build_folder() / "bin" / name for name in ("skeind", "skeinctl")]
+    return [(path.stat().st_ino, path.stat().st_mtime_ns) for path in files]
+
+
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory):
-    """Two revisions."""
+    """Two revisions. To make them leaves the build as it is."""
     if not shutil.which("dpkg-shlibdeps"):
         pytest.skip("not installed: dpkg-dev")
     out = tmp_path_factory.mktemp("packages")
-    return [build(out, 1), build(out, 2)]
+    before = programs()
+    made = [build(out, 1), build(out, 2)]
+    assert programs() == before, "the package's configuration is not the build's: everything was compiled again"
+    return made
 
 
 def field(package, name):
