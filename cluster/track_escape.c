@@ -71,11 +71,3 @@ void track_escape_w3c(struct span text, struct buf *out)
 		text = span_drop(text, 1);
 	}
 }
-
-void track_escape_line(struct span text, struct buf *out)
-{
-	while ((text = put_plain(text, "", out)).len) {
-		put_hex("\\x", (unsigned char)text.ptr[0], out);
-		text = span_drop(text, 1);
-	}
-}

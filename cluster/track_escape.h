@@ -11,7 +11,5 @@
 void track_escape_json(struct span text, struct buf *out);
 /* One column: "-" for nothing, a blank as "+", control characters and bytes that are not UTF-8 as %XX. */
 void track_escape_w3c(struct span text, struct buf *out);
-/* For a terminal: control characters and bytes that are not UTF-8 as \xXX. */
-void track_escape_line(struct span text, struct buf *out);
 
 #endif

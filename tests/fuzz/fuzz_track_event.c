@@ -25,7 +25,6 @@ static void check_prints(const struct track_event *event)
 	CHECK(utf8_is_valid(buf_span(&out)));
 	buf_clear(&out);
 	track_event_w3c(event, &out);
-	track_event_line(event, &out);
 	CHECK(utf8_is_valid(buf_span(&out)));
 	CHECK(span_find(buf_span(&out), '\n') == buf_len(&out));
 	buf_fini(&out);

@@ -104,8 +104,6 @@ void track_event_json(const struct track_event *event, struct buf *out);
 void track_event_w3c(const struct track_event *event, struct buf *out);
 /* KEY=VALUE parted by blanks; in quotes, with a backslash before " and \, where that is needed. */
 void track_event_pairs(const struct track_event *event, struct buf *out);
-/* For people and terminals: aligned, control characters escaped. */
-void track_event_line(const struct track_event *event, struct buf *out);
 /* The lines that a W3C file begins with, newlines included. */
 void track_w3c_head(const char *software, uint64_t time_us, struct buf *out);
 

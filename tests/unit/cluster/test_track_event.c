@@ -320,27 +320,6 @@ static void an_event_is_a_row_of_w3c_columns(void **state)
 	buf_fini(&out);
 }
 
-static void an_event_is_a_line_for_people(void **state)
-{
-	struct track_event event = delivered();
-	struct buf out = { 0 };
-
-	(void)state;
-	track_event_line(&event, &out);
-	assert_span_equal(buf_span(&out),
-		"2025-11-25T02:44:01.123Z relay-1      DELIVER    01KAWCQZ0G0000000000000001 "
-		"<jane@example.net> -> bob@example.com via mx.example.com:192.0.2.7:25 250 2.0.0 "
-		"\"OK for \"bob@example.com\"\" client=10.1.2.3 user=jane helo=ws17.example.net "
-		"tls=TLSv1.3 TLS_AES_256_GCM_SHA384 recipients=1 size=1234 rule=smarthost about=cut-through "
-		"attempts=2 after=1.500s session=6925d3f100000007");
-	buf_clear(&out);
-	event = (struct track_event){ .kind = TRACK_NODE, .text[TRACK_TEXT] = SPAN_LIT("a\x1b[2J\xc2\x9b") };
-	track_event_line(&event, &out);
-	assert_span_equal(
-		buf_span(&out), "1970-01-01T00:00:00.000Z              NODE       \"a\\x1b[2J\\xc2\\x9b\"");
-	buf_fini(&out);
-}
-
 static void masking_leaves_no_person(void **state)
 {
 	const struct track_redaction redaction = { TRACK_REDACT_MASKED, { 0 } };
@@ -444,7 +423,6 @@ int main(void)
 		cmocka_unit_test(kinds_have_names),
 		cmocka_unit_test(an_event_is_a_json_object),
 		cmocka_unit_test(an_event_is_a_row_of_w3c_columns),
-		cmocka_unit_test(an_event_is_a_line_for_people),
 		cmocka_unit_test(masking_leaves_no_person),
 		cmocka_unit_test(a_client_is_masked_in_answers_too),
 		cmocka_unit_test(a_hashed_address_can_be_searched_for),
