@@ -11,6 +11,7 @@ struct dc {
 	uint64_t pause_ms; /* 0: up */
 	uint64_t failed_at_ms;
 	bool is_probed;
+	bool is_down; /* it failed itself */
 };
 
 struct dc_list {
@@ -84,18 +85,34 @@ bool dc_list_up(struct dc_list *list, size_t index)
 	return was_down;
 }
 
+/* Under the lock. Askers that were under way when its pause began tell nothing new. */
+static void leave_alone(struct dc *dc, uint64_t now_ms)
+{
+	uint64_t pause_ms = dc->pause_ms ? dc->pause_ms * 2 : PAUSE_FIRST_MS;
+
+	if (dc->pause_ms && !dc->is_probed)
+		return;
+	dc->pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
+	dc->failed_at_ms = now_ms;
+	dc->is_probed = false;
+}
+
 bool dc_list_down(struct dc_list *list, size_t index, uint64_t now_ms)
 {
 	struct dc *dc = &list->dcs[index];
-	uint64_t pause_ms;
-	bool was_up;
+	bool was_down;
 
 	pthread_mutex_lock(&list->lock);
-	was_up = !dc->pause_ms;
-	pause_ms = was_up ? PAUSE_FIRST_MS : dc->pause_ms * 2;
-	/* Askers that were under way when it went down tell nothing new. */
-	if (was_up || dc->is_probed)
-		*dc = (struct dc){ pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS, now_ms, false };
+	was_down = dc->is_down;
+	dc->is_down = true;
+	leave_alone(dc, now_ms);
 	pthread_mutex_unlock(&list->lock);
-	return was_up;
+	return !was_down;
+}
+
+void dc_list_rest(struct dc_list *list, size_t index, uint64_t now_ms)
+{
+	pthread_mutex_lock(&list->lock);
+	leave_alone(&list->dcs[index], now_ms);
+	pthread_mutex_unlock(&list->lock);
 }

@@ -23,9 +23,11 @@ void dc_list_free(struct dc_list **list);
  * left.
  */
 bool dc_list_next(struct dc_list *list, uint64_t now_ms, uint32_t *tried, size_t *index_out);
-/* True: it was down until now. */
+/* True: it was down, or rested, until now. */
 bool dc_list_up(struct dc_list *list, size_t index);
-/* True: it was up until now. */
+/* True: nobody was told yet that it is down. */
 bool dc_list_down(struct dc_list *list, size_t index, uint64_t now_ms);
+/* It is left alone in the same way, for what is not its fault. */
+void dc_list_rest(struct dc_list *list, size_t index, uint64_t now_ms);
 
 #endif

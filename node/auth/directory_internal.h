@@ -29,6 +29,7 @@ struct directory_thread {
 	struct log *log;
 	struct directory_server servers[DC_MAX];
 	uint64_t deadline_ms; /* of what is being asked */
+	bool is_barred;       /* the service account has no password that a server takes: that was said */
 };
 
 /*

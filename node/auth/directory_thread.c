@@ -69,8 +69,10 @@ static int prove_service(struct directory_thread *thread, struct directory_serve
 	struct buf why = { 0 };
 	int rc = LDAP_UNAVAILABLE;
 
+	thread->is_barred = true;
 	if (bind_password_begin(password, pool_now_ms(), thread->deadline_ms, &attempt, &why)) {
 		rc = bind_service(thread, server, secret_value_text(attempt.value));
+		thread->is_barred = rc == LDAP_INVALID_CREDENTIALS;
 		bind_password_end(password, &attempt, outcome_of(rc), pool_now_ms());
 	} else if (buf_len(&why)) {
 		log_event(thread->log, LOG_ERROR, "directory-password-missing",
@@ -95,8 +97,10 @@ static int ask_server(struct directory_thread *thread, struct directory_server *
 	directory_question_fn *question, void *arg, bool *is_final)
 {
 	bool was_open = server->service != NULL;
-	int rc = was_open ? LDAP_SUCCESS : open_service(thread, server);
+	int rc;
 
+	thread->is_barred = false;
+	rc = was_open ? LDAP_SUCCESS : open_service(thread, server);
 	if (rc == LDAP_SUCCESS)
 		rc = question(thread, server, arg, is_final);
 	if (rc == LDAP_SERVER_DOWN && was_open && !*is_final) {
@@ -118,6 +122,8 @@ static void note_result(struct directory_thread *thread, size_t index, int rc)
 	if (!ldap_conn_is_trouble(rc)) {
 		if (dc_list_up(list, index))
 			log_event(thread->log, LOG_INFO, "directory-up", LOG_STR("server", uri), LOG_END);
+	} else if (thread->is_barred) {
+		dc_list_rest(list, index, pool_now_ms());
 	} else if (dc_list_down(list, index, pool_now_ms())) {
 		log_event(thread->log, LOG_WARN, "directory-down", LOG_STR("server", uri),
 			LOG_STR("error", ldap_err2string(rc)), LOG_STR("ca", thread->directory->options.ca),

@@ -210,11 +210,14 @@ static void on_written(void *arg, const struct outcome *outcome)
 	struct dns_watch *watch = arg;
 
 	watch->is_asking = false;
-	log_event(watch->options.log, outcome_is_ok(outcome) ? LOG_INFO : LOG_WARN, "dns-checked",
-		LOG_U64("domains", watch->run->count), LOG_STR("kept", outcome_kind_name(outcome->kind)),
-		LOG_END);
-	if (outcome_is_ok(outcome))
+	if (outcome_is_ok(outcome)) {
+		log_event(watch->options.log, LOG_INFO, "dns-checked", LOG_U64("domains", watch->run->count),
+			LOG_END);
 		show(watch, &watch->run->record);
+	} else {
+		log_event(watch->options.log, LOG_WARN, "dns-checked", LOG_U64("domains", watch->run->count),
+			LOG_STR("kept", outcome_kind_name(outcome->kind)), LOG_END);
+	}
 	watch->chance = random_u32(&watch->random);
 	end_run(watch);
 }

@@ -91,10 +91,11 @@ static void on_granted(void *ctx, uint64_t epoch)
 	struct node *node = ctx;
 	enum err err = spool_set_epoch(node->spool, epoch);
 
-	log_event(node->log, err ? LOG_ERROR : LOG_INFO, "registered", LOG_U64("epoch", epoch), LOG_ERR(err),
-		LOG_END);
-	if (err)
+	if (err) {
+		log_event(node->log, LOG_ERROR, "registered", LOG_U64("epoch", epoch), LOG_ERR(err), LOG_END);
 		node_fail(node, "the epoch cannot be written to the spool");
+	}
+	log_event(node->log, LOG_INFO, "registered", LOG_U64("epoch", epoch), LOG_END);
 	member_epoch_is_durable(node->member, epoch, loop_boottime_ms());
 	membership_poke(node);
 }

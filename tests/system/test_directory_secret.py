@@ -52,6 +52,8 @@ def test_it_is_followed_without_a_restart(cluster, domain, key):
     ctl(cluster, key, "secret", "set", "directory", stdin="Wrong-Svc-Pw")
     until_logged(cluster, "directory-refuses-us")
     assert codes(cluster) == {454}
+    # It is our account that is in the way, no server.
+    assert not any("directory-down" in node.log.read_text(encoding="utf-8") for node in cluster.nodes.values())
     ctl(cluster, key, "secret", "set", "directory", stdin=right)
     until(lambda: codes(cluster) == {235}, SOON, "everybody gets in", poll=0.2)
     # A wrong one is tried once, however many ask.

@@ -96,6 +96,27 @@ static void while_none_works_each_is_tried_every_second(void **state)
 	dc_list_free(&list);
 }
 
+static void what_is_not_its_fault_is_a_pause_and_no_failure(void **state)
+{
+	struct dc_list *list = dc_list_new(2);
+
+	(void)state;
+	dc_list_rest(list, 0, 5000);
+	assert_int_equal(first(list, 5999), 1);
+	assert_int_equal(first(list, 6000), 0);
+	/* Whose fault it is has changed. */
+	assert_true(dc_list_down(list, 0, 6000));
+	assert_int_equal(first(list, 7999), 1);
+	assert_int_equal(first(list, 8000), 0);
+	dc_list_rest(list, 0, 8000);
+	assert_false(dc_list_down(list, 0, 8000));
+	assert_true(dc_list_up(list, 0));
+	assert_false(dc_list_up(list, 0));
+	dc_list_rest(list, 0, 9000);
+	assert_true(dc_list_up(list, 0));
+	dc_list_free(&list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -103,6 +124,7 @@ int main(void)
 		cmocka_unit_test(a_pause_doubles_to_a_minute),
 		cmocka_unit_test(one_asker_at_a_time_tries_a_server_that_is_down),
 		cmocka_unit_test(askers_that_fail_together_count_once),
+		cmocka_unit_test(what_is_not_its_fault_is_a_pause_and_no_failure),
 		cmocka_unit_test(while_none_works_each_is_tried_every_second),
 	};
 
