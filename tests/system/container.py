@@ -146,7 +146,7 @@ class Container:
     def run(self, command, check=True):
         """A line of shell inside."""
         done = subprocess.run(["nsenter", f"--target={self.pid}", "--all", "--root", "--wd", "sh", "-c", command],
-                              env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False)
+                              env=ENVIRONMENT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
         if check and done.returncode:
             raise AssertionError(f"{command}: {done.stdout}{done.stderr}\n{self.journal()}")
         return done

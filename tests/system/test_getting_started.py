@@ -51,7 +51,7 @@ class Directory:
         return subprocess.run(
             ["nsenter", f"--net=/proc/{self.inside.pid}/ns/net", str(TOP / "tests" / "lib" / "adlab"), *words],
             env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            timeout=120, check=False)
+            timeout=400, check=False)
 
     def end(self):
         self.run("clean")
