@@ -40,9 +40,10 @@ static void take(void *arg, const struct track_event *event, uint64_t run, uint6
 	buf_clear(&logging->text);
 }
 
-static bool has_failed(void *arg)
+static bool has_failed(void *arg, uint64_t rest_us)
 {
 	(void)arg;
+	(void)rest_us;
 	return ferror(stdout);
 }
 

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { BATCH = 16, STALE_ROUNDS = 3 };
+enum { BATCH = 16, IN_FLIGHT = 4, STALE_ROUNDS = 3 };
 /* Beyond what a node keeps small chunks before it replaces them (node/track/track_uplink.c). */
 #define FOLLOW_BACK_US ((uint64_t)15 * 60 * 1000000)
 /* That the clock of a node may be ahead of that of Redis. */
@@ -125,16 +125,25 @@ enum ctl_exit track_reader_look(struct track_reader *reader)
 
 static bool may_match(const struct track_head *head, const struct track_search *search)
 {
-	bool has_any = search->any_count == 0;
-
 	if (head->to_us < search->since_us || (search->until_us && head->from_us >= search->until_us))
 		return false;
 	for (size_t i = 0; i < search->all_count; i++)
 		if (!track_filter_may_have(head->filter, search->all[i]))
 			return false;
-	for (size_t i = 0; i < search->any_count && !has_any; i++)
-		has_any = track_filter_may_have(head->filter, search->any[i]);
-	return has_any;
+	return true;
+}
+
+static bool may_have_any(const struct track_head *head, const struct track_search *search)
+{
+	for (size_t i = 0; i < search->any_count; i++) {
+		const struct track_any *any = &search->any[i];
+
+		if (head->to_us >= any->since_us && head->from_us < any->until_us &&
+			(!any->node.len || span_eq_nocase(any->node, head->node)) &&
+			track_filter_may_have(head->filter, any->term))
+			return true;
+	}
+	return search->any_count == 0;
 }
 
 static int compare(uint64_t a, uint64_t b)
@@ -227,7 +236,17 @@ struct fetching {
 	struct merge *merge; /* NULL: in any order */
 	bool is_late;        /* nothing is told before all is read */
 	const struct track_reader_entry *const *entries;
-	size_t count;
+	size_t count, next; /* entries: those before `next` were asked for, or passed over */
+	bool has_enough;
+	uint64_t *rest_us; /* for each entry and behind the last: the latest event from there on */
+	struct buf events; /* of one chunk */
+};
+
+/* Of one call. */
+struct batch {
+	struct fetching *fetching;
+	const struct track_reader_entry *entries[BATCH];
+	size_t count, end; /* end: in those of `fetching` */
 };
 
 static bool was_followed(const struct track_reader *reader, uint64_t run, uint64_t number)
@@ -271,57 +290,84 @@ static void note_gone(struct track_reader *reader, const struct track_reader_ent
 	reader->is_stale = true;
 }
 
+static void take_body(struct fetching *fetching, const struct track_reader_entry *entry, struct span body)
+{
+	buf_clear(&fetching->events);
+	if (!body.len)
+		note_gone(fetching->reader, entry);
+	else if (track_chunk_open(&entry->head, body, &fetching->events))
+		fetching->reader->damaged++;
+	else
+		tell_events(fetching, &entry->head, buf_span(&fetching->events));
+}
+
 static void on_bodies(void *arg, const struct outcome *outcome, const struct span *bodies, size_t count)
 {
-	struct fetching *fetching = arg;
-	struct track_reader *reader = fetching->reader;
-	struct buf events = { 0 };
+	struct batch *batch = arg;
+	struct fetching *fetching = batch->fetching;
+	const struct track_visitor *visitor = fetching->visitor;
 
-	reader->exit = session_check(outcome, "tracking events");
-	for (size_t i = 0; i < count && i < fetching->count; i++) {
-		const struct track_head *head = &fetching->entries[i]->head;
-
-		buf_clear(&events);
-		if (!bodies[i].len)
-			note_gone(reader, fetching->entries[i]);
-		else if (track_chunk_open(head, bodies[i], &events))
-			reader->damaged++;
-		else
-			tell_events(fetching, head, buf_span(&events));
-	}
-	buf_fini(&events);
+	if (!fetching->reader->exit)
+		fetching->reader->exit = session_check(outcome, "tracking events");
+	for (size_t i = 0; i < count && i < batch->count && !fetching->has_enough; i++)
+		take_body(fetching, batch->entries[i], bodies[i]);
+	if (!fetching->merge && visitor->has_enough)
+		fetching->has_enough = visitor->has_enough(visitor->arg, fetching->rest_us[batch->end]);
 }
 
-static enum ctl_exit fetch(struct fetching *fetching)
+/* The next ones that may have what is wanted, as far as that is known by now. */
+static bool ask_for_batch(struct fetching *fetching, struct batch *batch)
 {
-	struct track_reader *reader = fetching->reader;
+	struct session *session = fetching->reader->session;
 	struct span names[BATCH];
 
-	for (size_t i = 0; i < fetching->count; i++)
-		names[i] = fetching->entries[i]->name;
-	(void)track_store_bodies(
-		reader->session->link, names, fetching->count, session_now_ms(), on_bodies, fetching);
-	return finish(reader);
+	*batch = (struct batch){ .fetching = fetching };
+	for (; fetching->next < fetching->count && batch->count < BATCH; fetching->next++) {
+		const struct track_reader_entry *entry = fetching->entries[fetching->next];
+
+		if (!may_have_any(&entry->head, fetching->search))
+			continue;
+		names[batch->count] = entry->name;
+		batch->entries[batch->count++] = entry;
+	}
+	batch->end = fetching->next;
+	if (batch->count)
+		(void)track_store_bodies(
+			session->link, names, batch->count, session_now_ms(), on_bodies, batch);
+	return batch->count > 0;
 }
 
-static enum ctl_exit fetch_all(
-	struct fetching *fetching, const struct track_reader_entry *const *entries, size_t count)
+static void look_at_rest(struct fetching *fetching)
 {
-	const struct track_visitor *visitor = fetching->visitor;
+	fetching->rest_us = mem_zalloc((fetching->count + 1) * sizeof(*fetching->rest_us));
+	for (size_t i = fetching->count; i-- > 0;) {
+		uint64_t to_us = fetching->entries[i]->head.to_us;
+
+		fetching->rest_us[i] = to_us > fetching->rest_us[i + 1] ? to_us : fetching->rest_us[i + 1];
+	}
+}
+
+/* While one batch is read, Redis brings the next. */
+static enum ctl_exit fetch_all(struct fetching *fetching)
+{
+	struct batch batches[IN_FLIGHT];
 	enum ctl_exit exit = CTL_OK;
 
-	for (size_t i = 0; i < count && !exit; i += BATCH) {
-		size_t next = i + BATCH < count ? i + BATCH : count;
-
-		fetching->entries = entries + i;
-		fetching->count = next - i;
-		exit = fetch(fetching);
+	fetching->next = 0;
+	look_at_rest(fetching);
+	while (!exit && fetching->next < fetching->count && !fetching->has_enough) {
+		for (size_t i = 0; i < IN_FLIGHT && ask_for_batch(fetching, &batches[i]); i++)
+			;
+		exit = finish(fetching->reader);
 		if (fetching->merge && !fetching->is_late)
-			let_go(fetching->merge, next < count ? entries[next]->head.from_us : UINT64_MAX,
-				visitor);
-		else if (!fetching->merge && visitor->has_enough && visitor->has_enough(visitor->arg))
-			break;
+			let_go(fetching->merge,
+				fetching->next < fetching->count
+					? fetching->entries[fetching->next]->head.from_us
+					: UINT64_MAX,
+				fetching->visitor);
 	}
+	buf_fini(&fetching->events);
+	mem_free(fetching->rest_us);
 	return exit;
 }
 
@@ -337,7 +383,7 @@ static const struct track_reader_entry **choose(
 			chosen[count++] = &reader->entries[i];
 	if (count)
 		qsort(chosen, count, sizeof(*chosen),
-			search->order == TRACK_BY_TIME ? by_start : by_place_down);
+			search->order == TRACK_NEWEST_FIRST ? by_place_down : by_start);
 	*count_out = count;
 	return chosen;
 }
@@ -352,8 +398,11 @@ static enum ctl_exit visit_from(struct track_reader *reader, size_t first, const
 		.merge = search->order == TRACK_BY_TIME ? &merge : NULL };
 	size_t count;
 	const struct track_reader_entry **chosen = choose(reader, first, search, &count);
-	enum ctl_exit exit = fetch_all(&fetching, chosen, count);
+	enum ctl_exit exit;
 
+	fetching.entries = chosen;
+	fetching.count = count;
+	exit = fetch_all(&fetching);
 	let_go(&merge, UINT64_MAX, visitor);
 	mem_free(merge.items);
 	mem_free(chosen);
@@ -416,7 +465,9 @@ static enum ctl_exit visit_new(struct track_reader *reader, bool is_last, const 
 	enum ctl_exit exit;
 
 	reader->is_stale = false;
-	exit = fetch_all(&fetching, chosen, count);
+	fetching.entries = chosen;
+	fetching.count = count;
+	exit = fetch_all(&fetching);
 	if (exit || (reader->is_stale && !is_last))
 		drop_all(&merge);
 	let_go(&merge, UINT64_MAX, visitor);

@@ -17,10 +17,16 @@ struct track_story {
 	struct span node; /* of the session */
 	uint64_t session; /* 0: not known */
 	struct span sender, recipient;
-	uint64_t matched_us; /* the last event that matched; a related one has none */
-	uint64_t first_us;   /* its first event, without those of its session */
-	size_t root;         /* the story that it is related to, or itself */
-	bool is_hidden;      /* told in another, or beyond the limit */
+	uint64_t matched_us;              /* the last event that matched; a related one has none */
+	uint64_t first_us;                /* its first event, without those of its session */
+	size_t root;                      /* the story that it is related to, or itself */
+	bool is_hidden;                   /* told in another, or beyond the limit */
+	bool is_received;                 /* its receipt is known */
+	uint64_t recipients, ended;       /* 0: not known; how many of them have come to an end */
+	uint64_t last_us;                 /* its last event that was read, without those of its session */
+	unsigned id_round, session_round; /* when its events were asked for, and those of its session; 0: not
+					     yet */
+	size_t id_at, session_at;         /* the terms that ask for them */
 };
 
 /* An event of a story. The same event may be in several. */
@@ -40,8 +46,11 @@ struct track_stories {
 	size_t told_count, told_cap;
 	bool has_more;  /* than the limit: the newest are told */
 	bool is_cut;    /* there are more events than can be told */
-	uint64_t *keys; /* terms of ids and sessions; a table */
+	uint64_t *keys; /* of ids, sessions and recipients that have ended; a table */
 	size_t *values, key_count, key_cap;
+	unsigned round;
+	struct track_any *asked; /* in this round */
+	size_t asked_count;
 };
 
 void track_stories_init(struct track_stories *stories, const struct track_wanted *wanted, size_t limit);

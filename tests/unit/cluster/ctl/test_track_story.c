@@ -10,9 +10,10 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define ID_A "01KB0000000000000000000AAA"
-#define ID_B "01KB0000000000000000000BBB"
-#define ID_R "01KB0000000000000000000RRR"
+/* Their first ten letters are the time of their receipt, in ms. */
+#define ID_A "000000000Y0000000000000AAA"
+#define ID_B "000000000Z0000000000000BBB"
+#define ID_R "00000000280000000000000RRR"
 
 /* ---- moments ---- */
 
@@ -68,7 +69,7 @@ static void moments_are_read_as_people_write_them(void **state)
 /* ---- a source ---- */
 
 struct row {
-	uint64_t time_us;
+	uint64_t time_ms;
 	enum track_kind kind;
 	const char *node;
 	uint64_t session;
@@ -97,7 +98,9 @@ static const struct row rows[] = {
 
 static struct track_event event_of(const struct row *row)
 {
-	struct track_event event = { .kind = row->kind, .time_us = row->time_us, .session = row->session };
+	struct track_event event = {
+		.kind = row->kind, .time_us = row->time_ms * 1000, .session = row->session
+	};
 
 	event.text[TRACK_NODE_NAME] = span_of_str(row->node);
 	event.text[TRACK_ID] = span_of_str(row->id);
@@ -138,7 +141,7 @@ static bool may_match(const struct track_event *event, const struct track_search
 		if (!has(&terms, search->all[i]))
 			return false;
 	for (size_t i = 0; i < search->any_count; i++)
-		has_any = has_any || has(&terms, search->any[i]);
+		has_any = has_any || has(&terms, search->any[i].term);
 	return has_any;
 }
 
@@ -151,7 +154,8 @@ static enum ctl_exit visit(void *ctx, const struct track_search *search, const s
 		/* Each twice: what is told must be told once. */
 		for (unsigned j = 0; j < 2 && may_match(&event, search); j++)
 			visitor->take(visitor->arg, &event, 1, i);
-		if (visitor->has_enough && visitor->has_enough(visitor->arg))
+		if (visitor->has_enough &&
+			visitor->has_enough(visitor->arg, i ? rows[i - 1].time_ms * 1000 : 0))
 			break;
 	}
 	return CTL_OK;
@@ -212,8 +216,8 @@ static void a_message_is_found_by_what_is_said_of_it(void **state)
 		MESSAGE_A "; " REPORT "; " MESSAGE_B, false);
 	check((struct track_wanted){ .has_client = true, .client = network }, 20,
 		MESSAGE_A "; " REPORT "; " MESSAGE_B "; " REFUSED, false);
-	check((struct track_wanted){ .since_us = 31, .until_us = 32 }, 20, MESSAGE_B, false);
-	check((struct track_wanted){ .since_us = 95 }, 20, "15", false);
+	check((struct track_wanted){ .since_us = 31000, .until_us = 32000 }, 20, MESSAGE_B, false);
+	check((struct track_wanted){ .since_us = 95000 }, 20, "15", false);
 	check((struct track_wanted){ .user = SPAN_LIT("jane") }, 20, "", false);
 }
 
@@ -222,7 +226,8 @@ static void the_newest_are_told_when_there_are_more(void **state)
 	(void)state;
 	check((struct track_wanted){ .from = SPAN_LIT("@a.example") }, 20,
 		MESSAGE_A "; " REPORT "; " MESSAGE_B, false);
-	check((struct track_wanted){ .from = SPAN_LIT("@a.example") }, 1, MESSAGE_A "; " REPORT, true);
+	/* B was received later, whatever became of A since. */
+	check((struct track_wanted){ .from = SPAN_LIT("@a.example") }, 1, MESSAGE_B, true);
 	check((struct track_wanted){ .since_us = 1 }, 1, "15", true);
 }
 
@@ -256,6 +261,60 @@ static void what_comes_later_goes_on_with_a_story(void **state)
 		assert_int_equal(track_stories_go_on(&stories, &event), i < 6);
 	}
 	track_stories_fini(&stories);
+}
+
+enum { MANY = 40, OPEN = 7 };
+
+/* Each has its receipt, its delivery, and more than an hour later a second delivery, in a chunk of their own.
+ */
+static enum ctl_exit visit_many(
+	void *ctx, const struct track_search *search, const struct track_visitor *visitor)
+{
+	size_t *late = ctx;
+
+	for (unsigned i = 0; i < 3 * MANY; i++) {
+		char id[27];
+		struct track_event event = { .kind = i < MANY ? TRACK_RECEIVE : TRACK_DELIVER,
+			.time_us = i < 2 * MANY ? 1000 : (uint64_t)2 * 3600 * 1000000,
+			.session = i < MANY ? 1 + i : 0,
+			.recipients = i < MANY ? 1 + (i == OPEN) : 0 };
+		bool is_asked = !search->any_count;
+
+		snprintf(id, sizeof(id), "000000000100000000000000%02u", i % MANY);
+		event.text[TRACK_ID] = span_of_str(id);
+		event.text[TRACK_NODE_NAME] = SPAN_LIT("node-1");
+		event.text[TRACK_RECIPIENT] =
+			i < 2 * MANY ? SPAN_LIT("x@b.example") : SPAN_LIT("y@b.example");
+		for (size_t j = 0; j < search->any_count; j++)
+			is_asked = is_asked ||
+				   (search->any[j].term == track_term(TRACK_TERM_ID, span_of_str(id)) &&
+					   event.time_us < search->any[j].until_us);
+		if (is_asked)
+			visitor->take(visitor->arg, &event, 1, i);
+		*late += search->any_count && is_asked && i >= 2 * MANY;
+	}
+	return CTL_OK;
+}
+
+static void of_many_those_that_have_ended_are_not_looked_for_on_and_on(void **state)
+{
+	static const struct {
+		size_t limit, late;
+	} rows_of_limit[] = { { MANY, 1 }, { 20, 20 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows_of_limit); i++) {
+		size_t late = 0;
+		const struct track_source source = { &late, visit_many };
+		const struct track_wanted wanted = { .since_us = 1 };
+		struct track_stories stories;
+
+		track_stories_init(&stories, &wanted, rows_of_limit[i].limit);
+		assert_int_equal(track_stories_read(&stories, &source), CTL_OK);
+		assert_int_equal(track_stories_shown(&stories), rows_of_limit[i].limit);
+		assert_int_equal(late, rows_of_limit[i].late);
+		track_stories_fini(&stories);
+	}
 }
 
 /* ---- lines ---- */
@@ -311,6 +370,7 @@ int main(void)
 		cmocka_unit_test(a_message_is_found_by_what_is_said_of_it),
 		cmocka_unit_test(the_newest_are_told_when_there_are_more),
 		cmocka_unit_test(what_comes_later_goes_on_with_a_story),
+		cmocka_unit_test(of_many_those_that_have_ended_are_not_looked_for_on_and_on),
 		cmocka_unit_test(an_event_comes_back_from_its_line),
 		cmocka_unit_test(what_is_no_event_is_refused),
 	};
