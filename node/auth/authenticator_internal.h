@@ -1,4 +1,4 @@
-/* What authenticator.c keeps and login.c uses. */
+/* What authenticator.c keeps and a login uses. */
 #ifndef NODE_AUTH_AUTHENTICATOR_INTERNAL_H
 #define NODE_AUTH_AUTHENTICATOR_INTERNAL_H
 
