@@ -1,5 +1,7 @@
-/* What the parts of ownership share: calls (ownership.c), assertion (assertion.c), facts (facts.c), claims
- * (claims.c). */
+/*
+ * What the parts of ownership share: the holdings, link and lease (ownership.c), calls about one holding
+ * (ownership_calls.c), assertion (assertion.c), facts (facts.c), claims (claims.c).
+ */
 #ifndef CLUSTER_OWNERSHIP_INTERNAL_H
 #define CLUSTER_OWNERSHIP_INTERNAL_H
 
@@ -98,6 +100,12 @@ void ownership_end(
 void ownership_pin(struct holding *holding);
 void ownership_unpin(struct ownership *ownership, struct holding *holding);
 void ownership_fence(struct ownership *ownership, uint64_t epoch, uint64_t fence);
+/*
+ * Offered under the present epoch, which was good until now, and not answered: nobody else can have owned it
+ * meanwhile, so it has the turn that the answer would have told, if there was one. Without it an adopt in a
+ * grace would make it nobody's, and somebody's while we are in its window (protocol.md, finding 25).
+ */
+void ownership_vouch(const struct ownership *ownership, struct holding *holding);
 /* False when nothing was written. */
 bool ownership_adopt(struct ownership *ownership, struct holding *holding);
 bool ownership_keep(struct ownership *ownership, struct holding *holding);

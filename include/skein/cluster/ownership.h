@@ -37,7 +37,7 @@ enum holding_state {
 
 enum holding_call { CALL_NONE, CALL_ACCEPT, CALL_ADOPT, CALL_KEEP, CALL_DEFER, CALL_BOUNCE };
 
-/* Embedded in its owner's message; only ownership.c writes the fields. */
+/* Embedded in its owner's message; only the machine writes the fields. */
 struct holding {
 	struct msg_id id;
 	enum holding_state state;
