@@ -101,11 +101,4 @@ void destination_tidy(struct destination *destination);
 void destination_retire(struct destination *destination);
 void destination_abort(struct destination *destination);
 
-/* --- destination_hops.c */
-
-/* The targets in their order, and the hosts of each in theirs; those that are gone leave. */
-void destination_update_hops(struct destination *destination);
-/* Frees hops that have left and are idle. */
-void destination_free_left_hops(struct destination *destination);
-
 #endif

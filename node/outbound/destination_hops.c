@@ -1,5 +1,5 @@
 /* Which hops a destination has: as its route lists targets, and the DNS says where they are. */
-#include "outbound/destination.h"
+#include "outbound/destination_internal.h"
 
 #include <string.h>
 
