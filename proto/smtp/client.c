@@ -2,83 +2,26 @@
 
 #include "skein/proto/base/alloc.h"
 
-enum client_phase {
-	PHASE_GREETING,
-	PHASE_EHLO,
-	PHASE_HELO, /* the hop does not know EHLO */
-	PHASE_STARTTLS,
-	PHASE_HANDSHAKE, /* the owner's turn */
-	PHASE_AUTH,
-	PHASE_READY, /* idle, or with transactions */
-	PHASE_QUIT,
-	PHASE_FAILED, /* transactions and FAILED are still to be told */
-	PHASE_ENDED,
-	PHASE_COUNT,
-};
-
-#define TO(phase) (1u << PHASE_##phase)
+#define TO(phase) (1u << CLIENT_##phase)
 
 static const struct {
 	enum smtp_client_stage stage;
 	unsigned next;
-} phase_rules[PHASE_COUNT] = {
-	[PHASE_GREETING] = { SMTP_STAGE_GREETING, TO(EHLO) | TO(FAILED) },
-	[PHASE_EHLO] = { SMTP_STAGE_EHLO, TO(HELO) | TO(STARTTLS) | TO(AUTH) | TO(READY) | TO(FAILED) },
-	[PHASE_HELO] = { SMTP_STAGE_EHLO, TO(READY) | TO(FAILED) },
-	[PHASE_STARTTLS] = { SMTP_STAGE_STARTTLS, TO(HANDSHAKE) | TO(READY) | TO(FAILED) },
-	[PHASE_HANDSHAKE] = { SMTP_STAGE_HANDSHAKE, TO(EHLO) | TO(FAILED) },
-	[PHASE_AUTH] = { SMTP_STAGE_AUTH, TO(READY) | TO(FAILED) },
-	[PHASE_READY] = { SMTP_STAGE_IDLE, TO(QUIT) | TO(FAILED) },
-	[PHASE_QUIT] = { SMTP_STAGE_QUIT, TO(ENDED) | TO(FAILED) },
-	[PHASE_FAILED] = { SMTP_STAGE_NONE, TO(ENDED) },
-	[PHASE_ENDED] = { SMTP_STAGE_NONE, 0 },
+} phase_rules[CLIENT_COUNT] = {
+	[CLIENT_GREETING] = { SMTP_STAGE_GREETING, TO(EHLO) | TO(FAILED) },
+	[CLIENT_EHLO] = { SMTP_STAGE_EHLO, TO(HELO) | TO(STARTTLS) | TO(AUTH) | TO(READY) | TO(FAILED) },
+	[CLIENT_HELO] = { SMTP_STAGE_EHLO, TO(READY) | TO(FAILED) },
+	[CLIENT_STARTTLS] = { SMTP_STAGE_STARTTLS, TO(HANDSHAKE) | TO(READY) | TO(FAILED) },
+	[CLIENT_HANDSHAKE] = { SMTP_STAGE_HANDSHAKE, TO(EHLO) | TO(FAILED) },
+	[CLIENT_AUTH] = { SMTP_STAGE_AUTH, TO(READY) | TO(FAILED) },
+	[CLIENT_READY] = { SMTP_STAGE_IDLE, TO(QUIT) | TO(FAILED) },
+	[CLIENT_QUIT] = { SMTP_STAGE_QUIT, TO(ENDED) | TO(FAILED) },
+	[CLIENT_FAILED] = { SMTP_STAGE_NONE, TO(ENDED) },
+	[CLIENT_ENDED] = { SMTP_STAGE_NONE, 0 },
 };
 
-/* One in progress, and one chained behind its body. */
-enum { DELIVERIES_MAX = 2 };
 /* A larger body goes in more than one. */
 enum { CHUNK_BYTES = 32 * 1024 };
-
-struct smtp_client {
-	struct smtp_client_options options;
-	enum client_phase phase;
-	bool has_tls;
-	struct reply_parser parser;
-	struct smtp_client_caps caps;
-	struct client_login login;
-	struct delivery deliveries[DELIVERIES_MAX]; /* oldest first; replies belong to the first */
-	size_t delivery_count;
-	uint64_t sent_count; /* transactions that the hop has seen */
-	uint64_t reply_count;
-	struct dot_encoder encoder;
-	struct buf chunk;               /* the next one, as far as it is there */
-	enum smtp_client_event pending; /* to be told after what the deliveries have to tell; MORE: none */
-	enum smtp_client_failure failure;
-	struct verdict failure_reply;
-};
-
-struct smtp_client_options smtp_client_default_options(const char *helo)
-{
-	enum { MINUTE_MS = 60 * 1000 };
-
-	return (struct smtp_client_options){
-		.helo = helo,
-		.tls = SMTP_CLIENT_TLS_MAY,
-		.timeouts = {
-			.greeting_ms = 5 * MINUTE_MS,
-			.ehlo_ms = 5 * MINUTE_MS,
-			.starttls_ms = 2 * MINUTE_MS,
-			.auth_ms = 2 * MINUTE_MS,
-			.mail_ms = 5 * MINUTE_MS,
-			.rcpt_ms = 5 * MINUTE_MS,
-			.data_ms = 2 * MINUTE_MS,
-			.body_ms = 3 * MINUTE_MS,
-			.dot_ms = 10 * MINUTE_MS,
-			.rset_ms = 1 * MINUTE_MS,
-			.quit_ms = 1 * MINUTE_MS,
-		},
-	};
-}
 
 static void copy_credentials(struct smtp_client_credentials *credentials)
 {
@@ -121,121 +64,18 @@ void smtp_client_free(struct smtp_client **client)
 }
 
 /* The only place that writes client->phase. */
-static void enter_phase(struct smtp_client *client, enum client_phase next)
+void client_enter_phase(struct smtp_client *client, enum client_phase next)
 {
 	CHECK(phase_rules[client->phase].next & (1u << next));
 	client->phase = next;
 }
 
-static void fail(struct smtp_client *client, enum smtp_client_failure failure, const struct verdict *reply)
+void client_fail(struct smtp_client *client, enum smtp_client_failure failure, const struct verdict *reply)
 {
 	client->failure = failure;
 	client->failure_reply = reply ? *reply : (struct verdict){ .stage = smtp_client_stage(client) };
 	client->pending = SMTP_CLIENT_MORE;
-	enter_phase(client, PHASE_FAILED);
-}
-
-static void write_hello(struct smtp_client *client, const char *verb, struct buf *out)
-{
-	buf_append_str(out, verb);
-	buf_append_str(out, client->options.helo);
-	buf_append_str(out, "\r\n");
-}
-
-static void enter_ready(struct smtp_client *client)
-{
-	enter_phase(client, PHASE_READY);
-	client->pending = SMTP_CLIENT_READY;
-}
-
-/* The EHLO that holds is answered. */
-static void log_in(struct smtp_client *client, struct buf *out)
-{
-	const struct smtp_client_credentials *credentials = &client->options.credentials;
-
-	if (credentials->mechanism == SMTP_MECHANISM_NONE) {
-		enter_ready(client);
-	} else if (!client->has_tls) {
-		fail(client, SMTP_FAILURE_AUTH_IN_CLEAR, NULL);
-	} else if (!client_login_begin(&client->login, credentials, &client->caps, out)) {
-		fail(client, SMTP_FAILURE_NO_MECHANISM, NULL);
-	} else {
-		enter_phase(client, PHASE_AUTH);
-	}
-}
-
-static void on_greeting(struct smtp_client *client, const struct verdict *reply, struct buf *out)
-{
-	if (reply->status.code >= 400) {
-		fail(client, SMTP_FAILURE_REFUSED, reply);
-		return;
-	}
-	enter_phase(client, PHASE_EHLO);
-	write_hello(client, "EHLO ", out);
-}
-
-static void on_ehlo_refused(struct smtp_client *client, const struct verdict *reply, struct buf *out)
-{
-	bool lacks_tls = client->options.tls == SMTP_CLIENT_TLS_ENCRYPT && !client->has_tls;
-
-	/* RFC 5321 3.2: a hop that does not know EHLO may know HELO. */
-	if (reply->status.code < 500 || client->phase == PHASE_HELO || lacks_tls) {
-		fail(client, SMTP_FAILURE_REFUSED, reply);
-		return;
-	}
-	enter_phase(client, PHASE_HELO);
-	write_hello(client, "HELO ", out);
-}
-
-static void on_ehlo(struct smtp_client *client, const struct verdict *reply, struct buf *out)
-{
-	if (reply->status.code >= 400) {
-		on_ehlo_refused(client, reply, out);
-		return;
-	}
-	smtp_client_caps_parse(&client->caps, reply->text, client->has_tls);
-	if (client->has_tls || client->options.tls == SMTP_CLIENT_TLS_NONE) {
-		log_in(client, out);
-	} else if (client->caps.flags & SMTP_CAP_STARTTLS) {
-		enter_phase(client, PHASE_STARTTLS);
-		buf_append_str(out, "STARTTLS\r\n");
-	} else if (client->options.tls == SMTP_CLIENT_TLS_ENCRYPT) {
-		fail(client, SMTP_FAILURE_NO_TLS, NULL);
-	} else {
-		log_in(client, out);
-	}
-}
-
-static void on_helo(struct smtp_client *client, const struct verdict *reply, struct buf *out)
-{
-	if (reply->status.code >= 400) {
-		on_ehlo_refused(client, reply, out);
-		return;
-	}
-	client->caps = (struct smtp_client_caps){ 0 };
-	log_in(client, out);
-}
-
-static void on_starttls(struct smtp_client *client, const struct verdict *reply, struct buf *out)
-{
-	if (reply->status.code < 400) {
-		enter_phase(client, PHASE_HANDSHAKE);
-		client->pending = SMTP_CLIENT_STARTTLS;
-	} else if (client->options.tls == SMTP_CLIENT_TLS_ENCRYPT) {
-		fail(client, SMTP_FAILURE_REFUSED, reply);
-	} else {
-		log_in(client, out);
-	}
-}
-
-static void on_auth(struct smtp_client *client, const struct verdict *reply, struct buf *out)
-{
-	if (reply->status.code >= 400)
-		fail(client, SMTP_FAILURE_AUTH, reply);
-	else if (reply->status.code < 300)
-		enter_ready(client);
-	else if (reply->status.code != 334 || !client_login_on_challenge(&client->login, out))
-		fail(client, SMTP_FAILURE_GARBAGE, reply);
+	client_enter_phase(client, CLIENT_FAILED);
 }
 
 static void on_delivery_reply(struct smtp_client *client, const struct verdict *reply, struct buf *out)
@@ -243,7 +83,7 @@ static void on_delivery_reply(struct smtp_client *client, const struct verdict *
 	struct delivery *delivery = &client->deliveries[0];
 
 	if (!client->delivery_count || !delivery_awaits_reply(delivery)) {
-		fail(client, SMTP_FAILURE_UNSOLICITED, reply);
+		client_fail(client, SMTP_FAILURE_UNSOLICITED, reply);
 		return;
 	}
 	switch (delivery_on_reply(delivery, &client->caps, reply, out)) {
@@ -254,13 +94,13 @@ static void on_delivery_reply(struct smtp_client *client, const struct verdict *
 		client->pending = SMTP_CLIENT_BODY_WANTED;
 		break;
 	case REACTION_GARBAGE:
-		fail(client, SMTP_FAILURE_GARBAGE, reply);
+		client_fail(client, SMTP_FAILURE_GARBAGE, reply);
 		break;
 	case REACTION_REFUSED:
-		fail(client, SMTP_FAILURE_REFUSED, reply);
+		client_fail(client, SMTP_FAILURE_REFUSED, reply);
 		break;
 	case REACTION_CHUNK_REFUSED:
-		fail(client, SMTP_FAILURE_CHUNK, reply);
+		client_fail(client, SMTP_FAILURE_CHUNK, reply);
 		break;
 	}
 }
@@ -268,9 +108,9 @@ static void on_delivery_reply(struct smtp_client *client, const struct verdict *
 /* RFC 5321 3.8: 421 may answer anything. To the final dot it is an answer too: the hop did not take it. */
 static void on_closing(struct smtp_client *client, const struct verdict *reply, struct buf *out)
 {
-	if (client->phase == PHASE_READY && reply->stage == SMTP_STAGE_DOT)
+	if (client->phase == CLIENT_READY && reply->stage == SMTP_STAGE_DOT)
 		delivery_on_reply(&client->deliveries[0], &client->caps, reply, out);
-	fail(client, SMTP_FAILURE_CLOSING, reply);
+	client_fail(client, SMTP_FAILURE_CLOSING, reply);
 }
 
 static void on_reply(struct smtp_client *client, struct buf *out)
@@ -278,27 +118,17 @@ static void on_reply(struct smtp_client *client, struct buf *out)
 	struct verdict reply = { smtp_client_stage(client), reply_parser_status(&client->parser),
 		reply_parser_text(&client->parser) };
 
-	if (client->phase == PHASE_AUTH)
+	if (client->phase == CLIENT_AUTH)
 		reply.text = client_login_safe_text(&client->options.credentials, reply.text);
-	if (client->phase == PHASE_QUIT) {
+	if (client->phase == CLIENT_QUIT) {
 		client->pending = SMTP_CLIENT_QUIT_DONE;
-		enter_phase(client, PHASE_ENDED);
+		client_enter_phase(client, CLIENT_ENDED);
 	} else if (reply.status.code == MAIL_CODE_CLOSING) {
 		on_closing(client, &reply, out);
-	} else if (client->phase == PHASE_READY) {
+	} else if (client->phase == CLIENT_READY) {
 		on_delivery_reply(client, &reply, out);
-	} else if (client->phase == PHASE_AUTH) {
-		on_auth(client, &reply, out);
-	} else if (reply.status.code / 100 == 3) {
-		fail(client, SMTP_FAILURE_GARBAGE, &reply);
-	} else if (client->phase == PHASE_GREETING) {
-		on_greeting(client, &reply, out);
-	} else if (client->phase == PHASE_EHLO) {
-		on_ehlo(client, &reply, out);
-	} else if (client->phase == PHASE_HELO) {
-		on_helo(client, &reply, out);
 	} else {
-		on_starttls(client, &reply, out);
+		client_opening_on_reply(client, &reply, out);
 	}
 }
 
@@ -345,7 +175,7 @@ static enum smtp_client_event tell_delivery(
 		set_verdict(event_out, &delivery->verdict);
 		return SMTP_CLIENT_RESULT;
 	}
-	if (delivery->step == DELIVERY_END || client->phase == PHASE_FAILED)
+	if (delivery->step == DELIVERY_END || client->phase == CLIENT_FAILED)
 		return tell_end(client, idx, event_out);
 	return SMTP_CLIENT_MORE;
 }
@@ -358,11 +188,11 @@ static enum smtp_client_event tell_connection(
 	client->pending = SMTP_CLIENT_MORE;
 	if (event == SMTP_CLIENT_BODY_WANTED)
 		event_out->tag = client->deliveries[0].transaction->tag;
-	if (client->phase != PHASE_FAILED)
+	if (client->phase != CLIENT_FAILED)
 		return event;
 	set_verdict(event_out, &client->failure_reply);
 	event_out->failure = client->failure;
-	enter_phase(client, PHASE_ENDED);
+	client_enter_phase(client, CLIENT_ENDED);
 	return SMTP_CLIENT_FAILED;
 }
 
@@ -381,7 +211,7 @@ static enum smtp_client_event tell(struct smtp_client *client, struct smtp_clien
 /* In clear behind the answer to STARTTLS, or behind the end: nobody's (RFC 3207 5). */
 static bool swallows_input(const struct smtp_client *client)
 {
-	return client->phase == PHASE_HANDSHAKE || client->phase == PHASE_ENDED;
+	return client->phase == CLIENT_HANDSHAKE || client->phase == CLIENT_ENDED;
 }
 
 enum smtp_client_event smtp_client_next(struct smtp_client *client, struct span *in, struct buf *out,
@@ -403,10 +233,10 @@ enum smtp_client_event smtp_client_next(struct smtp_client *client, struct span 
 			on_reply(client, out);
 			break;
 		case REPLY_BAD:
-			fail(client, SMTP_FAILURE_GARBAGE, NULL);
+			client_fail(client, SMTP_FAILURE_GARBAGE, NULL);
 			break;
 		case REPLY_TOO_LONG:
-			fail(client, SMTP_FAILURE_TOO_LONG, NULL);
+			client_fail(client, SMTP_FAILURE_TOO_LONG, NULL);
 			break;
 		}
 	}
@@ -414,13 +244,12 @@ enum smtp_client_event smtp_client_next(struct smtp_client *client, struct span 
 
 void smtp_client_tls_started(struct smtp_client *client, struct buf *out)
 {
-	CHECK(client->phase == PHASE_HANDSHAKE);
+	CHECK(client->phase == CLIENT_HANDSHAKE);
 	client->has_tls = true;
 	/* RFC 3207 4.2: what was said in clear is forgotten. */
 	client->caps = (struct smtp_client_caps){ 0 };
 	reply_parser_reset(&client->parser);
-	enter_phase(client, PHASE_EHLO);
-	write_hello(client, "EHLO ", out);
+	client_opening_say_ehlo(client, out);
 }
 
 const struct smtp_client_caps *smtp_client_caps(const struct smtp_client *client)
@@ -430,13 +259,13 @@ const struct smtp_client_caps *smtp_client_caps(const struct smtp_client *client
 
 bool smtp_client_is_spent(const struct smtp_client *client)
 {
-	return client->phase > PHASE_READY ||
+	return client->phase > CLIENT_READY ||
 	       (client->caps.mail_max && client->sent_count >= client->caps.mail_max);
 }
 
 bool smtp_client_can_start(const struct smtp_client *client)
 {
-	if (client->phase != PHASE_READY || smtp_client_is_spent(client))
+	if (client->phase != CLIENT_READY || smtp_client_is_spent(client))
 		return false;
 	if (!client->delivery_count)
 		return true;
@@ -458,7 +287,7 @@ void smtp_client_start(
 
 static bool wants_body(const struct smtp_client *client)
 {
-	return client->phase == PHASE_READY && client->delivery_count &&
+	return client->phase == CLIENT_READY && client->delivery_count &&
 	       client->deliveries[0].step == DELIVERY_BODY;
 }
 
@@ -500,84 +329,27 @@ void smtp_client_body_end(struct smtp_client *client, struct buf *out)
 
 void smtp_client_quit(struct smtp_client *client, struct buf *out)
 {
-	CHECK(client->phase == PHASE_READY && !client->delivery_count);
-	enter_phase(client, PHASE_QUIT);
+	CHECK(client->phase == CLIENT_READY && !client->delivery_count);
+	client_enter_phase(client, CLIENT_QUIT);
 	buf_append_str(out, "QUIT\r\n");
 }
 
 void smtp_client_abort(struct smtp_client *client)
 {
-	if (client->phase != PHASE_FAILED && client->phase != PHASE_ENDED)
-		fail(client, SMTP_FAILURE_ABORTED, NULL);
+	if (client->phase != CLIENT_FAILED && client->phase != CLIENT_ENDED)
+		client_fail(client, SMTP_FAILURE_ABORTED, NULL);
 }
 
 enum smtp_client_stage smtp_client_stage(const struct smtp_client *client)
 {
-	if (client->phase == PHASE_READY && client->delivery_count)
+	if (client->phase == CLIENT_READY && client->delivery_count)
 		return delivery_stage(&client->deliveries[0]);
 	return phase_rules[client->phase].stage;
-}
-
-uint32_t smtp_client_timeout_ms(const struct smtp_client *client)
-{
-	const struct smtp_client_timeouts *timeouts = &client->options.timeouts;
-
-	switch (smtp_client_stage(client)) {
-	case SMTP_STAGE_GREETING:
-		return timeouts->greeting_ms;
-	case SMTP_STAGE_EHLO:
-		return timeouts->ehlo_ms;
-	case SMTP_STAGE_STARTTLS:
-	case SMTP_STAGE_HANDSHAKE:
-		return timeouts->starttls_ms;
-	case SMTP_STAGE_AUTH:
-		return timeouts->auth_ms;
-	case SMTP_STAGE_MAIL:
-		return timeouts->mail_ms;
-	case SMTP_STAGE_RCPT:
-		return timeouts->rcpt_ms;
-	case SMTP_STAGE_DATA:
-		return timeouts->data_ms;
-	case SMTP_STAGE_BODY:
-		return timeouts->body_ms;
-	case SMTP_STAGE_DOT:
-		return timeouts->dot_ms;
-	case SMTP_STAGE_RSET:
-		return timeouts->rset_ms;
-	case SMTP_STAGE_QUIT:
-		return timeouts->quit_ms;
-	case SMTP_STAGE_NONE:
-	case SMTP_STAGE_IDLE:
-		break;
-	}
-	return 0;
 }
 
 uint64_t smtp_client_replies(const struct smtp_client *client)
 {
 	return client->reply_count;
-}
-
-const char *smtp_client_stage_name(enum smtp_client_stage stage)
-{
-	static const char *const names[] = {
-		[SMTP_STAGE_NONE] = "none",
-		[SMTP_STAGE_GREETING] = "greeting",
-		[SMTP_STAGE_EHLO] = "ehlo",
-		[SMTP_STAGE_STARTTLS] = "starttls",
-		[SMTP_STAGE_HANDSHAKE] = "handshake",
-		[SMTP_STAGE_AUTH] = "auth",
-		[SMTP_STAGE_IDLE] = "idle",
-		[SMTP_STAGE_MAIL] = "mail",
-		[SMTP_STAGE_RCPT] = "rcpt",
-		[SMTP_STAGE_DATA] = "data",
-		[SMTP_STAGE_BODY] = "body",
-		[SMTP_STAGE_DOT] = "dot",
-		[SMTP_STAGE_RSET] = "rset",
-		[SMTP_STAGE_QUIT] = "quit",
-	};
-
-	return names[stage];
 }
 
 const char *smtp_client_failure_text(enum smtp_client_failure failure)

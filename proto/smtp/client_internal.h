@@ -1,6 +1,7 @@
 /*
- * What the files of the SMTP client share. client.c moves the connection, client_delivery.c one transaction
- * on it, client_caps.c reads EHLO, client_auth.c logs in, client_command.c writes MAIL and RCPT.
+ * What the files of the SMTP client share. client.c moves the connection, client_opening.c from the greeting
+ * to READY, client_delivery.c one transaction on it, client_caps.c reads EHLO, client_auth.c logs in,
+ * client_command.c writes MAIL and RCPT, client_stages.c has times and names of the stages.
  */
 #ifndef PROTO_SMTP_CLIENT_INTERNAL_H
 #define PROTO_SMTP_CLIENT_INTERNAL_H
@@ -99,5 +100,53 @@ void delivery_on_dot(struct delivery *delivery);
 /* Gives the next recipient whose RESULT is due. */
 bool delivery_next_report(struct delivery *delivery, size_t *rcpt_idx_out);
 enum smtp_client_stage delivery_stage(const struct delivery *delivery);
+
+/* client.c */
+
+enum client_phase {
+	CLIENT_GREETING,
+	CLIENT_EHLO,
+	CLIENT_HELO, /* the hop does not know EHLO */
+	CLIENT_STARTTLS,
+	CLIENT_HANDSHAKE, /* the owner's turn */
+	CLIENT_AUTH,
+	CLIENT_READY, /* idle, or with transactions */
+	CLIENT_QUIT,
+	CLIENT_FAILED, /* transactions and FAILED are still to be told */
+	CLIENT_ENDED,
+	CLIENT_COUNT,
+};
+
+/* One in progress, and one chained behind its body. */
+enum { DELIVERIES_MAX = 2 };
+struct smtp_client {
+	struct smtp_client_options options;
+	enum client_phase phase;
+	bool has_tls;
+	struct reply_parser parser;
+	struct smtp_client_caps caps;
+	struct client_login login;
+	struct delivery deliveries[DELIVERIES_MAX]; /* oldest first; replies belong to the first */
+	size_t delivery_count;
+	uint64_t sent_count; /* transactions that the hop has seen */
+	uint64_t reply_count;
+	struct dot_encoder encoder;
+	struct buf chunk;               /* the next one, as far as it is there */
+	enum smtp_client_event pending; /* to be told after what the deliveries have to tell; MORE: none */
+	enum smtp_client_failure failure;
+	struct verdict failure_reply;
+};
+
+/* The only place that writes client->phase. */
+void client_enter_phase(struct smtp_client *client, enum client_phase next);
+/* `reply` says why; NULL: we do. */
+void client_fail(struct smtp_client *client, enum smtp_client_failure failure, const struct verdict *reply);
+
+/* client_opening.c */
+
+/* A reply before the connection is READY. */
+void client_opening_on_reply(struct smtp_client *client, const struct verdict *reply, struct buf *out);
+/* After the greeting, and again after the handshake. */
+void client_opening_say_ehlo(struct smtp_client *client, struct buf *out);
 
 #endif
