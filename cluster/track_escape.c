@@ -4,18 +4,13 @@
 
 static const char hex[] = "0123456789abcdef";
 
-/* Length of the printable character at the front, 0 when there is none. U+0080..U+009F are no printable
- * ones: a terminal obeys them. */
+/* Length of the character at the front, 0 when there is none that may be shown. */
 static size_t character(struct span text)
 {
-	unsigned char lead = (unsigned char)text.ptr[0];
-	size_t len = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+	uint32_t code;
+	size_t len = utf8_next(text, &code);
 
-	if (lead < 0x80)
-		return lead >= 0x20 && lead != 0x7f;
-	if (text.len < len || !utf8_is_valid(span_take(text, len)))
-		return 0;
-	return lead == 0xc2 && (unsigned char)text.ptr[1] < 0xa0 ? 0 : len;
+	return len && !utf8_is_unseen(code) ? len : 0;
 }
 
 /* Appends what needs no escape, and returns what is left: empty, or beginning with what does. */
@@ -44,18 +39,19 @@ static void put_hex(const char *prefix, unsigned char byte, struct buf *out)
 void track_escape_json(struct span text, struct buf *out)
 {
 	while ((text = put_plain(text, "\"\\", out)).len) {
-		unsigned char byte = (unsigned char)text.ptr[0];
+		uint32_t code;
+		size_t len = utf8_next(text, &code);
 
-		if (byte == '"' || byte == '\\') {
+		if (text.ptr[0] == '"' || text.ptr[0] == '\\') {
 			buf_append_byte(out, '\\');
-			buf_append_byte(out, (char)byte);
-		} else if (byte < 0x80) {
-			put_hex("\\u00", byte, out);
+			buf_append_byte(out, text.ptr[0]);
+		} else if (len) {
+			buf_printf(out, "\\u%04x", (unsigned)code);
 		} else {
 			/* JSON knows no bytes. */
 			buf_append_str(out, "\xef\xbf\xbd");
 		}
-		text = span_drop(text, 1);
+		text = span_drop(text, len ? len : 1);
 	}
 }
 

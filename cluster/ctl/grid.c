@@ -2,6 +2,7 @@
 
 #include "human.h"
 #include "skein/proto/base/alloc.h"
+#include "skein/proto/base/utf8.h"
 
 #include <wchar.h>
 
@@ -76,7 +77,7 @@ static size_t fitting_len(struct span text, size_t width_max, size_t *width_out)
 
 	while (len < text.len) {
 		uint32_t code = '?';
-		size_t step = human_utf8(span_drop(text, len), &code);
+		size_t step = utf8_next(span_drop(text, len), &code);
 		size_t step_width = code_width(code);
 
 		if (width + step_width > width_max)

@@ -1,5 +1,7 @@
 #include "human.h"
 
+#include "skein/proto/base/utf8.h"
+
 void human_duration(struct buf *out, uint64_t ms)
 {
 	static const struct {
@@ -39,52 +41,61 @@ void human_count(struct buf *out, uint64_t count, const char *noun)
 	buf_printf(out, "%llu %s%s", (unsigned long long)count, noun, count == 1 ? "" : "s");
 }
 
-static size_t utf8_len(unsigned char first)
-{
-	if (first < 0x80)
-		return 1;
-	if (first < 0xc2 || first > 0xf4)
-		return 0;
-	return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
-size_t human_utf8(struct span text, uint32_t *code_out)
-{
-	static const uint32_t lowest[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned char first = (unsigned char)text.ptr[0];
-	size_t len = utf8_len(first);
-	uint32_t code = len == 1 ? first : first & (0x7fu >> len);
-
-	if (len == 0 || text.len < len)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		unsigned char next = (unsigned char)text.ptr[i];
-
-		if ((next & 0xc0) != 0x80)
-			return 0;
-		code = code << 6 | (next & 0x3f);
-	}
-	*code_out = code;
-	return code >= lowest[len] && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? len : 0;
-}
-
-/* C0, DEL and C1 steer terminals; the others turn the direction of writing or are invisible. */
-static bool is_harmful(uint32_t code)
-{
-	return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200b && code <= 0x200f) ||
-	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;
-}
-
 void human_text(struct buf *out, struct span text)
 {
 	while (text.len) {
 		uint32_t code = 0;
-		size_t len = human_utf8(text, &code);
+		size_t len = utf8_next(text, &code);
 
-		if (len == 0 || is_harmful(code))
+		if (len == 0 || utf8_is_unseen(code))
 			buf_append_byte(out, '?');
 		else
 			buf_append(out, span_take(text, len));
 		text = span_drop(text, len ? len : 1);
+	}
+}
+
+/* The length of what grid_append_tinted() writes: ESC [ DIGITS m. 0: it is something else. */
+static size_t colour_len(struct span text)
+{
+	size_t len = 2;
+
+	if (!span_starts_with(text, SPAN_LIT("\033[")))
+		return 0;
+	while (len < text.len && text.ptr[len] >= '0' && text.ptr[len] <= '9')
+		len++;
+	return len < text.len && text.ptr[len] == 'm' ? len + 1 : 0;
+}
+
+void human_lines(struct buf *out, struct span text)
+{
+	while (text.len) {
+		size_t ours = text.ptr[0] == '\n' || text.ptr[0] == '\t' ? 1 : colour_len(text), len = 1;
+
+		if (ours) {
+			buf_append(out, span_take(text, ours));
+			text = span_drop(text, ours);
+			continue;
+		}
+		while (len < text.len && !strchr("\n\t\033", text.ptr[len]))
+			len++;
+		human_text(out, span_take(text, len));
+		text = span_drop(text, len);
+	}
+}
+
+void human_json(struct buf *out, struct span document)
+{
+	while (document.len) {
+		uint32_t code = 0;
+		size_t len = utf8_next(document, &code);
+
+		CHECK(len); /* JSON is UTF-8 */
+		/* Newlines are between values, never within. */
+		if (utf8_is_unseen(code) && code != '\n')
+			buf_printf(out, "\\u%04x", (unsigned)code);
+		else
+			buf_append(out, span_take(document, len));
+		document = span_drop(document, len);
 	}
 }

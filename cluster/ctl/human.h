@@ -12,11 +12,10 @@ void human_bytes(struct buf *out, uint64_t bytes);
 void human_count(struct buf *out, uint64_t count, const char *noun);
 /* Text of a peer: what is no printable UTF-8 becomes '?', so that nothing moves the cursor or hides. */
 void human_text(struct buf *out, struct span text);
-
-/*
- * Decodes one character of UTF-8 (RFC 3629); returns its length, or 0 when the first bytes are none. `text`
- * is not empty.
- */
-size_t human_utf8(struct span text, uint32_t *code_out);
+/* What we wrote for a terminal and a peer's text may be within: as human_text(), but newlines, tabs and
+ * colours stay. */
+void human_lines(struct buf *out, struct span text);
+/* A JSON document: what human_text() would replace becomes \uXXXX, and means the same. */
+void human_json(struct buf *out, struct span document);
 
 #endif

@@ -1,5 +1,7 @@
 #include "track/log_line.h"
 
+#include "skein/proto/base/utf8.h"
+
 #include <time.h>
 
 enum {
@@ -127,34 +129,6 @@ static enum byte_class class_of(char byte)
 	return byte == ' ' ? BYTE_QUOTED : BYTE_BARE;
 }
 
-/*
- * Length of the well-formed UTF-8 sequence at the front (RFC 3629: no overlong forms, no surrogates, nothing
- * past U+10FFFF), 0 when there is none. U+0080..U+009F are refused too: a terminal obeys them.
- */
-static size_t utf8_len(struct span rest)
-{
-	const unsigned char *at = (const unsigned char *)rest.ptr;
-	size_t len = at[0] >= 0xf0 ? 4 : at[0] >= 0xe0 ? 3 : 2;
-	unsigned low = 0x80, high = 0xbf;
-
-	if (at[0] < 0xc2 || at[0] > 0xf4 || rest.len < len)
-		return 0;
-	if (at[0] == 0xe0 || at[0] == 0xc2)
-		low = 0xa0;
-	else if (at[0] == 0xed)
-		high = 0x9f;
-	else if (at[0] == 0xf0)
-		low = 0x90;
-	else if (at[0] == 0xf4)
-		high = 0x8f;
-	if (at[1] < low || at[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
-
 static void put_hex(struct line *line, struct span prefix, unsigned char byte)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -168,7 +142,8 @@ static void put_hex(struct line *line, struct span prefix, unsigned char byte)
 static size_t put_special(struct line *line, struct span rest)
 {
 	unsigned char byte = (unsigned char)rest.ptr[0];
-	size_t len;
+	uint32_t code = 0;
+	size_t len = utf8_next(rest, &code);
 
 	if (byte == '"' || byte == '\\') {
 		put_byte(line, '\\');
@@ -178,11 +153,15 @@ static size_t put_special(struct line *line, struct span rest)
 		put_byte(line, byte == '\n' ? 'n' : byte == '\r' ? 'r' : 't');
 	} else if (byte < 0x80) {
 		put_hex(line, SPAN_LIT("\\u00"), byte);
-	} else if ((len = utf8_len(rest)) > 0) {
+	} else if (len && !utf8_is_unseen(code)) {
 		put(line, span_take(rest, len));
 		return len;
 	} else if (line->format == LOG_FORMAT_TEXT) {
 		put_hex(line, SPAN_LIT("\\x"), byte);
+	} else if (len) {
+		put_hex(line, SPAN_LIT("\\u"), (unsigned char)(code >> 8));
+		put_hex(line, SPAN_LIT(""), (unsigned char)code);
+		return len;
 	} else {
 		/* JSON knows no bytes; U+FFFD is what a decoder would make of it. */
 		put(line, SPAN_LIT("\xef\xbf\xbd"));

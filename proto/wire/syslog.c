@@ -6,7 +6,7 @@
 #define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define YEAR_9999_END_S 253402300799 /* RFC 3339 writes no later ones */
 
-enum { VERSION = 1, LAST_CONTROL = 0x1f, DELETE = 0x7f };
+enum { VERSION = 1, DELETE = 0x7f };
 
 static const char *const facilities[SYSLOG_FACILITY_COUNT] = {
 	"kern",
@@ -62,29 +62,27 @@ static void write_time(uint64_t time_us, struct buf *out)
 
 /* --- text ------------------------------------------------------------------------------------------ */
 
-/* The next character of the text as it is written: itself, "#ooo", or "?" for a byte that is no UTF-8. */
+/* The next character of the text as it is written: itself, each of its bytes as "#ooo" where it is no text to
+ * be seen, or "?" for a byte that is no UTF-8. */
 static size_t write_char(struct span text, bool is_param, struct buf *out)
 {
-	unsigned char first = (unsigned char)text.ptr[0];
+	char first = text.ptr[0];
+	uint32_t code;
+	size_t len = utf8_next(text, &code);
 
-	if (first <= LAST_CONTROL || first == DELETE) {
-		buf_printf(out, "#%03o", first);
+	if (!len) {
+		buf_append_byte(out, '?');
 		return 1;
+	}
+	if (utf8_is_unseen(code)) {
+		for (size_t i = 0; i < len; i++)
+			buf_printf(out, "#%03o", (unsigned char)text.ptr[i]);
+		return len;
 	}
 	if (is_param && (first == '"' || first == '\\' || first == ']'))
 		buf_append_byte(out, '\\');
-	if (first < DELETE) {
-		buf_append_byte(out, (char)first);
-		return 1;
-	}
-	for (size_t len = 2; len <= 4 && len <= text.len; len++) {
-		if (utf8_is_valid(span_take(text, len))) {
-			buf_append(out, span_take(text, len));
-			return len;
-		}
-	}
-	buf_append_byte(out, '?');
-	return 1;
+	buf_append(out, span_take(text, len));
+	return len;
 }
 
 /* False: it does not fit below `size_max` of *out, and is not there. */

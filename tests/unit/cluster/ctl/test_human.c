@@ -92,6 +92,41 @@ static void text_keeps_what_is_printable_utf8(void **state)
 	buf_fini(&out);
 }
 
+static void what_is_printed_keeps_our_lines_and_colours_only(void **state)
+{
+	static const struct {
+		const char *bytes, *text;
+	} rows[] = {
+		{ "a:\n\tb\n", "a:\n\tb\n" },
+		{ "\033[31mdead\033[0m gr\xc3\xbc\xc3\x9f", "\033[31mdead\033[0m gr\xc3\xbc\xc3\x9f" },
+		{ "\033[2J\033]0;title\007\033", "?[2J?]0;title??" },
+		{ "\033[31", "?[31" },
+		{ "\033[1;1H\r\b\xc2\x9b"
+		  "2J",
+			"?[1;1H???2J" },
+		{ "\xe2\x80\xae\xff", "??" },
+	};
+	struct buf out = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_clear(&out);
+		human_lines(&out, span_of_str(rows[i].bytes));
+		assert_span_equal(buf_span(&out), rows[i].text);
+	}
+	buf_fini(&out);
+}
+
+static void json_is_shown_without_what_a_terminal_obeys(void **state)
+{
+	struct buf out = { 0 };
+
+	(void)state;
+	human_json(&out, SPAN_LIT("{\n \"a\": \"\\u001b\x7f\xc2\x9b\xe2\x80\xae\xc3\xbc\"\n}"));
+	assert_span_equal(buf_span(&out), "{\n \"a\": \"\\u001b\\u007f\\u009b\\u202e\xc3\xbc\"\n}");
+	buf_fini(&out);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -99,6 +134,8 @@ int main(void)
 		cmocka_unit_test(bytes_are_told_in_a_unit_that_fits),
 		cmocka_unit_test(only_one_is_singular),
 		cmocka_unit_test(text_keeps_what_is_printable_utf8),
+		cmocka_unit_test(what_is_printed_keeps_our_lines_and_colours_only),
+		cmocka_unit_test(json_is_shown_without_what_a_terminal_obeys),
 	};
 
 	return cmocka_run_group_tests_name("human", tests, NULL, NULL);

@@ -59,7 +59,9 @@ static void text_of_peers_is_escaped_so_that_it_stays_one_field(void **state)
 		{ "\xf4\x90\x80\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"",
 			"\"\\xf4\\x90\\x80\\x80\"" },
 		{ "\xe2\x82", "\"\xef\xbf\xbd\xef\xbf\xbd\"", "\"\\xe2\\x82\"" },
-		{ "\xc2\x9b", "\"\xef\xbf\xbd\xef\xbf\xbd\"", "\"\\xc2\\x9b\"" },
+		{ "\xc2\x9b", "\"\\u009b\"", "\"\\xc2\\x9b\"" },
+		/* What is behind it would be written from right to left. */
+		{ "\xe2\x80\xaegnp.exe", "\"\\u202egnp.exe\"", "\"\\xe2\\x80\\xaegnp.exe\"" },
 	};
 	char line[LOG_LINE_MAX], wanted[256];
 

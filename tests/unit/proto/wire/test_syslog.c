@@ -73,6 +73,13 @@ static void parameters_are_escaped(void **state)
 		{ SPAN_LIT("a\r\nb\tc\x7f\0d"), "a#015#012b#011c#177#000d" },
 		{ SPAN_LIT("J\xc3\xb6rg \xe2\x82\xac \xf0\x9f\x93\xa7"),
 			"J\xc3\xb6rg \xe2\x82\xac \xf0\x9f\x93\xa7" },
+		/* A terminal obeys it; it turns the direction of writing. */
+		{ SPAN_LIT("\xc2\x9b"
+			   "2J"),
+			"#302#2332J" },
+		{ SPAN_LIT("\xe2\x80\xae"
+			   "gnp.exe"),
+			"#342#200#256gnp.exe" },
 		/* Latin-1, a cut and an overlong sequence, a surrogate. */
 		{ SPAN_LIT("J\xf6rg"), "J?rg" },
 		{ SPAN_LIT("\xe2\x82"), "??" },
