@@ -84,9 +84,9 @@ static enum ctl_exit judge(const struct trial *trial)
 		const char *why = json_string_value(json_object_get(result, "why"));
 
 		if (json_is_true(json_object_get(result, "sent")))
-			printf("%s: sent\n", channel);
+			screen_say("%s: sent", channel ? channel : "?");
 		else
-			printf("%s: not sent: %s\n", channel, why);
+			screen_say("%s: not sent: %s", channel ? channel : "?", why ? why : "?");
 	}
 	json_array_foreach(trial->results, i, result) exit =
 		json_is_true(json_object_get(result, "sent")) ? exit : CTL_NEGATIVE;

@@ -126,7 +126,7 @@ static void tell(const struct session *session, struct change *change, const str
 			json_pack("{s:o, s:o, s:s}", "domain", json_of_span(row->name.domain), "selector",
 				json_of_span(row->name.selector), "state", dkim_state_names[row->state]));
 	else
-		printf("%.*s is %s\n", SPAN_ARGS(row->secret->name), dkim_state_names[row->state]);
+		screen_say("%.*s is %s", SPAN_ARGS(row->secret->name), dkim_state_names[row->state]);
 }
 
 /* ---- publish ---- */

@@ -161,10 +161,10 @@ static void tell(const struct hop_report *report, bool is_json)
 		screen_print_json(json_pack("{s:o, s:s, s:o}", "hop", json_of_span(report->label), "state",
 			hop_state_names[report->state], "for_ms", json_of_u64(report->pause_ms)));
 	else if (report->state == HOP_DOWN)
-		printf("%.*s is down for %.*s; nodes know within two seconds\n", SPAN_ARGS(report->label),
+		screen_say("%.*s is down for %.*s; nodes know within two seconds", SPAN_ARGS(report->label),
 			SPAN_ARGS(buf_span(&length)));
 	else
-		printf("%.*s is up; nodes know within two seconds\n", SPAN_ARGS(report->label));
+		screen_say("%.*s is up; nodes know within two seconds", SPAN_ARGS(report->label));
 	buf_fini(&length);
 }
 

@@ -81,7 +81,7 @@ static enum ctl_exit forget(struct session *session, const struct registry_node 
 		screen_print_json(json_pack("{s:o, s:o, s:s}", "name", json_of_span(node->name), "uuid",
 			json_of_span(node_uuid_span(&node->node)), "state", "forgotten"));
 	else
-		printf("%.*s (%s) is forgotten; its journal will be refused\n", SPAN_ARGS(node->name),
+		screen_say("%.*s (%s) is forgotten; its journal will be refused", SPAN_ARGS(node->name),
 			node->node.text);
 	return CTL_OK;
 }

@@ -44,7 +44,8 @@ static void tell_set(const struct session *session, const struct setting *settin
 			json_of_u64(written->version.number), "set_ms", json_of_u64(written->version.at_ms),
 			"key", key.text, "replaced", old != NULL));
 	else if (old)
-		printf("%s is set, in place of what %.*s set\n", setting->name, SPAN_ARGS(old->note.author));
+		screen_say(
+			"%s is set, in place of what %.*s set", setting->name, SPAN_ARGS(old->note.author));
 	else
 		printf("%s is set\n", setting->name);
 }

@@ -21,9 +21,37 @@ struct screen screen_look(void)
 	return screen;
 }
 
+static bool write_out(struct span text)
+{
+	return !text.len || fwrite(text.ptr, 1, text.len, stdout) == text.len;
+}
+
 bool screen_print(const struct buf *text)
 {
-	return !buf_len(text) || fwrite(buf_span(text).ptr, 1, buf_len(text), stdout) == buf_len(text);
+	struct buf clean = { 0 };
+	bool is_written;
+
+	if (!isatty(STDOUT_FILENO))
+		return write_out(buf_span(text));
+	human_lines(&clean, buf_span(text));
+	is_written = write_out(buf_span(&clean));
+	buf_fini(&clean);
+	return is_written;
+}
+
+void screen_say(const char *fmt, ...)
+{
+	struct buf line = { 0 }, clean = { 0 };
+	va_list args;
+
+	va_start(args, fmt);
+	buf_vprintf(&line, fmt, args);
+	va_end(args);
+	human_text(&clean, buf_span(&line));
+	buf_append_byte(&clean, '\n');
+	(void)write_out(buf_span(&clean)); /* main looks at the stream before it ends */
+	buf_fini(&line);
+	buf_fini(&clean);
 }
 
 void screen_print_grid(struct grid *grid)
@@ -39,9 +67,17 @@ void screen_print_grid(struct grid *grid)
 
 static void print_json(json_t *value, size_t flags)
 {
+	struct buf text = { 0 };
+	char *document;
+
 	CHECK(value);
-	(void)json_dumpf(value, stdout, flags);
-	fputc('\n', stdout);
+	document = json_dumps(value, flags);
+	CHECK(document);
+	human_json(&text, span_of_str(document));
+	buf_append_byte(&text, '\n');
+	(void)write_out(buf_span(&text)); /* main looks at the stream before it ends */
+	buf_fini(&text);
+	free(document);
 	json_decref(value);
 }
 

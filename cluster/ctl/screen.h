@@ -14,8 +14,13 @@ struct screen {
 };
 
 struct screen screen_look(void);
-/* False when it cannot be written (a full disk, a closed pipe). */
+/*
+ * False when it cannot be written (a full disk, a closed pipe). On a terminal nothing in it moves the cursor
+ * or hides (human_lines()); elsewhere it goes out byte for byte.
+ */
 bool screen_print(const struct buf *text);
+/* Prints a line, which may have text of a peer, as human_text() shows it. */
+void screen_say(const char *fmt, ...) PRINTF_LIKE(1, 2);
 /* Prints the grid and empties it. */
 void screen_print_grid(struct grid *grid);
 /* Take the reference. On many lines for people who look at it; on one. */
