@@ -135,12 +135,27 @@ void completion_fini(struct completion *completion)
 
 /* ---- what may follow ---- */
 
+/*
+ * Bash puts a word into the command line as it is, and it may come out of Redis: one that a shell would read
+ * as more than a word has to be typed.
+ */
+static bool is_plain(struct span word)
+{
+	for (size_t i = 0; i < word.len; i++) {
+		char c = ascii_lower(word.ptr[i]);
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && (!c || !strchr("-_.,:@%+=/[]", c)))
+			return false;
+	}
+	return word.len > 0 && word.ptr[0] != ':';
+}
+
 void completion_offer(
 	struct buf *out, const struct completion *completion, struct span candidate, const char *what)
 {
 	size_t before = (size_t)(completion->value - completion->word);
 
-	if (!span_starts_with(candidate, span_of_str(completion->value)))
+	if (!span_starts_with(candidate, span_of_str(completion->value)) || !is_plain(candidate))
 		return;
 	buf_append(out, span_of(completion->word, before));
 	buf_append(out, candidate);

@@ -118,11 +118,53 @@ static void what_only_the_cluster_knows_is_named_by_its_kind(void **state)
 	}
 }
 
+static void a_word_that_a_shell_would_take_apart_is_not_offered(void **state)
+{
+	static const struct {
+		const char *word;
+		bool is_offered;
+	} rows[] = {
+		{ "relay-1.example.net", true },
+		{ "[2001:db8::1]:25", true },
+		{ "token/mail_1,2=x+y@a%b", true },
+		{ "", false },
+		{ "a$(id)", false },
+		{ "a`id`", false },
+		{ "a;id", false },
+		{ "a b", false },
+		{ "a\nid", false },
+		{ "a\tb", false },
+		{ "a'b", false },
+		{ "a\"b", false },
+		{ "a\\b", false },
+		{ "a|b", false },
+		{ "a&b", false },
+		{ "a>b", false },
+		{ "a*", false },
+		{ "a!b", false },
+		{ "~b", false },
+		{ "a\x1b[2J", false },
+		{ "a\xc2\x9b", false },
+		{ ":file", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct completion completion = { .word = "", .value = "" };
+		struct buf out = { 0 };
+
+		completion_offer(&out, &completion, span_of_str(rows[i].word), "");
+		assert_int_equal(buf_len(&out) > 0, rows[i].is_offered);
+		buf_fini(&out);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_go_on_as_the_table_has_it),
 		cmocka_unit_test(what_only_the_cluster_knows_is_named_by_its_kind),
+		cmocka_unit_test(a_word_that_a_shell_would_take_apart_is_not_offered),
 	};
 
 	return cmocka_run_group_tests_name("completion", tests, NULL, NULL);
