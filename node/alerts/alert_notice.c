@@ -1,5 +1,6 @@
 #include "alerts/alert_notice.h"
 
+#include "skein/cluster/alert_store.h"
 #include "skein/proto/base/check.h"
 #include "skein/proto/mail/date.h"
 
@@ -7,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { LINE_MAX_LEN = 900 };
+enum { LINE_MAX_LEN = 900, SUBJECT_PART_MAX = 300 };
 
 static json_t *text_json(struct span text)
 {
@@ -75,6 +76,28 @@ static json_t *json_line(const json_t *notice)
 	return json;
 }
 
+/* Slack reads <!channel> and <https://...|text> out of a `text`: the name that somebody tried to log in with
+ * shall not call everybody, nor show a link. */
+static json_t *slack_line(const json_t *notice)
+{
+	struct buf line = { 0 }, out = { 0 };
+	json_t *json;
+
+	alert_notice_line(notice, &line);
+	for (struct span rest = buf_span(&line); rest.len; rest = span_drop(rest, 1)) {
+		char c = rest.ptr[0];
+
+		if (c == '&' || c == '<' || c == '>')
+			buf_append_str(&out, c == '&' ? "&amp;" : c == '<' ? "&lt;" : "&gt;");
+		else
+			buf_append_byte(&out, c);
+	}
+	json = text_json(buf_span(&out));
+	buf_fini(&line);
+	buf_fini(&out);
+	return json;
+}
+
 static json_t *detail(const json_t *notice)
 {
 	struct buf text = { 0 };
@@ -90,9 +113,10 @@ static json_t *detail(const json_t *notice)
 /* `text` is what a notification shows, blocks are the message. */
 static json_t *slack(const json_t *notice)
 {
-	return json_pack("{s:o, s:[{s:s, s:{s:s, s:o}}, {s:s, s:[{s:s, s:o}]}]}", "text", json_line(notice),
-		"blocks", "type", "section", "text", "type", "plain_text", "text", json_line(notice), "type",
-		"context", "elements", "type", "plain_text", "text", detail(notice));
+	return json_pack("{s:o, s:b, s:[{s:s, s:{s:s, s:o}}, {s:s, s:[{s:s, s:o}]}]}", "text",
+		slack_line(notice), "mrkdwn", 0, "blocks", "type", "section", "text", "type", "plain_text",
+		"text", json_line(notice), "type", "context", "elements", "type", "plain_text", "text",
+		detail(notice));
 }
 
 static json_t *fact(const json_t *notice, const char *title, const char *key)
@@ -100,6 +124,7 @@ static json_t *fact(const json_t *notice, const char *title, const char *key)
 	return json_pack("{s:s, s:s}", "title", title, "value", alert_notice_text(notice, key));
 }
 
+/* The line is a TextRun: a TextBlock would read Markdown, so that a peer's text could show a link. */
 static json_t *teams(const json_t *notice)
 {
 	const char *color = is_event(notice, "recovered") || is_event(notice, "test")        ? "good"
@@ -108,10 +133,11 @@ static json_t *teams(const json_t *notice)
 	json_t *facts =
 		json_pack("[o, o, o, o]", fact(notice, "Means", "what"), fact(notice, "To do", "cure"),
 			fact(notice, "Since", "since"), fact(notice, "Told by", "node"));
-	json_t *card = json_pack("{s:s, s:s, s:s, s:[{s:s, s:o, s:b, s:s, s:s}, {s:s, s:o}]}", "$schema",
+	json_t *run = json_pack("{s:s, s:o, s:s, s:s}", "type", "TextRun", "text", json_line(notice),
+		"weight", "bolder", "color", color);
+	json_t *card = json_pack("{s:s, s:s, s:s, s:[{s:s, s:[o]}, {s:s, s:o}]}", "$schema",
 		"http://adaptivecards.io/schemas/adaptive-card.json", "type", "AdaptiveCard", "version",
-		"1.4", "body", "type", "TextBlock", "text", json_line(notice), "wrap", 1, "weight", "bolder",
-		"color", color, "type", "FactSet", "facts", facts);
+		"1.4", "body", "type", "RichTextBlock", "inlines", run, "type", "FactSet", "facts", facts);
 
 	return json_pack("{s:s, s:[{s:s, s:n, s:o}]}", "type", "message", "attachments", "contentType",
 		"application/vnd.microsoft.card.adaptive", "contentUrl", "content", card);
@@ -140,17 +166,17 @@ void alert_notice_form(const json_t *notice, enum alert_form form, struct buf *o
 
 /* --- mail --------------------------------------------------------------------------------------- */
 
-/* 7-bit, on one line. */
-static void append_ascii(struct buf *out, const char *text)
+/* 7-bit, on one line: a notice comes out of Redis, and makes no header field of its own. */
+static void append_ascii(struct buf *out, const char *text, size_t len_max)
 {
-	for (size_t i = 0; text[i] && i < LINE_MAX_LEN; i++)
+	for (size_t i = 0; text[i] && i < len_max; i++)
 		buf_append_byte(out, text[i] < ' ' || text[i] > '~' ? '?' : text[i]);
 }
 
 static void append_row(struct buf *out, const char *name, const char *text)
 {
 	buf_printf(out, "%-9s", name);
-	append_ascii(out, text);
+	append_ascii(out, text, LINE_MAX_LEN);
 	buf_append_str(out, "\r\n");
 }
 
@@ -162,15 +188,17 @@ void alert_notice_mail(const json_t *notice, const struct alert_notice_mail *mai
 		{ "Level:", "severity" }, { "Found:", "text" }, { "Means:", "what" }, { "To do:", "cure" },
 		{ "Since:", "since" }, { "Node:", "node" }, { "Id:", "id" } };
 
-	buf_printf(out, "From: Skein <%s>\r\nTo: <%s>\r\nSubject: [skein] %s: ", mail->from, mail->to,
-		headline(notice));
-	append_ascii(out, alert_notice_text(notice, "alert"));
+	buf_printf(out, "From: Skein <%s>\r\nTo: <%s>\r\nSubject: [skein] ", mail->from, mail->to);
+	append_ascii(out, headline(notice), SUBJECT_PART_MAX);
+	buf_append_str(out, ": ");
+	append_ascii(out, alert_notice_text(notice, "alert"), SUBJECT_PART_MAX);
 	buf_append_byte(out, ' ');
-	append_ascii(out, alert_notice_text(notice, "subject"));
+	append_ascii(out, alert_notice_text(notice, "subject"), SUBJECT_PART_MAX);
 	buf_append_str(out, "\r\nDate: ");
 	mail_date_append(out, (int64_t)(mail->now_ms / 1000), mail->offset_min);
-	buf_printf(out, "\r\nMessage-ID: <alert.%s.%llu@%s>\r\n", alert_notice_text(notice, "id"),
-		(unsigned long long)mail->now_ms, mail->hostname);
+	buf_append_str(out, "\r\nMessage-ID: <alert.");
+	append_ascii(out, alert_notice_text(notice, "id"), ALERT_NOTICE_ID_MAX);
+	buf_printf(out, ".%llu@%s>\r\n", (unsigned long long)mail->now_ms, mail->hostname);
 	buf_append_str(out, "Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
 			    "Content-Type: text/plain; charset=us-ascii\r\n\r\n");
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)

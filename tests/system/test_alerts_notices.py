@@ -67,7 +67,8 @@ def test_a_test_notice_goes_over_each_channel(cluster, told, chats):
     [attachment] = json.loads(body)["attachments"]
     card = attachment["content"]
     assert attachment["contentType"] == "application/vnd.microsoft.card.adaptive"
-    assert card["type"] == "AdaptiveCard" and card["version"] == "1.4" and card["body"][0]["text"].startswith("test: ")
+    assert card["type"] == "AdaptiveCard" and card["version"] == "1.4"
+    assert card["body"][0]["inlines"][0]["text"].startswith("test: ")
     assert {fact["title"] for fact in card["body"][1]["facts"]} == {"Means", "To do", "Since", "Told by"}
 
     until(lambda: chats["log"].parsed(), 20, "the collector has it")
