@@ -56,8 +56,10 @@ static void read_known(struct run *run)
 		size_t blank = span_find(key, ' ');
 		struct known *known = arena_zalloc(arena, sizeof(*known));
 
-		if (blank == key.len || !alert_find(span_take(key, blank), &known->alert) ||
-			!alert_state_read(text, &known->state, &known->text)) {
+		if (blank == key.len || key.len - blank > ALERT_SUBJECT_MAX + 1 ||
+			!alert_find(span_take(key, blank), &known->alert) ||
+			!alert_state_read(text, &known->state, &known->text) ||
+			known->text.len > ALERT_TEXT_MAX) {
 			change(run, key, SPAN_LIT(""));
 			continue;
 		}

@@ -11,6 +11,9 @@ struct row {
 	const char *made;
 };
 
+#define X80      "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define LONG_KEY "node-lost " X80 X80 X80 X80 "x"
+
 static const struct row rows[] = {
 	{ "nothing", "", "", "", 0, "" },
 	{ "what begins is pending", "", "", "", 10001,
@@ -38,6 +41,8 @@ static const struct row rows[] = {
 		"change node-lost n9=;recovered node-lost n9 told;" },
 	{ "what no version wrote goes", "queue-size cluster", "burning 1", "", 0,
 		"change queue-size cluster=;" },
+	{ "what no version wrote so long goes", LONG_KEY, "firing 1 2 0 1 x", "", 0,
+		"change " LONG_KEY "=;" },
 	{ "an alert that is not known goes", "no-such cluster", "firing 1 2 0 1 x", "", 0,
 		"change no-such cluster=;" },
 };
