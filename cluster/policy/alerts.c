@@ -35,6 +35,9 @@ static void check_urls(const struct alert_channel_text *text, struct place *plac
 
 	if (*text->webhook && !begins_with_one_of(text->webhook, web, ARRAY_LEN(web)))
 		report_error_at(report, place_below(place, "webhook"), "must begin with https:// or http://");
+	if (*text->secret && begins_with_one_of(text->webhook, &web[1], 1))
+		report_warning_at(report, place_below(place, "webhook"),
+			"sends the secret in clear: https:// is better");
 	if (*text->syslog && !begins_with_one_of(text->syslog, syslog, ARRAY_LEN(syslog)))
 		report_error_at(report, place_below(place, "syslog"),
 			"must be udp://HOST:514, tcp://HOST:601 or tls://HOST:6514");

@@ -62,6 +62,21 @@ static void what_is_wrong_is_told_with_place_and_cure(void **state)
 	check_rows(rows, ARRAY_LEN(rows), false);
 }
 
+static void a_secret_in_clear_is_warned_of(void **state)
+{
+	static const struct policy_row rows[] = {
+		{ "alerts: {channels: {a: {webhook: 'http://x', secret: s}}}\n",
+			"p.yaml:1:34: $.alerts.channels.a.webhook: warning: sends the secret in clear: "
+			"https:// is "
+			"better\n" },
+		{ "alerts: {channels: {a: {webhook: 'http://x'}}}\n", "" },
+		{ "alerts: {channels: {a: {webhook: 'https://x', secret: s}}}\n", "" },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_LEN(rows), true);
+}
+
 static void without_a_section_all_alerts_are_on_and_nobody_is_told(void **state)
 {
 	struct policy *policy = parse("clients: [{effect: allow}]\n");
@@ -128,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_wrong_is_told_with_place_and_cure),
+		cmocka_unit_test(a_secret_in_clear_is_warned_of),
 		cmocka_unit_test(without_a_section_all_alerts_are_on_and_nobody_is_told),
 		cmocka_unit_test(channels_are_what_they_say),
 		cmocka_unit_test(a_rule_changes_what_it_says_and_nothing_else),
