@@ -46,6 +46,8 @@ static void let_fall(struct track_hook *hook, struct hook_batch *batch)
 			LOG_END);
 	hook->fallen += batch->events;
 	count(hook, HOOK_END_FALLEN, batch->events);
+	if (batch == first_batch(hook))
+		hook_forget_told(hook);
 	batch_free(hook, batch);
 }
 

@@ -66,6 +66,9 @@ WARN_UNUSED bool hook_way_open(struct track_hook *hook, struct buf *why_out);
 void hook_way_close(struct track_hook *hook);
 /* hook_sent() follows, later. */
 void hook_send(struct track_hook *hook, const struct hook_batch *batch);
+/* The first batch is another one from here on: what is known of the events of the last one says nothing of
+ * its own. */
+void hook_forget_told(struct track_hook *hook);
 /* False: `why_out` has a sentence, and the old one stays. */
 WARN_UNUSED bool hook_read_secret(struct track_hook *hook, struct buf *why_out);
 

@@ -110,11 +110,8 @@ static void on_told(void *arg, enum notify_end end, const char *why)
 		return;
 	result.end = hook->worst;
 	result.refused = hook->refused_now;
-	if (result.end == NOTIFY_SENT) {
-		mem_free(hook->told);
-		hook->told = NULL;
-		hook->refused_now = 0;
-	}
+	if (result.end == NOTIFY_SENT)
+		hook_forget_told(hook);
 	hook_sent(hook, &result);
 }
 
@@ -151,6 +148,13 @@ static void tell(
 	told->hook = hook;
 	hook->awaited++;
 	syslog_send(hook->syslog, &message, on_told, told);
+}
+
+void hook_forget_told(struct track_hook *hook)
+{
+	mem_free(hook->told);
+	hook->told = NULL;
+	hook->refused_now = 0;
 }
 
 /* What of the batch was not told before. */
@@ -218,6 +222,5 @@ void hook_way_close(struct track_hook *hook)
 	web_post_cancel(&hook->post);
 	syslog_free(&hook->syslog);
 	secret_value_unref(&hook->secret);
-	mem_free(hook->told);
-	hook->told = NULL;
+	hook_forget_told(hook);
 }

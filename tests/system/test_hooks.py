@@ -336,6 +336,24 @@ def test_a_collector_that_was_away_misses_nothing(tracker, authority, certificat
     receiver.stop()
 
 
+def test_a_batch_that_falls_while_it_waits_takes_what_is_known_of_it_along(tracker):
+    """The one event of the first batch is tried in vain; the batches that come in its place have a hundred."""
+    receiver = SyslogReceiver("tcp")
+    receiver.stop()
+    one = tracker({"url": receiver.url(), "timeout": "100ms", "retry_first": "2s", "retry_max": "2s", "queue_size": "256KiB"})
+    one.track("first")
+    one.awaits("hook-failed")
+    for start in range(0, 1600, 400):
+        one.track(*names(start, start + 400), text="x" * 400)
+        until(lambda end=start + 401: sum(one.metrics()[name] for name in (FALLEN, "events_waiting")) == end, 20, "all are there")
+    receiver.start()
+    until(lambda: one.metrics()["events_waiting"] == 0, 20, "the rest is told")
+    metrics = one.finish()
+    assert metrics[SENT] + metrics[FALLEN] == 1601
+    assert len({m["params"]["id"] for m in receiver.parsed()}) == metrics[SENT]
+    receiver.stop()
+
+
 # --- settings -------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("hook, why", [
