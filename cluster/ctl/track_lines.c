@@ -74,7 +74,7 @@ static bool read_field(
 
 bool track_line_read(struct span line, struct arena *arena, struct track_event *event_out)
 {
-	json_t *object = json_loadb(line.ptr, line.len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *object = json_loadb(line.ptr, line.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 	bool is_good = json_is_object(object) && json_object_get(object, track_fields[FIELD_TIME].key) &&
 		       json_object_get(object, track_fields[FIELD_KIND].key);
 

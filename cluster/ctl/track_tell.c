@@ -126,7 +126,7 @@ json_t *track_tell_json(const struct track_event *event)
 	json_t *value;
 
 	track_event_json(event, &text);
-	value = json_loadb(buf_span(&text).ptr, buf_len(&text), 0, NULL);
+	value = json_loadb(buf_span(&text).ptr, buf_len(&text), JSON_ALLOW_NUL, NULL);
 	buf_fini(&text);
 	CHECK(value);
 	return value;
