@@ -67,6 +67,8 @@ class Node(Part):
         }
         if cluster.redis:
             settings["redis"] = cluster.redis.settings()
+        if not cluster.record["lb"]:
+            settings["drain"] = {"notice": "0s"}  # There is no balancer that has to notice.
         return merge(settings, cluster.record["settings"])
 
     def launch(self):
@@ -246,13 +248,14 @@ class Cluster:
         self.key.chmod(0o600)
 
     def _start_all(self):
-        for part in (self.sink_part, self.redis):
-            if part:
-                part.start()
+        # Python is the slowest of them to start, and nobody needs it before there is mail.
+        self.sink_part.launch()
+        if self.redis:
+            self.redis.start()
         for node in self.nodes.values():
             node.launch()
-        for node in self.nodes.values():
-            node.until_up()
+        for part in (*self.nodes.values(), self.sink_part):
+            part.until_up()
         if self.balancer:
             self.balancer.folder.mkdir(exist_ok=True)
             template = (REPOSITORY / "deploy" / "haproxy.cfg").read_text(encoding="utf-8")
