@@ -2,7 +2,8 @@
 """Builds Skein three times (plain, with ASan and UBSan, with TSan), runs every test, and counts.
 
 Unit tests, lint, simulation, dialogues and fuzz corpora are ctest's, in each build; the system tests are pytest's, on
-the plain build, and those marked `sanitize` again on the two others. The exit code is 1 when anything failed.
+the plain build, and those marked `sanitize` again on the two others. All but the plain build's ctest is work for lanes,
+side by side. The exit code is 1 when anything failed.
 """
 import argparse
 import collections
@@ -14,16 +15,25 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as xml
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 Build = collections.namedtuple("Build", "name folder options")
-PLAIN = Build("gcc", "build", ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DSKEIN_SANITIZE="])
-ASAN = Build("gcc, ASan and UBSan", "build-asan", ["-DCMAKE_BUILD_TYPE=Debug", "-DSKEIN_SANITIZE=address,undefined"])
-TSAN = Build("gcc, TSan", "build-tsan", ["-DCMAKE_BUILD_TYPE=Debug", "-DSKEIN_SANITIZE=thread"])
+PLAIN = Build("gcc", "build", ("-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DSKEIN_SANITIZE="))
+ASAN = Build("gcc, ASan and UBSan", "build-asan", ("-DCMAKE_BUILD_TYPE=Debug", "-DSKEIN_SANITIZE=address,undefined"))
+TSAN = Build("gcc, TSan", "build-tsan", ("-DCMAKE_BUILD_TYPE=Debug", "-DSKEIN_SANITIZE=thread"))
 JOBS = str(os.cpu_count() or 2)
-LANES = 2
+LANES = 3
+# About how many seconds each of these takes: who takes longest begins first, and none is left alone at the end.
+LONG = {
+    "test_package": 150, "test_transport_security": 90, "test_alerts": 80, "test_extensions": 80, "test_next_hop_login": 80,
+    "test_dkim": 70, "test_explain_agrees": 70, "test_next_hop_limits": 60, "test_sentinel": 60, "test_rolling_restart": 60,
+    "test_node_loss": 60, "test_delivery": 50, "test_tls": 50, "test_skeinctl_user": 50, "test_backup": 50,
+    "test_getting_started": 50, "test_redis_loss": 50, "test_drain_and_join": 50, "test_hop_loss": 50,
+}
+DOMAIN_SECONDS, CTEST_SECONDS, OTHER_SECONDS = 200, 250, 25
 DOMAIN_FILES = ("test_auth", "test_directory_", "test_guessing")
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED)\s+\] (\d+) test\(s\)", re.M)
 CMOCKA_NAME = re.compile(r"^\[  (FAILED|SKIPPED)\s+\] (\w+)$", re.M)
@@ -75,7 +85,7 @@ def run(command, **options):
 
 def build(which, politely):
     """What it printed, where it does not compile; "" when it does."""
-    prefix = ["nice", "-n", "19"] if politely else []
+    prefix = ["nice", "-n", "10"] if politely else []
     done = run([*prefix, "cmake", "-S", ".", "-B", which.folder, "-G", "Ninja", *which.options])
     if done.returncode == 0:
         done = run([*prefix, "ninja", "-C", which.folder])
@@ -90,17 +100,26 @@ class Builds:
         self.begun = {}
 
     def begin(self, which, politely=False):
-        if which.name not in self.begun:
-            self.begun[which.name] = self.pool.submit(build, which, politely)
+        self.begun[which.name] = self.pool.submit(self._run, which, politely)
 
-    def has(self, which):
-        """Waits for it. False, after printing why, when it does not compile."""
+    @staticmethod
+    def _run(which, politely):
         step = Step(f"build  {which.name}")
-        self.begin(which)
-        trouble = self.begun[which.name].result()
+        trouble = build(which, politely)
         step.end("FAILED" if trouble else "ok")
         print(trouble, end="")
         return not trouble
+
+    def is_done(self, which):
+        return self.begun[which.name].done()
+
+    def when_done(self, which, then):
+        """`then` is called by another thread, or at once."""
+        self.begun[which.name].add_done_callback(lambda _: then())
+
+    def has(self, which):
+        """Waits for it. False: it does not compile, and why has been told."""
+        return self.begun[which.name].result()
 
 
 @contextlib.contextmanager
@@ -120,10 +139,10 @@ def domain():
         os.rmdir(folder)
 
 
-def run_ctest(which, tally, options):
-    step, before = Step(f"ctest  {which.name}"), Tally()
+def run_ctest(which, options, jobs):
+    found = Tally()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = ["ctest", "--test-dir", which.folder, "-j", JOBS, "--output-junit", report.name,
+        command = ["ctest", "--test-dir", which.folder, "-j", jobs, "--output-junit", report.name,
                    "--test-output-size-passed", "1000000", "--test-output-size-failed", "1000000"]
         command += ["-L", "fast"] if options.fast else []
         # A directory under a sanitizer's load answers too late for what these tests wait for.
@@ -133,11 +152,10 @@ def run_ctest(which, tally, options):
         try:
             cases = xml.parse(report.name).getroot().iter("testcase")
             for case in cases:
-                count_program(case, which, before)
+                count_program(case, which, found)
         except xml.ParseError:
-            before.fail(f"ctest, {which.name}", done.stdout)
-    step.end(before.sum())
-    add(tally, before)
+            found.fail(f"ctest, {which.name}", done.stdout)
+    return found
 
 
 def count_program(case, which, tally):
@@ -165,12 +183,23 @@ def reason_in(output):
     return found[1] if found else "no reason given"
 
 
-def system_files(marker):
-    """What one pytest is given, one after the other: a file each, but those that change the domain together."""
-    files = sorted((TOP / "tests" / "system").glob("test_*.py"), key=lambda path: -path.stat().st_size)
-    files = [path for path in files if not marker or marker in path.read_text(encoding="utf-8")]
-    shared = [path for path in files if path.name.startswith(DOMAIN_FILES)]
-    return ([shared] if shared else []) + [[path] for path in files if path not in shared]
+# Of one lane: `run` returns a Tally. `step` is the line that it counts for, `seconds` what it may take.
+Job = collections.namedtuple("Job", "step which seconds run")
+
+
+def ctest_job(which, options, jobs="1"):
+    return Job(f"ctest  {which.name}", which, CTEST_SECONDS, lambda: run_ctest(which, options, jobs))
+
+
+def system_jobs(which, options, marker=None):
+    """A file each, but those that change the domain together, one after the other."""
+    paths = sorted((TOP / "tests" / "system").glob("test_*.py"))
+    paths = [path for path in paths if not marker or marker in path.read_text(encoding="utf-8")]
+    shared = [path for path in paths if path.name.startswith(DOMAIN_FILES)]
+    groups = [(DOMAIN_SECONDS, shared)] if shared else []
+    groups += [(OTHER_SECONDS if marker else LONG.get(path.stem, OTHER_SECONDS), [path]) for path in paths if path not in shared]
+    return [Job(f"system {which.name}", which, seconds, lambda files=files: run_files(which, options, marker, files))
+            for seconds, files in groups]
 
 
 def run_files(which, options, marker, files):
@@ -192,14 +221,50 @@ def run_files(which, options, marker, files):
     return found
 
 
-def run_pytest(which, tally, options, marker=None):
-    """Some at a time: these tests wait more than they work."""
-    step, before = Step(f"system {which.name}"), Tally()
-    with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
-        for found in lanes.map(lambda files: run_files(which, options, marker, files), system_files(marker)):
-            before.join(found)
-    step.end(before.sum())
-    add(tally, before)
+class Lanes:
+    """Jobs side by side: these tests wait more than they work. Each begins when its build is there."""
+
+    def __init__(self, builds, jobs, tally):
+        self.builds, self.tally = builds, tally
+        self.waiting = sorted(jobs, key=lambda job: -job.seconds)
+        self.steps, self.sums = {}, collections.defaultdict(Tally)
+        self.left = collections.Counter(job.step for job in jobs)
+        self.changed = threading.Condition()
+
+    def run(self):
+        for which in {job.which for job in self.waiting}:
+            self.builds.when_done(which, self._notify)
+        with concurrent.futures.ThreadPoolExecutor(LANES) as lanes:
+            for done in [lanes.submit(self._lane) for _ in range(LANES)]:
+                done.result()
+
+    def _notify(self):
+        with self.changed:
+            self.changed.notify_all()
+
+    def _lane(self):
+        while job := self._next():
+            self._end(job, job.run() if self.builds.has(job.which) else None)
+
+    def _next(self):
+        with self.changed:
+            while self.waiting:
+                job = next((job for job in self.waiting if self.builds.is_done(job.which)), None)
+                if job:
+                    self.waiting.remove(job)
+                    self.steps.setdefault(job.step, Step(job.step))
+                    return job
+                self.changed.wait()
+            return None
+
+    def _end(self, job, found):
+        with self.changed:
+            if found:
+                self.sums[job.step].join(found)
+            self.left[job.step] -= 1
+            if not self.left[job.step] and job.step in self.sums:
+                self.steps[job.step].end(self.sums[job.step].sum())
+                add(self.tally, self.sums[job.step])
 
 
 def count_case(case, which, tally):
@@ -227,18 +292,20 @@ def main():
     parser.add_argument("--only", metavar="PATTERN", help="tests whose name fits (ctest -R, pytest -k)")
     options = parser.parse_args()
     began, tally, builds = time.monotonic(), Tally(), Builds()
-    wanted = [PLAIN] if options.fast else [PLAIN, ASAN, TSAN]
-    for which in wanted:
+    with domain():
+        builds.begin(PLAIN)
+        jobs = []
+        for which in () if options.fast else (ASAN, TSAN):
+            builds.begin(which, politely=True)
+            jobs += [ctest_job(which, options), *system_jobs(which, options, "sanitize")]
+        if not options.fast:
+            jobs += system_jobs(PLAIN, options)
+        # The plain build's is first and alone: what is simply broken is known soon.
+        Lanes(builds, [ctest_job(PLAIN, options, JOBS)], tally).run()
+        Lanes(builds, jobs, tally).run()
+    for which in (PLAIN,) if options.fast else (PLAIN, ASAN, TSAN):
         if not builds.has(which):
             tally.fail(f"build, {which.name}")
-            continue
-        with domain():
-            run_ctest(which, tally, options)
-            if not options.fast:
-                # The system tests leave the processors idle half the time.
-                for later in wanted:
-                    builds.begin(later, politely=True)
-                run_pytest(which, tally, options, None if which is PLAIN else "sanitize")
     tell(tally, time.monotonic() - began)
     return 1 if tally.failed or not tally.passed else 0
 
