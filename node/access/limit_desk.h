@@ -6,10 +6,12 @@
 
 #include "io/loop.h"
 #include "skein/cluster/limiter.h"
+#include "track/metrics.h"
 
 struct limit_desk {
 	struct loop *loop;
 	struct limiter *limiter;
+	struct meter *meter; /* set by the owner; NULL: nothing is counted */
 	struct loop_timer timer;
 };
 

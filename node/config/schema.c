@@ -406,6 +406,9 @@ static const struct setting_row rows[] = {
 		.help = "Banned clients that the node remembers." },
 	{ "limits.next_hops", "10000", INTEGER(100, 1000000), AT(limits.next_hops),
 		.help = "Next hops in trouble that the node remembers." },
+	{ "limits.metric_names", "200", INTEGER(10, 1000), AT(limits.metric_names),
+		.help = "Routes, and limits, that metrics tell apart by name; what is more counts as "
+			"other." },
 	{ "limits.handshake_timeout", "30s", DURATION(100 * MS, 10 * MINUTES),
 		AT(limits.handshake_timeout_ms), RELOADABLE,
 		.help = "PROXY header and TLS handshake, each." },

@@ -227,6 +227,7 @@ struct settings {
 		uint64_t counters;
 		uint64_t bans;
 		uint64_t next_hops; /* in trouble */
+		uint64_t metric_names;
 		uint64_t messages_per_connection;
 		uint64_t handshake_timeout_ms; /* PROXY header and TLS handshake */
 		uint64_t idle_timeout_ms;      /* between commands, and without a byte inside DATA */

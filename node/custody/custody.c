@@ -320,6 +320,7 @@ enum err custody_restore(struct custody *custody, const struct journal_live *liv
 		message_unref(&message);
 		return err;
 	}
+	outbound_find_route(custody->outbound, message);
 	message->body = body_restore(custody->bodies, &live->id, &live->body);
 	ownership_add(custody->ownership, &message->holding,
 		custody->is_cluster ? HOLDING_OFFERED : HOLDING_LOCAL, true);

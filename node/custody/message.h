@@ -68,6 +68,8 @@ struct message {
 	struct message_signature signature;
 	struct list queue_link;
 	struct fair_flow *flow; /* READY: where it waits */
+	uint16_t route;         /* that it goes by, as its number in the metrics, */
+	uint16_t routing;       /* in which of outbound's routings; 0: nobody has looked */
 	uint32_t tried;         /* hops that had it in this attempt: bits that its destination gives out */
 	struct heap_node due;
 	uint64_t accepted_us; /* boottime; 0: not accepted by this process */

@@ -366,8 +366,10 @@ static void expire(struct custody *custody, struct message *message)
 		}
 		expired = true;
 	}
-	if (expired)
-		meter_add(custody->meter, METRIC_MESSAGES_EXPIRED, 1);
+	if (!expired)
+		return;
+	meter_add(custody->meter, METRIC_MESSAGES_EXPIRED, 1);
+	meter_add_named(custody->meter, METRIC_ROUTE_MESSAGES, message->route, ROUTE_RESULT_EXPIRED, 1);
 }
 
 /* Whoever it belongs to has to report them, and finds out by itself. */

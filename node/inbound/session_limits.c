@@ -9,7 +9,8 @@ struct toll_limits session_limits(const struct session *session, unsigned units)
 {
 	const struct policy_decision *decision = &session->visitor.decision;
 
-	return (struct toll_limits){ decision->limits, decision->limit_count, units };
+	return (struct toll_limits){ decision->limits, decision->limit_count, units,
+		session->visitor.snapshot };
 }
 
 static struct span *recipients_of(const struct envelope *envelope, struct arena *arena)

@@ -3,10 +3,27 @@
 /* One piece that was let in. */
 struct toll_charge {
 	struct toll_charge *older;
+	const struct policy_snapshot *policy;
 	const struct limit_take *takes;
 	size_t count;
 	enum limit_source source;
 };
+
+/* ---- counting ---- */
+
+static void count_one(const struct toll *toll, const struct policy_snapshot *policy,
+	const struct limit_rule *rule, enum limit_result result)
+{
+	if (policy)
+		meter_add_named(toll->desk->meter, METRIC_LIMIT_RESULTS,
+			policy_snapshot_limit_name(policy, rule), result, 1);
+}
+
+static void count_charge(const struct toll *toll, const struct toll_charge *charge, enum limit_result result)
+{
+	for (size_t i = 0; i < charge->count; i++)
+		count_one(toll, charge->policy, charge->takes[i].rule, result);
+}
 
 /* ---- asking ---- */
 
@@ -38,7 +55,9 @@ static void charge(struct toll *toll, enum limit_source source)
 {
 	struct toll_charge *charge = arena_alloc(&toll->arena, sizeof(*charge));
 
-	*charge = (struct toll_charge){ toll->charges, toll->takes + toll->next, piece_len(toll), source };
+	*charge = (struct toll_charge){ toll->charges, toll->policy, toll->takes + toll->next,
+		piece_len(toll), source };
+	count_charge(toll, charge, LIMIT_RESULT_LET_IN);
 	toll->charges = charge;
 	toll->next += charge->count;
 }
@@ -51,6 +70,7 @@ static bool take_answer(
 		.rule = own_rule(toll, answer->rule),
 		.wait_us = answer->wait_us };
 	if (!answer->is_let_in) {
+		count_one(toll, toll->policy, verdict_out->rule, LIMIT_RESULT_REFUSED);
 		toll_give_back(toll);
 		return true;
 	}
@@ -96,6 +116,7 @@ bool toll_ask(struct toll *toll, struct limit_desk *desk, const struct toll_limi
 	toll->fn = fn;
 	toll->arg = arg;
 	toll->next = 0;
+	toll->policy = limits->policy;
 	toll->count = limit_subject_takes(
 		subject, limits->items, limits->count, limits->units, &toll->arena, &toll->takes);
 	return toll->count == 0 || go_on(toll, verdict_out);
@@ -122,7 +143,9 @@ void toll_keep(struct toll *toll)
 
 void toll_give_back(struct toll *toll)
 {
-	for (struct toll_charge *it = toll->charges; it; it = it->older)
+	for (struct toll_charge *it = toll->charges; it; it = it->older) {
 		limiter_refund(toll->desk->limiter, it->takes, it->count, it->source, loop_boottime_ms());
+		count_charge(toll, it, LIMIT_RESULT_GIVEN_BACK);
+	}
 	toll_keep(toll);
 }

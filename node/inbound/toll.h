@@ -9,6 +9,7 @@
 #define NODE_INBOUND_TOLL_H
 
 #include "access/limit_desk.h"
+#include "access/policy_slot.h"
 #include "skein/cluster/limit_subject.h"
 #include "skein/proto/base/arena.h"
 
@@ -24,6 +25,7 @@ struct toll_limits {
 	const struct limit_rule *const *items;
 	size_t count;
 	unsigned units;
+	const struct policy_snapshot *policy; /* whose limits they are; NULL: they are not counted by name */
 };
 
 struct toll_charge;
@@ -33,9 +35,10 @@ struct toll {
 	struct limit_desk *desk;
 	struct arena arena;
 	struct limit_question question;
-	const struct limit_take *takes; /* of the question under way */
-	size_t count, next;             /* next: the first that is not let in yet */
-	struct toll_charge *charges;    /* that were let in, of all questions */
+	const struct policy_snapshot *policy; /* of the question under way, as are: */
+	const struct limit_take *takes;
+	size_t count, next;          /* next: the first that is not let in yet */
+	struct toll_charge *charges; /* that were let in, of all questions */
 	toll_fn *fn;
 	void *arg;
 };

@@ -129,13 +129,23 @@ void courier_begin_body(struct hop_conn *conn, struct delivery *delivery)
 
 /* --- deliveries --------------------------------------------------------------------------------- */
 
+static void count_settled(struct destination *destination, const struct delivery *delivery)
+{
+	if (delivery_has(delivery, RECIPIENT_DELIVERED))
+		destination_count(destination, ROUTE_RESULT_DELIVERED);
+	if (delivery_has(delivery, RECIPIENT_FAILED))
+		destination_count(destination, ROUTE_RESULT_FAILED);
+}
+
 static void hand_back(struct hop_conn *conn, struct delivery *delivery, enum attempt_end end)
 {
 	struct hop *hop = conn->hop;
 	struct outbound *outbound = hop->outbound;
 	bool fails_over = delivery_is_hops_trouble(delivery) && !conn->is_our_abort;
+	bool is_deferred = delivery_has(delivery, RECIPIENT_PENDING);
 	struct message *message;
 
+	count_settled(hop->destination, delivery);
 	if (fails_over)
 		delivery_forget(delivery);
 	message = delivery_take_back(delivery);
@@ -147,6 +157,8 @@ static void hand_back(struct hop_conn *conn, struct delivery *delivery, enum att
 		delivery_renote(&hop->destination->part, message);
 		fails_over = false;
 	}
+	if (!fails_over && is_deferred)
+		destination_count(hop->destination, ROUTE_RESULT_DEFERRED);
 	if (!fails_over)
 		outbound_attempted(outbound, message, end);
 	message_unref(&message);

@@ -184,6 +184,19 @@ bool delivery_is_hops_trouble(const struct delivery *delivery)
 	return false;
 }
 
+bool delivery_has(const struct delivery *delivery, enum recipient_state state)
+{
+	const struct envelope *envelope = &delivery->message->envelope;
+
+	for (size_t i = 0; i < delivery->transaction.rcpt_count; i++) {
+		const struct envelope_recipient *recipient = &envelope->recipients[delivery->rcpt_idx[i]];
+
+		if (recipient->state == state && recipient->attempts > envelope->attempts)
+			return true;
+	}
+	return false;
+}
+
 void delivery_forget(struct delivery *delivery)
 {
 	const struct envelope *envelope = &delivery->message->envelope;

@@ -76,6 +76,8 @@ void delivery_lost(struct delivery *delivery, const struct smtp_client_event_dat
  */
 bool delivery_is_hops_trouble(const struct delivery *delivery);
 void delivery_forget(struct delivery *delivery);
+/* Has a recipient that took part this state after an attempt? */
+bool delivery_has(const struct delivery *delivery, enum recipient_state state);
 /* Hands the message back and makes the delivery free. */
 struct message *delivery_take_back(struct delivery *delivery);
 

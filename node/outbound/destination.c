@@ -45,6 +45,7 @@ struct destination *destination_new(struct outbound *outbound, struct routing *r
 	destination->outbound = outbound;
 	destination->routing = routing_ref(routing);
 	destination->route = route;
+	destination->name = policy_snapshot_route_name(routing->policy, route);
 	destination->domain = own_copy(domain);
 	destination->wish = wish;
 	destination->used_ms = loop_now_ms(outbound->loop);
@@ -205,6 +206,11 @@ bool destination_takes(
 			       routing_domain(envelope->recipients[recipient].addr), destination->domain));
 }
 
+void destination_count(struct destination *destination, enum route_result result)
+{
+	meter_add_named(destination->outbound->meter, METRIC_ROUTE_MESSAGES, destination->name, result, 1);
+}
+
 /* --- the queue ----------------------------------------------------------------------------------- */
 
 /* The priority of the route, and of the first message on top of it. */
@@ -235,6 +241,8 @@ void destination_kick(struct destination *destination)
 void destination_add(struct destination *destination, struct message *message)
 {
 	message->tried = 0;
+	message->route = (uint16_t)destination->name;
+	message->routing = destination->outbound->routings;
 	fair_queue_push(&destination->ready, message, message->envelope.sender, message->envelope.priority);
 	outbound_watch_time(destination->outbound, message);
 	destination->outbound->ready_count++;

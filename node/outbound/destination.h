@@ -27,6 +27,7 @@ struct destination {
 	struct outbound *outbound;
 	struct routing *routing;
 	const struct route *route;
+	unsigned name;            /* of the route, in the metrics */
 	struct span domain;       /* owned; empty: the same hops for all */
 	enum transport_wish wish; /* of all messages that go there */
 	struct span key;          /* owned; in outbound->destinations */
@@ -91,6 +92,9 @@ struct message *destination_pull(struct destination *destination, struct hop *ho
  * another hop within this attempt, and is no longer the caller's.
  */
 bool destination_fail_over(struct destination *destination, struct hop *hop, struct message *message);
+
+/* What became of messages here, for the metrics. */
+void destination_count(struct destination *destination, enum route_result result);
 
 /* Hops that wait for a login look again. */
 void destination_credentials_changed(struct destination *destination);

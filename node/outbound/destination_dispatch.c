@@ -152,6 +152,7 @@ static void dispatch_elsewhere(struct destination *destination)
 			message_ref(message);
 			if (start(destination, message)) {
 				delivery_renote(&destination->part, message);
+				destination_count(destination, ROUTE_RESULT_DEFERRED);
 				custody_attempted(destination->outbound->custody, message, ATTEMPT_LOST);
 			}
 			message_unref(&message);

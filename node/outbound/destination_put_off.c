@@ -24,6 +24,8 @@ static void judge(
 		return;
 	message_enter(message, MESSAGE_TRYING);
 	delivery_verdict(&destination->part, message, status, why);
+	destination_count(destination,
+		mail_status_classify(status) == MAIL_PERMANENT ? ROUTE_RESULT_FAILED : ROUTE_RESULT_DEFERRED);
 	custody_attempted(destination->outbound->custody, message, ATTEMPT_DONE);
 }
 
@@ -74,11 +76,14 @@ void destination_put_off_ready(struct destination *destination)
 		message_ref(message);
 		destination_remove(message);
 		message_unpack(message);
-		if (failure.is_permanent || goes_elsewhere_too(destination, &message->envelope))
+		if (failure.is_permanent || goes_elsewhere_too(destination, &message->envelope)) {
 			judge(destination, message, status, failure.why);
-		else
+		} else {
+			if (!message->intake)
+				destination_count(destination, ROUTE_RESULT_PUT_OFF);
 			custody_put_off(outbound->custody, message, failure.again_ms + jitter_ms, status,
 				failure.why);
+		}
 		message_unref(&message);
 	}
 	destination_kick(destination);

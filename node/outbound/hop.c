@@ -180,6 +180,7 @@ static void fail(struct hop *hop, struct enhanced_code code, const char *why, bo
 	hop_health_failed(hop, why, is_ours);
 	hop->window = 1;
 	meter_add(outbound->meter, METRIC_HOP_FAILURES, 1);
+	meter_add_named(outbound->meter, METRIC_ROUTE_FAILURES, hop->destination->name, 0, 1);
 	log_event(outbound->log, LOG_WARN, "hop-failed", LOG_STR("hop", hop->label), LOG_STR("why", why),
 		LOG_STR("status", status), LOG_BOOL("open", !breaker_is_usable(&hop->breaker, now_ms)),
 		LOG_U64("retry_ms", breaker_wait_ms(&hop->breaker, now_ms)), LOG_END);

@@ -86,6 +86,7 @@ void hop_login_refused(struct hop *hop, const struct login_mark *mark, const cha
 
 	snprintf(text, sizeof(text), "the login by credentials \"%s\" is refused: %s", place.who->name, why);
 	meter_add(outbound->meter, METRIC_HOP_FAILURES, 1);
+	meter_add_named(outbound->meter, METRIC_ROUTE_FAILURES, hop->destination->name, 0, 1);
 	switch (credentials_refused(
 		outbound->credentials, &place, mark, loop_boottime_ms(), pause_ms, text)) {
 	case REFUSAL_OF_TOKEN:

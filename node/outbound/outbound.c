@@ -44,6 +44,7 @@ void outbound_init(struct outbound *outbound)
 	sts_desk_init(&outbound->sts);
 	outbound->policy_seen = policy_slot_get(outbound->policy);
 	outbound->routing = routing_new(outbound->settings, policy_slot_get(outbound->policy));
+	outbound->routings = 1;
 }
 
 void outbound_stop(struct outbound *outbound)

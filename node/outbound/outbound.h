@@ -57,6 +57,7 @@ struct outbound {
 	struct policy_slot *policy;
 	struct policy_snapshot *policy_seen; /* the last one that was looked at; counted */
 	struct routing *routing;
+	uint16_t routings;                       /* which one that is: 1.., and round again */
 	struct table destinations;               /* of this routing, by route and domain */
 	struct list all;                         /* destination.all_link, leaving ones too */
 	struct list kicked[OUTBOUND_PRIORITIES]; /* destination.kick_link, by rank */
@@ -123,6 +124,9 @@ bool outbound_takes_at_once(struct outbound *outbound, const struct envelope *en
 size_t outbound_appetite(const struct outbound *outbound);
 /* For the metrics, now and then. */
 void outbound_count(struct outbound *outbound);
+/* What message->route is now; looks the route up where that is not known. */
+bool outbound_knows_route(const struct outbound *outbound, const struct message *message);
+void outbound_find_route(struct outbound *outbound, struct message *message);
 /* The retry schedule of the first recipient that is still pending. */
 struct retry_schedule outbound_retry(const struct outbound *outbound, const struct envelope *envelope);
 

@@ -148,6 +148,7 @@ static void change_routing(struct outbound *outbound, struct routing *routing)
 {
 	routing_unref(&outbound->routing);
 	outbound->routing = routing;
+	outbound->routings = outbound->routings < UINT16_MAX ? (uint16_t)(outbound->routings + 1) : 1;
 	EACH_DESTINATION(destination, outbound)
 	{
 		if (!destination->is_leaving && destination->routing != routing)
@@ -198,4 +199,23 @@ struct retry_schedule outbound_retry(const struct outbound *outbound, const stru
 	if (!route)
 		route = &outbound->routing->fallback;
 	return (struct retry_schedule){ route->retry.first_ms, route->retry.max_ms, route->retry.expire_ms };
+}
+
+bool outbound_knows_route(const struct outbound *outbound, const struct message *message)
+{
+	return message->routing == outbound->routings;
+}
+
+void outbound_find_route(struct outbound *outbound, struct message *message)
+{
+	const struct routing *routing = outbound->routing;
+	bool was_packed = !message->envelope.recipients;
+	const struct route *route;
+
+	message_unpack(message);
+	route = routing_find(routing, &message->envelope, next_recipient(&message->envelope));
+	message->route = (uint16_t)policy_snapshot_route_name(routing->policy, route);
+	message->routing = outbound->routings;
+	if (was_packed)
+		message_pack(message);
 }

@@ -41,7 +41,7 @@ static void fill_targets(struct routing *routing, const struct hop_list *hops)
 
 static void fill_fallback(struct route *route, const struct settings *settings)
 {
-	route->name = "settings";
+	route->name = POLICY_SLOT_SETTINGS;
 	route->comment = "route.next_hops of the node's settings";
 	route->number = ROUTING_FALLBACK;
 	route->priority = PRIORITY;

@@ -263,6 +263,7 @@ enum err access_open(struct access *access, const struct access_options *options
 	enum err err;
 
 	access->options = *options;
+	access->policy.metrics = options->metrics;
 	make_throttle(access);
 	hop_news_init(&access->hop_news, options->settings->limits.next_hops, options->settings->node.name,
 		options->meter);

@@ -27,6 +27,7 @@ struct access_options {
 	struct log_writer *log_writer;
 	struct log *log; /* both of the main thread */
 	struct track *track;
+	struct metrics *metrics;
 	struct meter *meter;
 	struct spool *spool;
 	struct resolver *resolver;

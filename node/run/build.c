@@ -214,6 +214,7 @@ static enum err open_access(struct node *node, struct buf *why)
 		.log_writer = node->log_writer,
 		.log = node->log,
 		.track = node->track,
+		.metrics = node->metrics,
 		.meter = node->meter,
 		.spool = node->spool,
 		.resolver = node->resolver,

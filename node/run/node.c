@@ -305,7 +305,7 @@ static void prepare(struct node *node)
 	loop_timer_init(&node->start_timer, on_start_patience, node);
 	loop_timer_init(&node->disk_timer, on_disk_timer, node);
 	loop_timer_init(&node->leave_timer, on_leave_timer, node);
-	node->metrics = metrics_new();
+	node->metrics = metrics_new((unsigned)node->settings->limits.metric_names);
 	node->meter = metrics_open(node->metrics);
 	node->health = health_new();
 	health_reporter_init(&node->reporter, node->health);

@@ -371,6 +371,7 @@ static void fill_custody(struct worker *worker)
 	custody_init(&worker->custody);
 	make_ownership(worker);
 	worker->custody.ownership = worker->ownership;
+	worker->tally = tally_new(&worker->custody, worker->shared.metrics);
 }
 
 /*
@@ -457,6 +458,7 @@ enum err worker_new(unsigned index, const struct settings *settings, const struc
 		make_lone_link(worker);
 	limit_desk_init(&worker->limits, &worker->loop, worker->link, shared->throttle->share,
 		settings->limits.redis_wait_ms);
+	worker->limits.meter = worker->meter;
 	make_bodies(worker);
 	fill_outbound(worker);
 	fill_custody(worker);
@@ -549,6 +551,7 @@ void worker_free(struct worker **worker_ptr)
 	outbound_fini(&worker->outbound);
 	limit_desk_fini(&worker->limits);
 	fetcher_free(&worker->fetcher);
+	tally_free(&worker->tally);
 	ownership_free(&worker->ownership);
 	custody_fini(&worker->custody);
 	body_store_free(&worker->bodies);

@@ -3,6 +3,7 @@
 #define NODE_RUN_WORKER_INTERNAL_H
 
 #include "custody/custody.h"
+#include "custody/tally.h"
 #include "inbound/inbound.h"
 #include "io/redis_conn.h"
 #include "outbound/outbound.h"
@@ -39,6 +40,7 @@ struct worker {
 	struct redis_link_stats calls_seen;  /* of Redis, */
 	struct limiter_stats limits_seen;    /* of limits, */
 	int64_t queue_seen[QUEUE_LOCAL + 1]; /* and of the queue */
+	struct tally *tally;
 	uint64_t watch_due_us;
 	uint64_t probed_us; /* when Redis was asked for its time; 0: no answer is awaited */
 

@@ -113,6 +113,7 @@ static void on_watch(void *arg)
 	probe_redis(worker);
 	watch_limits(worker);
 	watch_queue(worker);
+	tally_step(worker->tally);
 	outbound_watch(&worker->outbound);
 	outbound_count(&worker->outbound);
 	health_set(&worker->health, HEALTH_MEMORY, level != BUDGET_FULL, "memory.budget is used up");

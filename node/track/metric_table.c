@@ -55,6 +55,12 @@ static const struct metric_row rows[METRIC_COUNT] = {
 			"because Redis was away or late." },
 	[METRIC_LIMITS_REFUSED] = { "skein_limits_refused_total", COUNTER,
 		.help = "Of these, those that refused." },
+	[METRIC_LIMIT_RESULTS] = { "skein_limit_results_total", COUNTER,
+		LABEL("result", [LIMIT_RESULT_LET_IN] = "let_in", [LIMIT_RESULT_REFUSED] = "refused",
+			[LIMIT_RESULT_GIVEN_BACK] = "given_back"),
+		.names = METRIC_NAMES_LIMIT,
+		.help = "Decisions by limits of the policy, each client, user or domain that is counted by "
+			"itself; given_back: let in, but nothing came of it." },
 	[METRIC_MESSAGES_ACCEPTED] = { "skein_messages_accepted_total", COUNTER,
 		.help = "Messages answered with 250: in our custody." },
 	[METRIC_MESSAGES_REJECTED] = { "skein_messages_rejected_total", COUNTER,
@@ -114,6 +120,16 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		.help = "Recipients that a next hop took." },
 	[METRIC_DELIVERY_TIME] = { "skein_delivery_seconds", SECONDS(delivery_us),
 		.help = "From our 250 to the next hop's." },
+	[METRIC_ROUTE_MESSAGES] = { "skein_route_messages_total", COUNTER,
+		LABEL("result", [ROUTE_RESULT_DELIVERED] = "delivered", [ROUTE_RESULT_DEFERRED] = "deferred",
+			[ROUTE_RESULT_FAILED] = "failed", [ROUTE_RESULT_PUT_OFF] = "put_off",
+			[ROUTE_RESULT_EXPIRED] = "expired"),
+		.names = METRIC_NAMES_ROUTE,
+		.help = "What became of messages at a route, for one recipient or more. deferred: attempts "
+			"that ended in a later try; put_off: no next hop could be tried, which is no "
+			"attempt; failed: refused for good." },
+	[METRIC_ROUTE_FAILURES] = { "skein_route_hop_failures_total", COUNTER, .names = METRIC_NAMES_ROUTE,
+		.help = "Connections to next hops of a route that could not be made or broke." },
 	[METRIC_MESSAGES_SIGNED] = { "skein_messages_signed_total", COUNTER,
 		.help = "Messages that got DKIM signatures on their way out; once more when they are made "
 			"anew "
@@ -162,6 +178,16 @@ static const struct metric_row rows[METRIC_COUNT] = {
 		LABEL("state", [QUEUE_ACTIVE] = "active", [QUEUE_KEPT] = "kept", [QUEUE_LOCAL] = "local"),
 		.help = "Messages this node knows. active: it delivers them; kept: its journal has a copy of "
 			"what waits in the cluster or another delivers; local: no Redis knows them yet." },
+	[METRIC_ROUTE_QUEUE] = { "skein_route_queue_messages", GAUGE,
+		LABEL("age", [QUEUE_AGE_1M] = "1m", [QUEUE_AGE_10M] = "10m", [QUEUE_AGE_1H] = "1h",
+			[QUEUE_AGE_4H] = "4h", [QUEUE_AGE_1D] = "1d", [QUEUE_AGE_OLDER] = "older"),
+		.names = METRIC_NAMES_ROUTE,
+		.help = "Messages that wait or are being delivered and that this node's journal has, by the "
+			"route of the first recipient that is left, and by age (1m: under a minute, 10m: "
+			"under ten). All nodes together: the queue." },
+	[METRIC_ROUTE_QUEUE_AGE] = { "skein_route_queue_oldest_seconds", .type = METRIC_GAUGE,
+		.per_unit = 1000, .names = METRIC_NAMES_ROUTE, .is_largest = true,
+		.help = "Age of the oldest of them." },
 	[METRIC_CLAIMED] = { "skein_claimed_total", COUNTER,
 		.help = "Messages that nobody owned and this node took." },
 	[METRIC_TAKEN_OVER] = { "skein_taken_over_total", COUNTER,

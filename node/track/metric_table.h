@@ -20,6 +20,8 @@ struct metric_row {
 	enum metric_type type;
 	unsigned per_unit; /* how many of the unit that is counted in make one of the unit that is shown */
 	const struct metric_label *label; /* NULL: none */
+	enum metric_names names;          /* a label more, with names of the policy or the settings */
+	bool is_largest;                  /* of all meters the largest counts, not their sum */
 	const uint64_t *buckets;          /* upper bounds, growing, in the unit that is counted in */
 	unsigned bucket_count;
 	const char *help;

@@ -3,6 +3,11 @@
  * each: name, type, help, label. Every thread counts into a `meter` of its own; a scrape adds the meters up.
  * So a gauge is either moved up and down by many threads with meter_add(), or set by exactly one with
  * meter_set().
+ *
+ * Some have a label whose values are names of the policy: routes, limits. Each name is a number from
+ * metrics_name() on, which whoever counts keeps, so that counting looks nothing up and locks nothing. There
+ * is room for so many names of a kind; what comes later counts as METRIC_NAME_OTHER. A name stays to the end
+ * of the process, so that no counter goes back when the policy changes.
  */
 #ifndef NODE_TRACK_METRICS_H
 #define NODE_TRACK_METRICS_H
@@ -24,6 +29,7 @@ enum metric {
 	METRIC_BANS_KNOWN,   /* gauge */
 	METRIC_LIMITS_ASKED, /* by enum limit_answer */
 	METRIC_LIMITS_REFUSED,
+	METRIC_LIMIT_RESULTS, /* by limit and enum limit_result */
 	METRIC_MESSAGES_ACCEPTED,
 	METRIC_MESSAGES_REJECTED, /* by enum reject_class */
 	METRIC_BYTES_ACCEPTED,
@@ -46,7 +52,9 @@ enum metric {
 	METRIC_MESSAGES_EXPIRED,
 	METRIC_BYTES_DELIVERED,
 	METRIC_RECIPIENTS_DELIVERED,
-	METRIC_DELIVERY_TIME, /* histogram, µs: from acceptance to the next hop's 250 */
+	METRIC_DELIVERY_TIME,  /* histogram, µs: from acceptance to the next hop's 250 */
+	METRIC_ROUTE_MESSAGES, /* by route and enum route_result */
+	METRIC_ROUTE_FAILURES, /* by route: connections that failed or broke */
 	METRIC_MESSAGES_SIGNED,
 	METRIC_SIGNING_FAILURES,
 	METRIC_HOP_CONNECTIONS_OPEN, /* gauge */
@@ -59,7 +67,9 @@ enum metric {
 	METRIC_HOP_SESSIONS, /* by enum hop_security */
 	METRIC_TLS_RESULTS,  /* by enum tls_result */
 	/* queue and cluster */
-	METRIC_QUEUE, /* gauge by enum queue_state */
+	METRIC_QUEUE,           /* gauge by enum queue_state */
+	METRIC_ROUTE_QUEUE,     /* gauge by route and enum queue_age_class */
+	METRIC_ROUTE_QUEUE_AGE, /* gauge by route, ms */
 	METRIC_CLAIMED,
 	METRIC_TAKEN_OVER,
 	METRIC_ADOPTED,
@@ -110,6 +120,15 @@ enum limit_answer {
 	LIMIT_ANSWER_REDIS,
 	LIMIT_ANSWER_SHARE, /* without Redis */
 };
+enum limit_result { LIMIT_RESULT_LET_IN, LIMIT_RESULT_REFUSED, LIMIT_RESULT_GIVEN_BACK };
+/* What became of a message at a route. */
+enum route_result {
+	ROUTE_RESULT_DELIVERED,
+	ROUTE_RESULT_DEFERRED,
+	ROUTE_RESULT_FAILED,
+	ROUTE_RESULT_PUT_OFF, /* without an attempt */
+	ROUTE_RESULT_EXPIRED,
+};
 enum hop_security { HOP_SECURITY_CLEAR, HOP_SECURITY_UNVERIFIED, HOP_SECURITY_VERIFIED, HOP_SECURITY_DANE };
 /* The result types of RFC 8460 4.3. */
 enum tls_result {
@@ -137,6 +156,16 @@ enum queue_state {
 	QUEUE_KEPT,   /* a copy in our journal; it waits in the cluster, or another delivers it */
 	QUEUE_LOCAL,  /* known to this node's journal only */
 };
+/* Younger than that, and not younger than the one before. */
+enum queue_age_class {
+	QUEUE_AGE_1M,
+	QUEUE_AGE_10M,
+	QUEUE_AGE_1H,
+	QUEUE_AGE_4H,
+	QUEUE_AGE_1D,
+	QUEUE_AGE_OLDER,
+	QUEUE_AGE_CLASSES,
+};
 /* Where events about sessions and messages were lost. */
 enum track_loss {
 	TRACK_LOST_RING, /* they came faster than they were taken */
@@ -151,11 +180,24 @@ enum hook_end {
 };
 enum redis_call_outcome { REDIS_CALL_OK, REDIS_CALL_ERROR, REDIS_CALL_UNKNOWN };
 
-struct metrics *metrics_new(void);
+/* What a name names. */
+enum metric_names { METRIC_NAMES_NONE, METRIC_NAMES_ROUTE, METRIC_NAMES_LIMIT, METRIC_NAMES_KINDS };
+
+enum { METRIC_NAME_OTHER = 0 };
+
+/* With room for `names_max` names of each kind, below 65536. */
+struct metrics *metrics_new(unsigned names_max);
 /* Frees the meters too. */
 void metrics_free(struct metrics **metrics);
 /* One per thread, owned by `metrics`. From any thread. */
 struct meter *metrics_open(struct metrics *metrics);
+/*
+ * The number of a name, 1..names_max; METRIC_NAME_OTHER when there is no room, or it is "other". The same
+ * name has the same number. From any thread; looks through all names, so keep it.
+ */
+unsigned metrics_name(struct metrics *metrics, enum metric_names kind, const char *name);
+/* How many there are, METRIC_NAME_OTHER included. From any thread. */
+unsigned metrics_name_count(struct metrics *metrics, enum metric_names kind);
 
 /* `meter` may be NULL: nothing is counted. Counters take no negative step. */
 void meter_add(struct meter *meter, enum metric metric, int64_t step);
@@ -163,12 +205,16 @@ void meter_add_at(struct meter *meter, enum metric metric, unsigned label, int64
 /* Gauges. */
 void meter_set(struct meter *meter, enum metric metric, int64_t value);
 void meter_set_at(struct meter *meter, enum metric metric, unsigned label, int64_t value);
+/* Those with a name; label 0 for those without another one. */
+void meter_add_named(struct meter *meter, enum metric metric, unsigned name, unsigned label, int64_t step);
+void meter_set_named(struct meter *meter, enum metric metric, unsigned name, unsigned label, int64_t value);
 /* Histograms, in the unit given above. */
 void meter_observe(struct meter *meter, enum metric metric, uint64_t value);
 
-/* Sum over all meters; of a histogram the number of observations. `label` is 0 for those without. From any
- * thread. */
+/* Sum over all meters (the largest, where the table says so); of a histogram the number of observations.
+ * `label` is 0 for those without. From any thread. */
 int64_t metrics_sum(struct metrics *metrics, enum metric metric, unsigned label);
+int64_t metrics_sum_named(struct metrics *metrics, enum metric metric, unsigned name, unsigned label);
 /* Appends the text exposition format 0.0.4. From any thread. */
 void metrics_write(struct metrics *metrics, struct buf *out);
 /* Appends docs/metrics.md. */

@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 	struct settings *settings = argc == 2 ? load(argv[1]) : NULL;
 	const struct log_writer_options log_options = { .level = LOG_INFO, .format = LOG_FORMAT_JSON };
 	struct secrets *secrets = secrets_new(SECRETS_STANDALONE);
-	struct metrics *metrics = metrics_new();
+	struct metrics *metrics = metrics_new(10);
 	struct tracking tracking = { 0 };
 	struct tracking_options options = { .settings = settings };
 	struct log_writer *writer;

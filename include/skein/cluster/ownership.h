@@ -137,7 +137,8 @@ struct redis_link *ownership_link(const struct ownership *ownership);
 unsigned ownership_pick_shard(const struct ownership *ownership, uint64_t random);
 size_t ownership_count(const struct ownership *ownership, enum holding_state state);
 struct holding *ownership_find(const struct ownership *ownership, const struct msg_id *id);
-/* Walks all holdings, as table_next(). */
+/* Walks all holdings, as table_next(). A walk that rests while holdings come and go may miss some, or have
+ * them twice. */
 struct holding *ownership_next(const struct ownership *ownership, size_t *cursor);
 
 /*

@@ -32,7 +32,7 @@ static void start(struct fixture *fixture, uint64_t stall_max_ms)
 
 	assert_int_equal(address_parse(SPAN_LIT("127.0.0.1:0"), 1, &listen), ERR_OK);
 	fixture->health = health_new();
-	fixture->metrics = metrics_new();
+	fixture->metrics = metrics_new(10);
 	assert_int_equal(loop_init(&fixture->idle), ERR_OK);
 	health_watch(fixture->health, "worker-0", &fixture->idle);
 	assert_int_equal(admin_start(&(struct admin_options){ .listen = &listen,

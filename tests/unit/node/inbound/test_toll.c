@@ -73,7 +73,7 @@ static void never(void *arg, const struct toll_verdict *verdict)
 static bool ask(struct lab *lab, struct toll *toll, unsigned units, size_t first, size_t count, uint64_t size,
 	const struct limit_rule **rule_out)
 {
-	const struct toll_limits limits = { rules, ARRAY_LEN(rules), units };
+	const struct toll_limits limits = { rules, ARRAY_LEN(rules), units, NULL };
 	const struct limit_subject subject = {
 		.recipients = lab->recipients + first,
 		.recipient_count = count,
@@ -166,6 +166,79 @@ static void without_such_a_limit_nothing_is_asked(void **state)
 	toll_give_back(&toll);
 }
 
+/* --- by name -------------------------------------------------------------------------------------- */
+
+static const char document[] =
+	"limits:\n"
+	"  hourly: { key: cluster, rate: 2/h, global: true }\n"
+	"  domain: { key: recipient_domain, rate: 5/h, global: true }\n"
+	"clients: [ { name: all, match: { network: [ 0.0.0.0/0 ] }, effect: allow } ]\n";
+
+static struct policy *parse(void)
+{
+	struct report report = { 0 };
+	struct policy *policy = policy_parse(span_of_str(document), "test", &report);
+
+	assert_non_null(policy);
+	report_fini(&report);
+	return policy;
+}
+
+static int64_t counted(struct metrics *metrics, const char *limit, enum limit_result result)
+{
+	return metrics_sum_named(
+		metrics, METRIC_LIMIT_RESULTS, metrics_name(metrics, METRIC_NAMES_LIMIT, limit), result);
+}
+
+static void a_limit_is_counted_by_its_name(void **state)
+{
+	struct lab *lab = *state;
+	struct metrics *metrics = metrics_new(10);
+	struct policy_slot slot;
+	struct policy_snapshot *snapshot;
+	const struct limit_rule *all, *own[2];
+	const struct limit_subject subject = { .recipients = lab->recipients, .recipient_count = 3 };
+	struct toll_verdict verdict;
+	struct toll toll = { 0 };
+	size_t count;
+
+	policy_slot_init(&slot);
+	slot.metrics = metrics;
+	policy_slot_set(&slot, policy_snapshot_new(parse(), (struct policy_version){ 1, 1 }));
+	snapshot = policy_slot_get(&slot);
+	all = policy_limits(snapshot->policy, &count);
+	assert_int_equal(count, 2);
+	own[0] = &all[0];
+	own[1] = &all[1];
+	lab->desk.meter = metrics_open(metrics);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct toll_limits limits = { own, 2, 1u << LIMIT_MESSAGES, snapshot };
+
+		assert_true(toll_ask(&toll, &lab->desk, &limits, &subject, never, NULL, &verdict));
+		assert_int_equal(verdict.is_let_in, i < 3);
+		/* The first comes to nothing. */
+		if (i == 0)
+			toll_give_back(&toll);
+		else if (i < 3)
+			toll_keep(&toll);
+	}
+	assert_string_equal(verdict.rule->name, "hourly");
+	assert_int_equal(counted(metrics, "hourly", LIMIT_RESULT_LET_IN), 3);
+	assert_int_equal(counted(metrics, "hourly", LIMIT_RESULT_REFUSED), 1);
+	assert_int_equal(counted(metrics, "hourly", LIMIT_RESULT_GIVEN_BACK), 1);
+	/* Each of its counters. */
+	assert_int_equal(counted(metrics, "domain", LIMIT_RESULT_LET_IN), 9);
+	assert_int_equal(counted(metrics, "domain", LIMIT_RESULT_REFUSED), 0);
+	assert_int_equal(counted(metrics, "domain", LIMIT_RESULT_GIVEN_BACK), 3);
+	policy_snapshot_unref(&snapshot);
+	/* The same names in a newer policy go on where they were. */
+	policy_slot_set(&slot, policy_snapshot_new(parse(), (struct policy_version){ 2, 2 }));
+	assert_int_equal(metrics_name_count(metrics, METRIC_NAMES_LIMIT), 3);
+	assert_int_equal(counted(metrics, "hourly", LIMIT_RESULT_LET_IN), 3);
+	policy_slot_fini(&slot);
+	metrics_free(&metrics);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -174,6 +247,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_second_question_that_is_refused_undoes_the_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_given_back_was_never_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_limit_is_counted_by_its_name, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_such_a_limit_nothing_is_asked, setup, teardown),
 	};
 

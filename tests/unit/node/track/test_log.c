@@ -141,7 +141,7 @@ static void every_line_of_every_thread_is_written_or_counted_as_dropped(void **s
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(ring_sizes); i++) {
-		struct metrics *metrics = metrics_new();
+		struct metrics *metrics = metrics_new(10);
 		struct log_writer *writer = new_writer(ring_sizes[i], metrics_open(metrics));
 		pthread_t threads[THREADS];
 		unsigned long written, dropped;

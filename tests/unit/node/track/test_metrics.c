@@ -5,6 +5,7 @@
 #include "track/metrics.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 /* NUL-terminated text of a scrape; the caller ends `out`. */
 static const char *scrape(struct metrics *metrics, struct buf *out)
@@ -34,6 +35,10 @@ static void every_row_is_named_described_and_bounded(void **state)
 			assert_true(row->buckets[at - 1] < row->buckets[at]);
 		for (unsigned at = 0; row->label && at < row->label->count; at++)
 			assert_non_null(row->label->values[at]);
+		/* A histogram's other label is `le`. */
+		assert_false(row->type == METRIC_HISTOGRAM && (row->label || row->names));
+		/* Sums of those are not to be had of several nodes. */
+		assert_false(row->is_largest && row->type != METRIC_GAUGE);
 		for (unsigned k = 0; k < i; k++)
 			assert_string_not_equal(row->name, metric_row(k)->name);
 	}
@@ -41,7 +46,7 @@ static void every_row_is_named_described_and_bounded(void **state)
 
 static void a_scrape_adds_up_the_meters(void **state)
 {
-	struct metrics *metrics = metrics_new();
+	struct metrics *metrics = metrics_new(10);
 	struct meter *a = metrics_open(metrics), *b = metrics_open(metrics);
 	struct buf out = { 0 };
 	const char *text;
@@ -75,7 +80,7 @@ static void a_scrape_adds_up_the_meters(void **state)
 
 static void a_histogram_is_cumulative_with_its_bounds_included(void **state)
 {
-	struct metrics *metrics = metrics_new();
+	struct metrics *metrics = metrics_new(10);
 	struct meter *meter = metrics_open(metrics);
 	struct buf out = { 0 };
 	const char *text;
@@ -99,6 +104,73 @@ static void a_histogram_is_cumulative_with_its_bounds_included(void **state)
 	metrics_free(&metrics);
 }
 
+static void a_name_has_one_number_for_good(void **state)
+{
+	struct metrics *metrics = metrics_new(3);
+
+	(void)state;
+	assert_int_equal(metrics_name_count(metrics, METRIC_NAMES_ROUTE), 1);
+	assert_int_equal(metrics_name(metrics, METRIC_NAMES_ROUTE, "partner"), 1);
+	assert_int_equal(metrics_name(metrics, METRIC_NAMES_ROUTE, "internet"), 2);
+	assert_int_equal(metrics_name(metrics, METRIC_NAMES_ROUTE, "partner"), 1);
+	assert_int_equal(metrics_name(metrics, METRIC_NAMES_LIMIT, "internet"), 1);
+	/* Nobody's own. */
+	assert_int_equal(metrics_name(metrics, METRIC_NAMES_ROUTE, "other"), METRIC_NAME_OTHER);
+	assert_int_equal(metrics_name(metrics, METRIC_NAMES_ROUTE, "third"), 3);
+	assert_int_equal(metrics_name(metrics, METRIC_NAMES_ROUTE, "fourth"), METRIC_NAME_OTHER);
+	assert_int_equal(metrics_name(metrics, METRIC_NAMES_ROUTE, "third"), 3);
+	assert_int_equal(metrics_name_count(metrics, METRIC_NAMES_ROUTE), 4);
+	metrics_free(&metrics);
+}
+
+static void what_has_a_name_is_counted_by_it(void **state)
+{
+	struct metrics *metrics = metrics_new(1);
+	struct meter *a = metrics_open(metrics), *b = metrics_open(metrics);
+	unsigned one = metrics_name(metrics, METRIC_NAMES_ROUTE, "one");
+	unsigned two = metrics_name(metrics, METRIC_NAMES_ROUTE, "two");
+	struct buf out = { 0 };
+	const char *text;
+
+	(void)state;
+	meter_add_named(a, METRIC_ROUTE_MESSAGES, one, ROUTE_RESULT_DELIVERED, 3);
+	meter_add_named(b, METRIC_ROUTE_MESSAGES, one, ROUTE_RESULT_DELIVERED, 4);
+	meter_add_named(a, METRIC_ROUTE_MESSAGES, one, ROUTE_RESULT_EXPIRED, 1);
+	meter_add_named(a, METRIC_ROUTE_MESSAGES, two, ROUTE_RESULT_FAILED, 5);
+	meter_add_named(NULL, METRIC_ROUTE_MESSAGES, one, ROUTE_RESULT_DELIVERED, 1);
+	meter_add_named(b, METRIC_ROUTE_FAILURES, one, 0, 2);
+	/* The age of the oldest message that any thread knows. */
+	meter_set_named(a, METRIC_ROUTE_QUEUE_AGE, one, 0, 1500);
+	meter_set_named(b, METRIC_ROUTE_QUEUE_AGE, one, 0, 500);
+	text = scrape(metrics, &out);
+	assert_non_null(strstr(text, "# TYPE skein_route_messages_total counter\n"
+				     "skein_route_messages_total{route=\"other\",result=\"delivered\"} 0\n"));
+	assert_non_null(strstr(text, "\nskein_route_messages_total{route=\"other\",result=\"failed\"} 5\n"));
+	assert_non_null(strstr(text, "\nskein_route_messages_total{route=\"one\",result=\"delivered\"} 7\n"));
+	assert_non_null(strstr(text, "\nskein_route_messages_total{route=\"one\",result=\"expired\"} 1\n"));
+	assert_null(strstr(text, "\"two\""));
+	assert_non_null(strstr(text, "\nskein_route_hop_failures_total{route=\"one\"} 2\n"));
+	assert_non_null(strstr(text, "\nskein_route_queue_oldest_seconds{route=\"one\"} 1.5\n"));
+	assert_int_equal(metrics_sum_named(metrics, METRIC_ROUTE_MESSAGES, one, ROUTE_RESULT_DELIVERED), 7);
+	/* The next metric is untouched. */
+	assert_non_null(strstr(text, "\nskein_messages_signed_total 0\n"));
+	buf_fini(&out);
+	metrics_free(&metrics);
+}
+
+static void names_are_escaped(void **state)
+{
+	struct metrics *metrics = metrics_new(1);
+	struct buf out = { 0 };
+
+	(void)state;
+	metrics_name(metrics, METRIC_NAMES_ROUTE, "a\\b\"c\nd");
+	assert_non_null(strstr(
+		scrape(metrics, &out), "\nskein_route_hop_failures_total{route=\"a\\\\b\\\"c\\nd\"} 0\n"));
+	buf_fini(&out);
+	metrics_free(&metrics);
+}
+
 enum { THREADS = 4, STEPS = 50000 };
 
 static void *count_many(void *arg)
@@ -108,25 +180,32 @@ static void *count_many(void *arg)
 	for (unsigned i = 0; i < STEPS; i++) {
 		meter_add(meter, METRIC_CONNECTIONS, 1);
 		meter_observe(meter, METRIC_LOOP_LAG, i);
+		meter_add_named(meter, METRIC_ROUTE_FAILURES, 1, 0, 1);
 	}
 	return NULL;
 }
 
 static void nothing_is_lost_when_threads_count_while_others_scrape(void **state)
 {
-	struct metrics *metrics = metrics_new();
+	struct metrics *metrics = metrics_new(10);
 	struct buf out = { 0 };
 	pthread_t threads[THREADS];
 
 	(void)state;
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, count_many, metrics);
-	for (unsigned i = 0; i < 20; i++)
+	for (unsigned i = 0; i < 20; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "route-%u", i);
+		metrics_name(metrics, METRIC_NAMES_ROUTE, name);
 		scrape(metrics, &out);
+	}
 	for (unsigned i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	assert_int_equal(metrics_sum(metrics, METRIC_CONNECTIONS, 0), THREADS * STEPS);
 	assert_int_equal(metrics_sum(metrics, METRIC_LOOP_LAG, 0), THREADS * STEPS);
+	assert_int_equal(metrics_sum_named(metrics, METRIC_ROUTE_FAILURES, 1, 0), THREADS * STEPS);
 	buf_fini(&out);
 	metrics_free(&metrics);
 }
@@ -147,6 +226,9 @@ int main(void)
 		cmocka_unit_test(every_row_is_named_described_and_bounded),
 		cmocka_unit_test(a_scrape_adds_up_the_meters),
 		cmocka_unit_test(a_histogram_is_cumulative_with_its_bounds_included),
+		cmocka_unit_test(a_name_has_one_number_for_good),
+		cmocka_unit_test(what_has_a_name_is_counted_by_it),
+		cmocka_unit_test(names_are_escaped),
 		cmocka_unit_test(nothing_is_lost_when_threads_count_while_others_scrape),
 		cmocka_unit_test(the_documentation_lists_what_the_code_exposes),
 	};

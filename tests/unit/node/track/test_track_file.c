@@ -203,7 +203,7 @@ static void limit_files(rlim_t bytes)
 
 static void what_a_full_disk_takes_only_half_is_lost_as_a_whole(void **state)
 {
-	struct metrics *metrics = metrics_new();
+	struct metrics *metrics = metrics_new(10);
 	const struct track_file_options options = {
 		.folder = folder, .format = TRACK_FORMAT_JSON, .limits = wide, .meter = metrics_open(metrics)
 	};

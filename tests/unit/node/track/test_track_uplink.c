@@ -54,7 +54,7 @@ static int open_world(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	assert_int_equal(loop_init(&world.loop), ERR_OK);
 	redis_server_start(&world.redis, NULL);
-	world.metrics = metrics_new();
+	world.metrics = metrics_new(10);
 	return 0;
 }
 
