@@ -18,6 +18,14 @@ def metrics():
     return found
 
 
+def has_label(known, name, label, value=None):
+    """Does the metric have this label, with this value? A name of the policy, and a variable, may be anything."""
+    labels = dict(re.findall(r"`(\w+)`(?:: ([\w, .-]+))?", known[name][1]))
+    if label not in labels:
+        return False
+    return value is None or value.startswith("$") or not labels[label] or value in labels[label].split(", ")
+
+
 def check(expression):
     known = metrics()
     names = re.findall(r"\bskein_\w+", expression)
@@ -25,10 +33,15 @@ def check(expression):
     for name in names:
         base = re.sub(r"_(bucket|count|sum)$", "", name)
         assert name in known or (base in known and known[base][0] == "histogram"), f"there is no {name}: {expression}"
-    for name, label, value in re.findall(r'\b(skein_\w+)\{[^}]*?(\w+)="([\w-]+)"', expression):
-        assert label == "job" or re.search(rf"`{label}`: .*\b{value}\b", known[name][1]), f"{name} has no {label}={value}"
-    for label, name in re.findall(r"sum by \((\w+)\) \(rate\((skein_\w+)", expression):
-        assert label in ("le", "instance") or f"`{label}`" in known[name][1], f"{name} has no label {label}: {expression}"
+    for name, selector in re.findall(r"\b(skein_\w+)\{([^}]*)\}", expression):
+        matchers = re.findall(r'(\w+)=~?"([^"]*)"', selector)
+        assert ",".join(re.findall(r'\w+=~?"[^"]*"', selector)) == selector, selector
+        for label, values in matchers:
+            for value in values.split("|"):
+                assert label == "job" or has_label(known, name, label, value), f"{name} has no {label}={value}: {expression}"
+    for labels, name in re.findall(r"\b(?:sum|max|min) by \(([\w, ]+)\) \((?:\w+\()?(skein_\w+)", expression):
+        for label in labels.split(", "):
+            assert label in ("le", "instance") or has_label(known, name, label), f"{name} has no label {label}: {expression}"
     assert expression.count("(") == expression.count(")") and expression.count("{") == expression.count("}")
 
 
