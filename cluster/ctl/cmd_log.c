@@ -2,13 +2,11 @@
 #include "call.h"
 #include "moment.h"
 #include "screen.h"
-#include "track_reader.h"
+#include "track_follow.h"
 #include "track_tell.h"
 
 #include <stdio.h>
-#include <time.h>
 
-enum { POLL_MS = 250 };
 #define SINCE_US ((uint64_t)10 * 60 * 1000000)
 
 struct logging {
@@ -47,19 +45,6 @@ static bool has_failed(void *arg, uint64_t rest_us)
 	return ferror(stdout);
 }
 
-static enum ctl_exit follow(struct track_reader *reader, const struct track_visitor *visitor)
-{
-	static const struct timespec pause = { 0, POLL_MS * 1000000L };
-	enum ctl_exit exit = CTL_OK;
-
-	while (!exit && !ferror(stdout)) {
-		exit = track_reader_follow(reader, visitor);
-		fflush(stdout);
-		nanosleep(&pause, NULL);
-	}
-	return exit;
-}
-
 static void warn(const struct logging *logging, const struct track_reader *reader)
 {
 	struct buf moment = { 0 };
@@ -93,7 +78,7 @@ static enum ctl_exit work(struct session *session, void *arg)
 	if (!exit && logging->since_us)
 		warn(logging, &reader);
 	if (!exit && logging->follows)
-		exit = follow(&reader, &visitor);
+		exit = track_follow(&reader, &visitor);
 	else if (!exit && !logging->told)
 		exit = CTL_NEGATIVE;
 	track_reader_fini(&reader);

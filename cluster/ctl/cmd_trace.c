@@ -3,17 +3,16 @@
 #include "human.h"
 #include "moment.h"
 #include "screen.h"
+#include "track_follow.h"
 #include "track_lines.h"
-#include "track_reader.h"
 #include "track_story.h"
 #include "track_tell.h"
 
 #include "skein/cluster/msg_id.h"
 
 #include <stdio.h>
-#include <time.h>
 
-enum { LIMIT = 20, POLL_MS = 250 };
+enum { LIMIT = 20 };
 
 struct tracing {
 	struct track_wanted wanted;
@@ -199,19 +198,12 @@ static void take_new(void *arg, const struct track_event *event, uint64_t run, u
 
 static enum ctl_exit follow(struct tracing *tracing, struct track_reader *reader)
 {
-	static const struct timespec pause = { 0, POLL_MS * 1000000L };
 	const struct track_visitor visitor = { take_new, NULL, tracing };
-	enum ctl_exit exit = CTL_OK;
 
 	tracing->telling.with_id = true;
 	if (!tracing->is_json && tracing->stories.told_count)
 		putchar('\n');
-	while (!exit && !ferror(stdout)) {
-		exit = track_reader_follow(reader, &visitor);
-		fflush(stdout);
-		nanosleep(&pause, NULL);
-	}
-	return exit;
+	return track_follow(reader, &visitor);
 }
 
 static enum ctl_exit read_and_tell(struct tracing *tracing, const struct track_source *source,

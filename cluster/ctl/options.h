@@ -27,9 +27,10 @@ struct ctl_options {
 	const char *hostname;   /* of the node whose settings were read; NULL: not told */
 	struct redis_socket_tls tls;
 	bool is_json;
+	bool is_quiet;            /* who waits for Redis tells by himself that it is away */
 	bool is_cluster_optional; /* the command works where no node was ever started */
-	uint64_t deadline_ms;    /* for connecting, and for each call; 0: as usual */
-	const struct call *call; /* the command line, for what tells of it */
+	uint64_t deadline_ms;     /* for connecting, and for each call; 0: as usual */
+	const struct call *call;  /* the command line, for what tells of it */
 
 	/* Made of the above by options_finish(). */
 	const char *host, *port; /* of Redis; with Sentinels NULL, they are asked for it */

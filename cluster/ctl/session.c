@@ -127,6 +127,8 @@ static enum ctl_exit read_meta(struct session *session)
 	}
 	if (session->shards == 0 && session->options->is_cluster_optional)
 		return CTL_OK;
+	if (session->shards == 0 && session->options->is_quiet)
+		return CTL_NEGATIVE;
 	if (session->shards == 0) {
 		session_complain("there is no cluster with the prefix \"%s\" in this Redis: the first node "
 				 "makes one; is --prefix right, "
@@ -228,7 +230,8 @@ static enum ctl_exit connect_session(struct session *session, const struct ctl_o
 	};
 	if (!connect_at(session, options, &why)) {
 		append_cure(&why);
-		session_complain("%.*s", SPAN_ARGS(buf_span(&why)));
+		if (!options->is_quiet)
+			session_complain("%.*s", SPAN_ARGS(buf_span(&why)));
 		buf_fini(&why);
 		return CTL_UNREACHABLE;
 	}
@@ -309,7 +312,8 @@ enum ctl_exit session_finish(struct session *session)
 {
 	if (redis_socket_finish(session->socket))
 		return CTL_OK;
-	session_complain("the connection to Redis ended: %s", redis_socket_why(session->socket));
+	if (!session->options->is_quiet)
+		session_complain("the connection to Redis ended: %s", redis_socket_why(session->socket));
 	return CTL_UNREACHABLE;
 }
 

@@ -1,6 +1,7 @@
 #include "track_reader.h"
 
 #include "skein/proto/base/alloc.h"
+#include "track_merge.h"
 
 #include <stdlib.h>
 
@@ -18,7 +19,7 @@ void track_reader_init(struct track_reader *reader, struct session *session)
 void track_reader_fini(struct track_reader *reader)
 {
 	mem_free(reader->entries);
-	mem_free(reader->runs);
+	track_runs_fini(&reader->runs);
 	arena_fini(&reader->arena);
 }
 
@@ -46,10 +47,16 @@ static void add_entry(struct track_reader *reader, const struct track_entry *ent
 	added->head.filter = arena_dup(&reader->arena, head.filter);
 }
 
+/* That the connection ended is told by who waits for the answer. */
+static enum ctl_exit check(const struct outcome *outcome)
+{
+	return outcome->kind == OUTCOME_UNKNOWN ? CTL_UNREACHABLE : session_check(outcome, "tracking events");
+}
+
 static bool take_listing(
 	struct track_reader *reader, const struct outcome *outcome, const struct track_listing *listing)
 {
-	reader->exit = session_check(outcome, "tracking events");
+	reader->exit = check(outcome);
 	if (reader->exit)
 		return false;
 	reader->now_us = listing->now_us;
@@ -165,76 +172,14 @@ static int by_start(const void *left, const void *right)
 	return compare((*a)->head.from_us, (*b)->head.from_us);
 }
 
-/* ---- events in the order of time ---- */
-
-struct waiting {
-	uint64_t time_us, run, number;
-	struct span encoded; /* owned */
-};
-
-struct merge {
-	struct waiting *items;
-	size_t count, cap;
-};
-
-static int by_time(const void *left, const void *right)
-{
-	const struct waiting *a = left, *b = right;
-	int order = compare(a->time_us, b->time_us);
-
-	order = order ? order : compare(a->run, b->run);
-	return order ? order : compare(a->number, b->number);
-}
-
-static void hold(struct merge *merge, const struct track_event *event, struct span encoded, uint64_t run,
-	uint64_t number)
-{
-	if (merge->count == merge->cap) {
-		merge->cap = merge->cap ? merge->cap * 2 : 1024;
-		merge->items = mem_realloc(merge->items, merge->cap * sizeof(*merge->items));
-	}
-	merge->items[merge->count++] = (struct waiting){ event->time_us, run, number,
-		span_of(mem_dup(encoded.ptr, encoded.len), encoded.len) };
-}
-
-/* Tells what is before that moment: nothing earlier comes any more. */
-static void let_go(struct merge *merge, uint64_t before_us, const struct track_visitor *visitor)
-{
-	struct track_event event;
-	size_t told = 0;
-
-	if (merge->count)
-		qsort(merge->items, merge->count, sizeof(*merge->items), by_time);
-	for (; told < merge->count && merge->items[told].time_us < before_us; told++) {
-		const struct waiting *item = &merge->items[told];
-		struct span rest = item->encoded;
-		bool is_twice = told && !by_time(item, item - 1);
-
-		if (!is_twice && track_event_decode(&rest, &event) == ERR_OK)
-			visitor->take(visitor->arg, &event, item->run, item->number);
-	}
-	for (size_t i = 0; i < told; i++)
-		mem_free((void *)(uintptr_t)merge->items[i].encoded.ptr);
-	if (told)
-		memmove(merge->items, merge->items + told, (merge->count - told) * sizeof(*merge->items));
-	merge->count -= told;
-}
-
-static void drop_all(struct merge *merge)
-{
-	for (size_t i = 0; i < merge->count; i++)
-		mem_free((void *)(uintptr_t)merge->items[i].encoded.ptr);
-	merge->count = 0;
-}
-
 /* ---- bodies ---- */
 
 struct fetching {
 	struct track_reader *reader;
 	const struct track_search *search;
 	const struct track_visitor *visitor;
-	struct merge *merge; /* NULL: in any order */
-	bool is_late;        /* nothing is told before all is read */
+	struct track_merge *merge; /* NULL: in any order */
+	bool is_late;              /* nothing is told before all is read */
 	const struct track_reader_entry *const *entries;
 	size_t count, next; /* entries: those before `next` were asked for, or passed over */
 	bool has_enough;
@@ -249,14 +194,6 @@ struct batch {
 	size_t count, end; /* end: in those of `fetching` */
 };
 
-static bool was_followed(const struct track_reader *reader, uint64_t run, uint64_t number)
-{
-	for (size_t i = 0; i < reader->run_count; i++)
-		if (reader->runs[i].run == run)
-			return number <= reader->runs[i].last;
-	return false;
-}
-
 static void tell_events(const struct fetching *fetching, const struct track_head *head, struct span rest)
 {
 	struct track_event event;
@@ -270,14 +207,14 @@ static void tell_events(const struct fetching *fetching, const struct track_head
 			return;
 		}
 		/* Of a kind that only a newer version knows, or told already. */
-		if (err || was_followed(fetching->reader, head->run, number))
+		if (err || track_runs_have(&fetching->reader->runs, head->run, number))
 			continue;
 		if (event.time_us < fetching->search->since_us ||
 			(fetching->search->until_us && event.time_us >= fetching->search->until_us))
 			continue;
 		if (fetching->merge)
-			hold(fetching->merge, &event, span_take(before, before.len - rest.len), head->run,
-				number);
+			track_merge_hold(fetching->merge, &event, span_take(before, before.len - rest.len),
+				head->run, number);
 		else
 			fetching->visitor->take(fetching->visitor->arg, &event, head->run, number);
 	}
@@ -308,7 +245,7 @@ static void on_bodies(void *arg, const struct outcome *outcome, const struct spa
 	const struct track_visitor *visitor = fetching->visitor;
 
 	if (!fetching->reader->exit)
-		fetching->reader->exit = session_check(outcome, "tracking events");
+		fetching->reader->exit = check(outcome);
 	for (size_t i = 0; i < count && i < batch->count && !fetching->has_enough; i++)
 		take_body(fetching, batch->entries[i], bodies[i]);
 	if (!fetching->merge && visitor->has_enough)
@@ -360,7 +297,7 @@ static enum ctl_exit fetch_all(struct fetching *fetching)
 			;
 		exit = finish(fetching->reader);
 		if (fetching->merge && !fetching->is_late)
-			let_go(fetching->merge,
+			track_merge_let_go(fetching->merge,
 				fetching->next < fetching->count
 					? fetching->entries[fetching->next]->head.from_us
 					: UINT64_MAX,
@@ -391,7 +328,7 @@ static const struct track_reader_entry **choose(
 static enum ctl_exit visit_from(struct track_reader *reader, size_t first, const struct track_search *search,
 	const struct track_visitor *visitor)
 {
-	struct merge merge = { .count = 0 };
+	struct track_merge merge = { .count = 0 };
 	struct fetching fetching = { .reader = reader,
 		.search = search,
 		.visitor = visitor,
@@ -403,8 +340,8 @@ static enum ctl_exit visit_from(struct track_reader *reader, size_t first, const
 	fetching.entries = chosen;
 	fetching.count = count;
 	exit = fetch_all(&fetching);
-	let_go(&merge, UINT64_MAX, visitor);
-	mem_free(merge.items);
+	track_merge_let_go(&merge, UINT64_MAX, visitor);
+	track_merge_fini(&merge);
 	mem_free(chosen);
 	return exit;
 }
@@ -434,29 +371,12 @@ struct track_source track_reader_source(struct track_reader *reader)
 
 /* ---- following ---- */
 
-static void note_run(struct track_reader *reader, const struct track_head *head)
-{
-	uint64_t last = head->first + head->count - 1;
-	size_t i = 0;
-
-	while (i < reader->run_count && reader->runs[i].run != head->run)
-		i++;
-	if (i == reader->run_cap) {
-		reader->run_cap = reader->run_cap ? reader->run_cap * 2 : 16;
-		reader->runs = mem_realloc(reader->runs, reader->run_cap * sizeof(*reader->runs));
-	}
-	if (i == reader->run_count)
-		reader->runs[reader->run_count++] = (struct track_reader_run){ .run = head->run };
-	if (last > reader->runs[i].last)
-		reader->runs[i].last = last;
-}
-
 /* All entries; nothing is told as long as one of them turns out to have been replaced. */
 static enum ctl_exit visit_new(struct track_reader *reader, bool is_last, const struct track_visitor *visitor)
 {
 	static const struct track_visitor nobody = { .take = NULL };
 	const struct track_search search = { .order = TRACK_BY_TIME };
-	struct merge merge = { .count = 0 };
+	struct track_merge merge = { .count = 0 };
 	struct fetching fetching = {
 		.reader = reader, .search = &search, .visitor = &nobody, .merge = &merge, .is_late = true
 	};
@@ -469,23 +389,51 @@ static enum ctl_exit visit_new(struct track_reader *reader, bool is_last, const 
 	fetching.count = count;
 	exit = fetch_all(&fetching);
 	if (exit || (reader->is_stale && !is_last))
-		drop_all(&merge);
-	let_go(&merge, UINT64_MAX, visitor);
-	mem_free(merge.items);
+		track_merge_drop(&merge);
+	track_merge_let_go(&merge, UINT64_MAX, visitor);
+	track_merge_fini(&merge);
 	mem_free(chosen);
 	return exit;
 }
 
-enum ctl_exit track_reader_follow(struct track_reader *reader, const struct track_visitor *visitor)
+static int by_run_and_first(const void *left, const void *right)
 {
-	uint64_t back_us = reader->now_us > FOLLOW_BACK_US ? reader->now_us - FOLLOW_BACK_US : 0;
-	enum ctl_exit exit = load_back(reader, back_us);
+	const struct track_reader_entry *a = left, *b = right;
+	int order = compare(a->head.run, b->head.run);
 
-	for (size_t i = 0; i < reader->count; i++)
-		note_run(reader, &reader->entries[i].head);
-	/* From now on nobody asks for what was. */
+	return order ? order : compare(a->head.first, b->head.first);
+}
+
+/* All that is known of was told; from now on nobody asks for it. */
+static void settle(struct track_reader *reader, bool tells_missing)
+{
+	if (reader->count)
+		qsort(reader->entries, reader->count, sizeof(*reader->entries), by_run_and_first);
+	for (size_t i = 0; i < reader->count; i++) {
+		const struct track_head *head = &reader->entries[i].head;
+		uint64_t missing = track_runs_note(&reader->runs, head);
+
+		if (missing && tells_missing)
+			session_complain("%llu events of %.*s are missing: Redis has lost them, or the node "
+					 "could not keep them; its files may have them: trace --file",
+				(unsigned long long)missing, SPAN_ARGS(head->node));
+	}
 	reader->count = 0;
 	arena_reset(&reader->arena);
+}
+
+/* As if it had not been asked for. */
+static void forget(struct track_reader *reader, uint64_t top)
+{
+	reader->top = top;
+	reader->count = 0;
+	arena_reset(&reader->arena);
+}
+
+static enum ctl_exit read_new(struct track_reader *reader, const struct track_visitor *visitor)
+{
+	enum ctl_exit exit = CTL_OK;
+
 	for (unsigned round = 1; !exit && round <= STALE_ROUNDS; round++) {
 		exit = load_new(reader);
 		if (!exit)
@@ -494,4 +442,31 @@ enum ctl_exit track_reader_follow(struct track_reader *reader, const struct trac
 			break;
 	}
 	return exit;
+}
+
+enum ctl_exit track_reader_follow(struct track_reader *reader, const struct track_visitor *visitor)
+{
+	uint64_t back_us = reader->now_us > FOLLOW_BACK_US ? reader->now_us - FOLLOW_BACK_US : 0;
+	enum ctl_exit exit = load_back(reader, back_us);
+	uint64_t top;
+
+	if (exit)
+		return exit;
+	settle(reader, false);
+	top = reader->top;
+	exit = read_new(reader, visitor);
+	if (exit)
+		forget(reader, top);
+	else
+		settle(reader, true);
+	return exit;
+}
+
+void track_reader_resume(struct track_reader *reader)
+{
+	uint64_t back = reader->top > FOLLOW_BACK_US ? reader->top - FOLLOW_BACK_US : 0;
+
+	reader->exit = CTL_OK;
+	reader->is_stale = false;
+	reader->top = back > reader->bottom ? back : reader->bottom;
 }

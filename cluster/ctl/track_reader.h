@@ -8,6 +8,7 @@
 #include "skein/cluster/track_chunk.h"
 #include "skein/cluster/track_store.h"
 #include "skein/proto/base/arena.h"
+#include "track_runs.h"
 #include "track_source.h"
 
 struct track_reader_entry {
@@ -15,11 +16,6 @@ struct track_reader_entry {
 	bool is_gone; /* Redis has it no more */
 	struct span name;
 	struct track_head head; /* text in the reader's arena */
-};
-
-/* Of one run, the last event that was read. */
-struct track_reader_run {
-	uint64_t run, last;
 };
 
 struct track_reader {
@@ -33,8 +29,7 @@ struct track_reader {
 	size_t damaged;           /* chunks that could not be read */
 	bool is_stale;            /* some were replaced while they were looked at */
 	enum ctl_exit exit;
-	struct track_reader_run *runs; /* of what was followed */
-	size_t run_count, run_cap;
+	struct track_runs runs; /* of what was followed */
 };
 
 void track_reader_init(struct track_reader *reader, struct session *session);
@@ -45,9 +40,14 @@ WARN_UNUSED enum ctl_exit track_reader_look(struct track_reader *reader);
 
 /*
  * What was told until now is what the reader knows of; from here on only what is new is told by each call, in
- * the order of time.
+ * the order of time; that some are missing is said on standard error. A call that fails has told nothing.
  */
 WARN_UNUSED enum ctl_exit track_reader_follow(
 	struct track_reader *reader, const struct track_visitor *visitor);
+/*
+ * The session was opened anew, maybe with another Redis, whose clock may be behind, or which has lost the
+ * last ones: the next call looks back some minutes. What was told is not told again.
+ */
+void track_reader_resume(struct track_reader *reader);
 
 #endif

@@ -8,6 +8,7 @@ from lab.wait import until
 import pytest
 
 from failover import Failover
+from following import Following
 from support import settle
 
 FLOWS_AGAIN_SECONDS = 5
@@ -38,9 +39,15 @@ def judge(failover, record_property, cut_off=None):
 
 def test_a_master_is_killed_and_comes_back_as_a_replica(whole, record_property):
     failover = Failover(whole, MESSAGES)
-    failover.fault(failover.old.kill)
-    failover.until_new_mail_arrives()
-    failover.until_every_node_has_redis()
+    with Following(whole, "log", "--follow", "--kind", "node,receive") as log:
+        log.until("RECEIVE")
+        failover.fault(failover.old.kill)
+        failover.until_new_mail_arrives()
+        failover.until_every_node_has_redis()
+        log.until("Redis is back", seconds=30)
+        behind = log.text().index("Redis is back")
+        until(lambda: "RECEIVE" in log.text()[behind:], 30, "the log goes on")
+        assert log.text().count("it is tried again") == 1
     whole.redis.start()
     assert whole.redis.master is not failover.old
     failover.settle(record_property)

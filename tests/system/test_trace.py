@@ -2,12 +2,12 @@
 told when a node dies or Redis was away."""
 import json
 import smtplib
-import subprocess
 import time
 
 from lab.wait import until
 import pytest
 
+from following import Following
 from support import message, new_tag, send, until_arrived, until_report
 
 QUICK = {"retry": {"first": "300ms", "max": "500ms"}, "tracking": {"redact": "none"}}
@@ -49,28 +49,6 @@ def until_told(lab, kind, *words, seconds=30):
         messages = json.loads(lab.ctl("trace", *words, "--json")[1] or '{"messages": []}')["messages"]
         return next((found["events"] for found in messages if kind in kinds(found["events"])), None)
     return until(look, seconds, f"{kind} is told by trace {' '.join(words)}")
-
-
-class Following:
-    """A command that goes on, and its lines."""
-
-    def __init__(self, lab, *words):
-        self.output = lab.folder / f"follow-{new_tag()}"
-        with open(self.output, "wb") as file:
-            self.process = subprocess.Popen([*lab.ctl_command(), *words], stdout=file, stderr=subprocess.STDOUT)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def text(self):
-        return self.output.read_text(encoding="utf-8")
-
-    def until(self, text, seconds=20):
-        until(lambda: text in self.text(), seconds, lambda: f"{text!r} is told: {self.text()}")
 
 
 @pytest.mark.sanitize
@@ -158,6 +136,37 @@ def test_what_comes_is_followed(lab):
         assert "CONNECT" not in log.text() and "early" not in story.text()
         lines = [line for line in log.text().splitlines() if recipient in line]
         assert len(lines) == 2 and "RECEIVE" in lines[0] and "DELIVER" in lines[1], lines
+
+
+def test_who_follows_goes_on_when_redis_comes_back(lab):
+    domain, names = f"{new_tag()}.skein.test", []
+
+    def receive(name):
+        names.append(f"<{name}@{domain}>")
+        send(lab.nodes[2].smtp, sender=f"{name}@{domain}")
+
+    with Following(lab, "log", "--follow", "--kind", "receive") as log, Following(lab, "trace", "--from", f"@{domain}", "-f") as story:
+        def both_follow():
+            receive(f"early{len(names)}")
+            return domain in log.text() and domain in story.text()
+        until(both_follow, 30, "both follow")
+        lab.redis.kill()
+        try:
+            for following in (log, story):
+                following.until("it is tried again until Redis is back")
+            for number in range(3):
+                receive(f"away{number}")
+        finally:
+            lab.redis.start()
+        for following in (log, story):
+            following.until("Redis is back")
+        receive("later")
+        for following in (log, story):
+            for name in names[names.index(f"<away0@{domain}>"):]:
+                following.until(f"{name} ->")
+            lines = following.text().splitlines()
+            assert max(sum("RECEIVE" in line and name in line for line in lines) for name in names) == 1, lines
+            assert sum("tried again" in line for line in lines) == 1 and not any("are missing" in line for line in lines), lines
 
 
 def test_nothing_is_missing_after_redis_was_away(lab):
