@@ -122,6 +122,10 @@ static void on_leader(void *ctx, bool leads)
 
 	meter_set(node->meter, METRIC_LEADER, leads);
 	log_event(node->log, LOG_INFO, leads ? "leader" : "not-leader", LOG_END);
+	/* Who led before may be dead: the change is told by the new one, and by no other. */
+	if (leads)
+		track_write(node->track, &(const struct track_event){
+						 .kind = TRACK_NODE, .text[TRACK_TEXT] = SPAN_LIT("leads") });
 	ticket_keeper_poke(node->ticket_keeper);
 }
 

@@ -204,6 +204,22 @@ def test_log_tells_of_one_node_and_of_kinds(lab):
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
 
 
+def test_a_change_of_leader_is_told_by_the_new_one(lab):
+    def leader():
+        return next((node for node in lab.nodes.values() if node.is_alive() and node.metric("skein_leader") == 1), None)
+
+    def leads():
+        events = [json.loads(line) for line in lab.ctl("log", "--since", "10m", "--kind", "node", "--json")[1].splitlines()]
+        return [event["node"] for event in events if event["text"] == "leads"]
+
+    old = until(leader, 30, "somebody leads")
+    until(lambda: old.name in leads(), 20, "the leader has said so")
+    told = len(leads())
+    old.kill()
+    new = until(lambda: next((name for name in leads()[told:] if name != old.name), None), 40, "another one leads, and says so")
+    assert new in {node.name for node in lab.nodes.values()}
+
+
 @pytest.mark.parametrize("words, complaint, code", [
     ([], "which messages?", 2),
     (["nonsense"], "is no message id", 2),
