@@ -9,7 +9,7 @@ from lab.wait import until
 from alert_lab import Told, firing, leader, listed, start
 from lab.cluster import REPOSITORY
 from receivers import SyslogReceiver, WebReceiver
-from test_skeinctl import NEGATIVE, USAGE
+from ctl_lab import NEGATIVE, USAGE
 
 
 @pytest.fixture(scope="module", name="receiver")

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from test_skeinctl import A, DEADLINE_S, MINUTE, NEGATIVE, USAGE, Redis
+from ctl_lab import A, DEADLINE_S, MINUTE, NEGATIVE, USAGE, Redis
 from test_skeinctl_secret import SecretCtl, make_key
 
 FIRST = "clients:\n  - name: first\n    match:\n      network:\n        - 10.0.0.0/8\n    effect: allow\n"

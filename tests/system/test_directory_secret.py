@@ -6,7 +6,7 @@ import pytest
 
 from directory_lab import PASSWORD, UNGUARDED, connect, log_in
 from test_secrets_nodes import ctl
-from test_skeinctl import CTL
+from ctl_lab import CTL
 
 POLICY = UNGUARDED + "clients: [{name: users, match: {user: '*'}, effect: require-auth}]\n"
 SOON = 30  # Seconds; it is two or three on a machine that has nothing else to do.

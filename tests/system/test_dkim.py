@@ -95,7 +95,7 @@ class Signer:
 
 
 def options_ctl():
-    from test_skeinctl import CTL
+    from ctl_lab import CTL
     return CTL
 
 

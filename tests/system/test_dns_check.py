@@ -10,7 +10,7 @@ import threading
 from authority import Authority
 from dns_lab import DnsLab, SilentServer, Zone
 import pytest
-from test_skeinctl import CTL, NEGATIVE, OK, UNREACHABLE, USAGE
+from ctl_lab import CTL, NEGATIVE, OK, UNREACHABLE, USAGE
 from test_skeinctl_secret import fixture_ctl, make_key  # noqa: F401: the fixture `ctl`
 
 DEADLINE_S = 60

@@ -10,7 +10,7 @@ from authority import Authority
 from dns_lab import DnsLab, Zone
 from https_server import HttpsServer
 from more_sinks import ALLOW, apply
-from test_skeinctl import NEGATIVE
+from ctl_lab import NEGATIVE
 
 DOMAIN = "watched.example"
 SPF = '$TTL 1\n@ TXT "v=spf1 {} -all"\n@ MX 10 mx\nmx A 192.0.2.9\n'

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lab.wait import until
 import pytest
 
-from test_skeinctl import A, B, CTL, DEADLINE_S, NEGATIVE, OK, OLD, UNREACHABLE, Ctl, Redis
+from ctl_lab import A, B, CTL, DEADLINE_S, NEGATIVE, OK, OLD, UNREACHABLE, Ctl, Redis
 from test_skeinctl_secret import make_key
 
 DAY = 86_400_000

@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from test_limits import apply, client_of, offer
 from test_policy_ctl import FIRST, examples, write
-from test_skeinctl import A, CTL, DEADLINE_S, NEGATIVE, OK, USAGE, Ctl, Redis, free_port
+from ctl_lab import A, CTL, DEADLINE_S, NEGATIVE, OK, USAGE, Ctl, Redis, free_port
 
 LIMITS = """limits:
   per-client: {key: client, rate: 3/h, action: reject}

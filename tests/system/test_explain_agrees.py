@@ -14,7 +14,7 @@ import subprocess
 from lab import admin
 from lab.wait import until
 
-from test_skeinctl import CTL
+from ctl_lab import CTL
 
 POLICIES, RULES, SESSIONS, MESSAGES = 15, (20, 30), 90, 3
 # What must be seen of each outcome, or the policies say nothing.

@@ -11,7 +11,7 @@ from lab.wait import until
 
 from authority import Authority
 from receivers import SyslogReceiver, WebReceiver
-from test_skeinctl import free_port
+from ctl_lab import free_port
 
 QUICK = {"batch_wait": "20ms", "timeout": "2s", "retry_first": "20ms", "retry_max": "100ms"}
 

@@ -6,7 +6,7 @@ import subprocess
 from lab.wait import until
 from receivers import SyslogReceiver, WebReceiver
 from support import send, until_arrived
-from test_skeinctl import CTL
+from ctl_lab import CTL
 
 SECRET = "t0ken of the cluster"
 

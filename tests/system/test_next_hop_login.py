@@ -9,7 +9,7 @@ import pytest
 from lab.burst import Burst
 from lab.wait import until
 from test_secrets_nodes import ctl, until_logged
-from test_skeinctl import CTL
+from ctl_lab import CTL
 
 from authority import Authority
 from https_server import HttpsServer

@@ -7,7 +7,7 @@ import stat
 
 import pytest
 
-from test_skeinctl import A, NEGATIVE, OK, USAGE, Ctl, Redis, table
+from ctl_lab import A, NEGATIVE, OK, USAGE, Ctl, Redis, table
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 FIRST = "# Our rules.\nclients:\n  - name: internal # all of it\n    match:\n      network:\n        - 10.0.0.0/8 # LAN\n" \

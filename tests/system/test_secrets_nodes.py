@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from lab.wait import until
-from test_skeinctl import CTL
+from ctl_lab import CTL
 
 VALUE = "correct horse battery"
 

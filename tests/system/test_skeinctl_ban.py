@@ -1,7 +1,7 @@
 """skeinctl ban: what it writes, shows and refuses."""
 import pytest
 
-from test_skeinctl import NEGATIVE, USAGE, fixture_cluster, fixture_redis, table  # noqa: F401
+from ctl_lab import NEGATIVE, USAGE, fixture_cluster, fixture_redis, table  # noqa: F401
 
 
 def test_a_ban_is_listed_until_it_is_removed(cluster):

@@ -2,7 +2,7 @@
 import re
 
 import pytest
-from test_skeinctl import NEGATIVE, OK, USAGE
+from ctl_lab import NEGATIVE, OK, USAGE
 from test_skeinctl_secret import fixture_ctl, make_key  # noqa: F401: the fixture `ctl`
 
 NAME = "s1._domainkey.example.com"

@@ -1,7 +1,7 @@
 """skeinctl hops: what nodes have found out and hold, and what an operator says."""
 import pytest
 
-from test_skeinctl import A, B, MINUTE, USAGE, fixture_cluster, fixture_redis, table  # noqa: F401
+from ctl_lab import A, B, MINUTE, USAGE, fixture_cluster, fixture_redis, table  # noqa: F401
 
 DOWN, SLOW = 2, 1
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 
 import pytest
-from test_skeinctl import A, CTL, DEADLINE_S, NEGATIVE, OK, USAGE, Ctl, Redis
+from ctl_lab import A, CTL, DEADLINE_S, NEGATIVE, OK, USAGE, Ctl, Redis
 
 VALUE = "correct horse battery"
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from test_skeinctl import BUILD, CTL, DEADLINE_S, MIDDLE, NEW, OK, OLD, USAGE, Ctl, all_commands, fixture_cluster, fixture_redis
+from ctl_lab import BUILD, CTL, DEADLINE_S, MIDDLE, NEW, OK, OLD, USAGE, Ctl, all_commands, fixture_cluster, fixture_redis
 from test_skeinctl_terminal import Terminal
 
 assert fixture_cluster and fixture_redis

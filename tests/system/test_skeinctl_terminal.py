@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from test_skeinctl import A, B, CTL, DEADLINE_S, MIDDLE, NEGATIVE, NEW, OK, OLD, USAGE, Ctl, fixture_cluster, fixture_redis, states
+from ctl_lab import A, B, CTL, DEADLINE_S, MIDDLE, NEGATIVE, NEW, OK, OLD, USAGE, Ctl, fixture_cluster, fixture_redis, states
 
 assert fixture_cluster and fixture_redis
 ENTER, LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"

@@ -10,7 +10,7 @@ import subprocess
 
 from lab.wait import until
 import pytest
-from test_skeinctl import CTL, DEADLINE_S, NEGATIVE, OK, USAGE, Ctl
+from ctl_lab import CTL, DEADLINE_S, NEGATIVE, OK, USAGE, Ctl
 
 PASSWORD = "correct horse battery"
 POLICY = """clients:
