@@ -1,5 +1,6 @@
 #include "backup_file.h"
 
+#include "file_write.h"
 #include "skein/proto/base/alloc.h"
 
 #include <errno.h>
@@ -31,23 +32,6 @@ static void checksum(const json_t *backup, char text_out[SHA256_TEXT_SIZE])
 
 /* --- writing -------------------------------------------------------------------------------------- */
 
-static bool write_all(int fd, const char *text)
-{
-	size_t len = strlen(text);
-
-	while (len) {
-		ssize_t done = write(fd, text, len);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return false;
-		text += done;
-		len -= (size_t)done;
-	}
-	return true;
-}
-
 bool backup_file_write(const char *path, json_t *backup, struct buf *why_out)
 {
 	char sum[SHA256_TEXT_SIZE];
@@ -63,7 +47,7 @@ bool backup_file_write(const char *path, json_t *backup, struct buf *why_out)
 	json_object_set_new(backup, "sha256", json_string(sum));
 	text = json_dumps(backup, JSON_INDENT(1));
 	CHECK(text);
-	is_ok = write_all(fd, text) && write_all(fd, "\n") && fsync(fd) == 0;
+	is_ok = file_write_all(fd, span_of_str(text)) && file_write_all(fd, SPAN_LIT("\n")) && fsync(fd) == 0;
 	if (!is_ok)
 		buf_printf(why_out, "cannot write %s: %s", path, strerror(errno));
 	if (close(fd) && is_ok) {

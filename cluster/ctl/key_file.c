@@ -1,5 +1,6 @@
 #include "key_file.h"
 
+#include "file_write.h"
 #include "skein/proto/base/alloc.h"
 
 #include <errno.h>
@@ -50,18 +51,6 @@ bool key_file_read(const char *path, struct secret_keys *keys_out, struct buf *w
 	return !why;
 }
 
-static bool write_all(int fd, struct span text)
-{
-	while (text.len) {
-		ssize_t len = write(fd, text.ptr, text.len);
-
-		if (len < 0 && errno != EINTR)
-			return false;
-		text = span_drop(text, len > 0 ? (size_t)len : 0);
-	}
-	return fsync(fd) == 0;
-}
-
 bool key_file_make(const char *path, struct secret_key_id *id_out, struct buf *why_out)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -80,7 +69,7 @@ bool key_file_make(const char *path, struct secret_key_id *id_out, struct buf *w
 	secret_key_id(bytes, id);
 	*id_out = secret_key_id_text(id);
 	/* Whatever the umask says. */
-	is_written = fchmod(fd, 0600) == 0 && write_all(fd, buf_span(&line));
+	is_written = fchmod(fd, 0600) == 0 && file_write_all(fd, buf_span(&line)) && fsync(fd) == 0;
 	if (!is_written) {
 		buf_printf(why_out, "%s: %s", path, strerror(errno));
 		(void)unlink(path);

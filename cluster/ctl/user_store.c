@@ -1,5 +1,6 @@
 #include "user_store.h"
 
+#include "file_write.h"
 #include "skein/proto/auth/scram.h"
 #include "skein/proto/base/alloc.h"
 #include "skein/proto/base/utf8.h"
@@ -139,18 +140,6 @@ static enum err read_old(struct store *store)
 	return err;
 }
 
-static bool write_all(int fd, struct span bytes)
-{
-	while (bytes.len) {
-		ssize_t written = write(fd, bytes.ptr, bytes.len);
-
-		if (written < 0)
-			return false;
-		bytes = span_drop(bytes, (size_t)written);
-	}
-	return true;
-}
-
 /* The rename is on disk once its folder is. */
 static bool sync_folder(const char *path)
 {
@@ -183,7 +172,7 @@ static enum err write_next(struct store *store)
 
 	unlink(path);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0 || !write_all(fd, buf_span(&store->next)) || !keep_owner(store, fd) || fsync(fd) != 0)
+	if (fd < 0 || !file_write_all(fd, buf_span(&store->next)) || !keep_owner(store, fd) || fsync(fd) != 0)
 		err = fail_errno(store, "write", path);
 	if (fd >= 0)
 		close(fd);
