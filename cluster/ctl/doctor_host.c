@@ -6,6 +6,7 @@
 #include "doctor.h"
 #include "human.h"
 #include "skein/proto/base/alloc.h"
+#include "stopwatch.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -17,7 +18,6 @@
 #include <sys/resource.h>
 #include <sys/statfs.h>
 #include <sys/timex.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -228,21 +228,6 @@ static void check_spool(struct doctor *doctor)
 	buf_fini(&text);
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 /* The median of some syncs of what was written over and over, as a journal does it; 0: it cannot be written.
  */
 static uint64_t measure_sync(int fd)
@@ -251,13 +236,13 @@ static uint64_t measure_sync(int fd)
 	uint64_t took_us[SYNCS];
 
 	for (size_t i = 0; i < SYNCS; i++) {
-		uint64_t start_us = now_us();
+		uint64_t start_us = stopwatch_us();
 
 		if (pwrite(fd, block, sizeof(block), 0) != (ssize_t)sizeof(block) || fdatasync(fd))
 			return 0;
-		took_us[i] = now_us() - start_us;
+		took_us[i] = stopwatch_us() - start_us;
 	}
-	qsort(took_us, SYNCS, sizeof(*took_us), compare);
+	stopwatch_sort(took_us, SYNCS);
 	return took_us[SYNCS / 2] ? took_us[SYNCS / 2] : 1;
 }
 

@@ -1,12 +1,11 @@
 /* skeinctl doctor: Redis itself: what it keeps, how much fits, who has copies, how fast it answers. */
 #include "doctor.h"
 #include "human.h"
+#include "stopwatch.h"
 
 #include <hiredis/hiredis.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum {
 	MEMORY_HIGH_PERCENT = 80,
@@ -201,21 +200,6 @@ static void check_clients(struct doctor *doctor)
 			doctor, "CONFIG SET maxclients, and in redis.conf; CLIENT LIST shows who they are");
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static int compare(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 static void check_latency(struct doctor *doctor)
 {
 	const struct span argv[] = { SPAN_LIT("PING") };
@@ -224,15 +208,15 @@ static void check_latency(struct doctor *doctor)
 
 	for (size_t i = 0; i < CALLS; i++) {
 		struct buf answer = { 0 };
-		uint64_t start_us = now_us();
+		uint64_t start_us = stopwatch_us();
 		bool is_good = doctor_ask(doctor, ARRAY_LEN(argv), argv, &answer);
 
-		took_us[i] = now_us() - start_us;
+		took_us[i] = stopwatch_us() - start_us;
 		buf_fini(&answer);
 		if (!is_good)
 			return;
 	}
-	qsort(took_us, CALLS, sizeof(*took_us), compare);
+	stopwatch_sort(took_us, CALLS);
 	is_slow = took_us[CALLS / 2] > MEDIAN_SLOW_US || took_us[CALLS - 1] > WORST_SLOW_US;
 	doctor_tell(doctor, is_slow ? DOCTOR_WARN : DOCTOR_OK,
 		"%d calls from here: median %.2f ms, slowest %.2f ms", CALLS,

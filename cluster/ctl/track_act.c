@@ -1,12 +1,12 @@
 #include "track_act.h"
 
+#include "moment.h"
 #include "operator.h"
 #include "skein/cluster/track_chunk.h"
 #include "skein/cluster/track_store.h"
 #include "skein/proto/base/alloc.h"
 
 #include <sys/random.h>
-#include <time.h>
 
 static const char teller[] = "skeinctl";
 
@@ -28,17 +28,9 @@ struct track_act *track_act_new(enum track_kind kind)
 	return act;
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 void track_act_add(struct track_act *act, const struct msg_id *id, const char *result)
 {
-	struct track_event event = { .kind = act->kind, .time_us = now_us() };
+	struct track_event event = { .kind = act->kind, .time_us = moment_now_us() };
 	struct msg_id_text text = msg_id_format(id);
 	char encoded[TRACK_EVENT_MAX];
 
