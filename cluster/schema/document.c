@@ -1,5 +1,7 @@
 #include "skein/cluster/schema/document.h"
 
+#include <string.h>
+
 struct scan {
 	struct report *report;
 	const char *source;
@@ -36,9 +38,28 @@ static yaml_mark_t mark_of_offset(struct span text, size_t offset)
 	return mark;
 }
 
+/* What libyaml only calls a character that cannot start any token. */
+static const char *bad_start(struct span text, yaml_mark_t mark)
+{
+	size_t at = 0;
+
+	for (size_t line = 0; line < mark.line && at < text.len; at++)
+		line += text.ptr[at] == '\n';
+	at += mark.column;
+	if (at < text.len && text.ptr[at] == '\t')
+		return "a tab: lines are indented by blanks";
+	if (at < text.len && strchr("@`%", text.ptr[at]))
+		return "a text that begins with @, % or ` stands in quotes";
+	return NULL;
+}
+
 static void complain_of_syntax(struct scan *scan, const yaml_parser_t *parser, struct span text)
 {
-	const char *problem = parser->problem ? parser->problem : "not YAML";
+	const char *problem =
+		parser->error == YAML_SCANNER_ERROR ? bad_start(text, parser->problem_mark) : NULL;
+
+	if (!problem)
+		problem = parser->problem ? parser->problem : "not YAML";
 
 	if (parser->error == YAML_READER_ERROR)
 		complain(scan, mark_of_offset(text, parser->problem_offset), problem);

@@ -178,12 +178,17 @@ static void complain_of_unknown(
 	struct load *load, const struct place *place, const yaml_node_t *node, struct span key)
 {
 	struct span near = suggest_key(place->table, place->prefix, key);
+	struct buf all = { 0 };
 
 	if (near.len)
 		complain(load, node, place->shown, "unknown key %s, did you mean \"%.*s\"?",
 			report_quote(key).text, SPAN_ARGS(near));
+	else if (suggest_all(place->table, place->prefix, &all))
+		complain(load, node, place->shown, "unknown key %s: here may stand %.*s",
+			report_quote(key).text, SPAN_ARGS(buf_span(&all)));
 	else
 		complain(load, node, place->shown, "unknown key %s", report_quote(key).text);
+	buf_fini(&all);
 }
 
 static void load_pair(

@@ -1,6 +1,6 @@
 #include "skein/cluster/schema/suggest.h"
 
-enum { KEY_MAX = 40, SLIPS_MAX = 2 };
+enum { KEY_MAX = 40, SLIPS_MAX = 2, KEYS_MAX = 24 };
 
 static unsigned least(unsigned a, unsigned b)
 {
@@ -66,6 +66,47 @@ static struct span nearest_sibling(const struct setting_table *table, struct spa
 	return suggestion.best;
 }
 
+/* "password" where there is a "password_file". */
+static struct span longer_sibling(const struct setting_table *table, struct span prefix, struct span key)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		struct span path = span_of_str(table->rows[i].path);
+
+		if (!span_starts_with(path, prefix))
+			continue;
+		path = span_drop(path, prefix.len);
+		path = span_take(path, span_find(path, '.'));
+		if (path.len > key.len && path.ptr[key.len] == '_' && span_starts_with(path, key))
+			return path;
+	}
+	return (struct span){ 0 };
+}
+
+bool suggest_all(const struct setting_table *table, struct span prefix, struct buf *out)
+{
+	struct span last = { 0 };
+	size_t count = 0, from = buf_len(out);
+
+	for (size_t i = 0; i < table->count; i++) {
+		struct span path = span_of_str(table->rows[i].path);
+
+		if (!span_starts_with(path, prefix))
+			continue;
+		path = span_drop(path, prefix.len);
+		path = span_take(path, span_find(path, '.'));
+		/* What is in one section stands together in a table. */
+		if (span_eq(path, last))
+			continue;
+		if (++count > KEYS_MAX) {
+			buf_truncate(out, from);
+			return false;
+		}
+		buf_printf(out, last.len ? ", %.*s" : "%.*s", SPAN_ARGS(path));
+		last = path;
+	}
+	return count > 0;
+}
+
 static bool ends_with_component(struct span path, struct span key)
 {
 	return path.len > key.len && path.ptr[path.len - key.len - 1] == '.' &&
@@ -79,6 +120,8 @@ struct span suggest_key(const struct setting_table *table, struct span prefix, s
 	if (!key.len || key.len > KEY_MAX)
 		return found;
 	found = nearest_sibling(table, prefix, key);
+	if (!found.len)
+		found = longer_sibling(table, prefix, key);
 	for (size_t i = 0; !found.len && i < table->count; i++)
 		if (ends_with_component(span_of_str(table->rows[i].path), key))
 			found = span_of_str(table->rows[i].path);

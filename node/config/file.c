@@ -41,7 +41,7 @@ enum err file_read(const char *path, size_t size_max, struct buf *out)
 	if (fd < 0)
 		return ERR_IO;
 	if (fstat(fd, &stat) == 0) {
-		errno = EINVAL;
+		errno = S_ISDIR(stat.st_mode) ? EISDIR : EINVAL;
 		if (S_ISREG(stat.st_mode))
 			err = read_all(fd, size_max, out);
 	}

@@ -367,9 +367,9 @@ static void check_bind_password(const struct settings *settings, struct report *
 	if (has_secret && !*settings->cluster.key_file)
 		report_error_at(
 			report, "auth.ldap.bind_secret", "needs cluster.key_file, which opens secrets");
-	if (!has_secret)
-		require_given(
-			report, settings->auth.ldap.password_file, "auth.ldap.password_file", AUTH_LDAP);
+	if (!has_secret && !has_file)
+		report_error_at(report, "auth.ldap.password_file",
+			"is missing, or auth.ldap.bind_secret in its place: auth.backends has ldap");
 }
 
 static void check_ldap(const struct settings *settings, struct report *report)

@@ -153,7 +153,9 @@ static void what_is_not_one_plain_yaml_document_is_refused(void **state)
 		{ BASE "---\nnode: {}\n",
 			"node.yaml:3:1: a second document begins here; only one is read\n" },
 		{ "node: {\n", "node.yaml:2:1: did not find expected node content\n" },
-		{ "node:\n\tname: a\n", "node.yaml:2:1: found character that cannot start any token\n" },
+		{ "node:\n\tname: a\n", "node.yaml:2:1: a tab: lines are indented by blanks\n" },
+		{ "node:\n  name: @a\n",
+			"node.yaml:2:9: a text that begins with @, % or ` stands in quotes\n" },
 		{ "node:\n  name: \xff\n", "node.yaml:2:9: invalid leading UTF-8 octet\n" },
 		{ "[[[[[[[[[[[[[[[[[[[[[[", "node.yaml:1:16: nested too deeply\n" },
 		{ "- a\n", "node.yaml:1:1: expected a section, got a list\n" },
@@ -173,9 +175,9 @@ static void rules_over_several_settings_point_where_one_was_given(void **state)
 		{ "", "node.yaml: $.listeners: nothing to listen on\n"
 		      "node.yaml: $.route.next_hops: nowhere to send mail to\n" },
 		{ BASE "tls: {key: /k}\n", "node.yaml:3:12: $.tls.key: needs tls.certificate too\n" },
-		{ BASE "tracking: {redact: hashed}\n",
-			"node.yaml: $.tracking.redact_key_file: is missing: tracking.redact is hashed. Make one "
-			"line of random text: openssl rand -base64 32\n" },
+		{ BASE "tracking: {redact: hashed}\n", "node.yaml: $.tracking.redact_key_file: is missing: "
+						       "tracking.redact is hashed. Make one "
+						       "line of random text: openssl rand -base64 32\n" },
 		{ BASE "tls: {certificate: /c}\n", "node.yaml:3:20: $.tls.certificate: needs tls.key too\n" },
 		{ "listeners: [{address: '127.0.0.1:25', tls: starttls}]\nroute: {next_hops: [{host: a}]}\n",
 			"node.yaml:1:44: $.listeners[0].tls: needs tls.certificate and tls.key\n" },
@@ -288,7 +290,8 @@ static void what_authentication_needs_is_told(void **state)
 		{ WITH_TLS "auth: {backends: ldap, ldap: {servers: ['ldap://a', 'ldaps://b', 'ldaps://'], "
 			   "ca: /c, timeout: 20s}}\n",
 			"node.yaml: $.auth.ldap.bind_dn: is missing: auth.backends has ldap\n"
-			"node.yaml: $.auth.ldap.password_file: is missing: auth.backends has ldap\n"
+			"node.yaml: $.auth.ldap.password_file: is missing, or auth.ldap.bind_secret in its "
+			"place: auth.backends has ldap\n"
 			"node.yaml: $.auth.ldap.base: is missing: auth.backends has ldap\n"
 			"node.yaml: $.auth.ldap.realm: is missing: auth.backends has ldap\n"
 			"node.yaml:4:40: $.auth.ldap.servers: \"ldap://a\" is not a URI such as "
