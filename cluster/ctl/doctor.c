@@ -161,7 +161,7 @@ static const char *what_is_missing(const struct doctor *doctor, unsigned needs)
 	if (needs & DOCTOR_NEEDS_REDIS && !doctor->session)
 		return "Redis has to be there, with a cluster in it";
 	if (needs & DOCTOR_NEEDS_CONFIG && !doctor->config)
-		return "say --config FILE on the host of a node, as root or as the user of skeind";
+		return "on the host of a node, as root or as the user of skeind: --config FILE";
 	return NULL;
 }
 
@@ -309,15 +309,15 @@ static void print_text(const struct doctor *doctor)
 
 enum ctl_exit cmd_doctor(struct ctl_options *options, const struct call *call)
 {
-	const struct given *config = call_global(call, "config");
 	struct doctor doctor = {
 		.options = options,
-		.config = config ? config->text : NULL,
+		.config = options->config,
 		.tally = mem_zalloc(sizeof(struct tally)),
 		.rows = mem_zalloc(ROWS_MAX * sizeof(struct doctor_row)),
 	};
 	enum ctl_exit exit = session_run(options, examine, &doctor);
 
+	(void)call;
 	if (exit == CTL_USAGE)
 		goto out;
 	if (exit)

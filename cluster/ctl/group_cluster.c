@@ -32,12 +32,9 @@ static const struct command commands[] = {
 	{ .words = "doctor",
 		.summary = "what is not as it should be, and what to do about it",
 		.details = "Looks at Redis, the rights of the user, nodes, mail, secrets and certificates; "
-			   "with --config "
-			   "FILE, on the host of a node, also at its limits, clock and disk. Run it as the "
-			   "node's "
-			   "user, or as root. Exit code 1 when there is a warning or a failure, 3 when Redis "
-			   "is not "
-			   "there.",
+			   "on the host of a node also at its limits, clock and disk, with --config FILE "
+			   "where its settings have another place. Run it as the node's user, or as root. "
+			   "Exit code 1 when there is a warning or a failure, 3 when Redis is not there.",
 		.run = cmd_doctor },
 	{ .words = "backup",
 		.arguments = { { "FILE", WORD_FILE } },

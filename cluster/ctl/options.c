@@ -22,7 +22,8 @@ const struct option_row options_rows[] = {
 	{ .name = "config",
 		.value = "FILE",
 		.kind = WORD_FILE,
-		.help = "take what is not given from a node's settings" },
+		.help = "take what is not given from a node's settings; not needed on a node's host, where "
+			"it is " OPTIONS_CONFIG_DEFAULT " (or SKEIN_CONFIG)" },
 	{ .name = "redis-user", .value = "NAME", .help = "ACL user" },
 	{ .name = "redis-password-file",
 		.value = "FILE",
@@ -62,6 +63,21 @@ static const char *text_of(const struct call *call, const char *name)
 	return given ? given->text : NULL;
 }
 
+/* On the host of a node nothing need be said. That it cannot be read matters only to who needs Redis. */
+static void read_own_config(struct ctl_options *options)
+{
+	const char *path = getenv("SKEIN_CONFIG");
+	struct buf why = { 0 };
+
+	if (!path)
+		path = OPTIONS_CONFIG_DEFAULT;
+	if (config_file_read(path, options, &why))
+		options->config = path;
+	else
+		options->config_why = arena_strdup(&options->arena, buf_span(&why));
+	buf_fini(&why);
+}
+
 /* Fills in what the command line left open. */
 static bool add_defaults(struct ctl_options *options, const char *config, struct buf *why)
 {
@@ -73,8 +89,11 @@ static bool add_defaults(struct ctl_options *options, const char *config, struct
 		options->redis = getenv("SKEIN_REDIS");
 		options->sentinels = getenv("SKEIN_SENTINELS");
 	}
+	options->config = config;
 	if (config && !config_file_read(config, options, why))
 		return false;
+	if (!config && !options_has_redis(options))
+		read_own_config(options);
 	if (!options->prefix)
 		options->prefix = "skein:";
 	if (!options->master_name)
@@ -199,14 +218,23 @@ static bool read_password(
 	return true;
 }
 
+static void ask_for_redis(const struct ctl_options *options, struct buf *why)
+{
+	buf_append_str(why, "where is Redis? Say --redis HOST:PORT, --sentinel HOST:PORT,..., "
+			    "SKEIN_REDIS=HOST:PORT or --config FILE");
+	if (options->config)
+		buf_printf(why, " (%s names none: its node stands alone)", options->config);
+	else if (options->config_why)
+		buf_printf(why, " (%s)", options->config_why);
+}
+
 bool options_finish(struct ctl_options *options, struct buf *why_out)
 {
 	bool has_address = options->redis && options->redis[0];
 	bool has_sentinels = options->sentinels && options->sentinels[0];
 
 	if (!has_address && !has_sentinels) {
-		buf_append_str(why_out, "where is Redis? Say --redis HOST:PORT, --sentinel HOST:PORT,..., "
-					"SKEIN_REDIS=HOST:PORT or --config FILE");
+		ask_for_redis(options, why_out);
 		return false;
 	}
 	if (has_address && has_sentinels) {

@@ -1,8 +1,8 @@
 /*
  * options: what stands before the command, or behind it: where Redis is, how to log in, how to print. Each
  * comes from the command line, else from the environment (SKEIN_REDIS, SKEIN_SENTINELS), else from the
- * settings file of a
- * node, else from its default.
+ * settings file of a node, else from its default. Where none of them says where Redis is, that file is
+ * SKEIN_CONFIG, or the one of the host's own node.
  */
 #ifndef CTL_OPTIONS_H
 #define CTL_OPTIONS_H
@@ -24,6 +24,8 @@ struct ctl_options {
 	const char *prefix;
 	const char *key_file;   /* with the cluster's key; NULL: not told */
 	const char *users_file; /* of local users; NULL: not told */
+	const char *config;     /* the settings file that was read; NULL: none */
+	const char *config_why; /* why the host's own was not; NULL: it was, or was not asked for */
 	const char *hostname;   /* of the node whose settings were read; NULL: not told */
 	struct redis_socket_tls tls;
 	bool is_json;
@@ -41,6 +43,8 @@ struct ctl_options {
 	const char *password, *sentinel_password; /* NULL: none */
 	struct arena arena;                       /* text that is not argv's */
 };
+
+#define OPTIONS_CONFIG_DEFAULT "/etc/skein/skein.yaml"
 
 /* Ends with a row without a name. */
 extern const struct option_row options_rows[];

@@ -16,7 +16,7 @@ from test_package import build, field
 TOP = pathlib.Path(__file__).resolve().parents[2]
 PAGE = TOP / "docs" / "getting-started.md"
 SINK = "127.0.0.1:2526"
-TRACE = "skeinctl --config /etc/skein/skein.yaml trace"
+TRACE = "skeinctl trace"
 USER_PASSWORD, BIND_PASSWORD = "User-Passw0rd-1", "Svc-Relay-Pw1"
 SITE = """HOSTNAME=relay-1.adlab.test
 DOMAIN=adlab.test
@@ -110,7 +110,7 @@ def test_each_step_as_it_is_written(host):
         if "systemctl start skein" in text or "apt-get install" in text:
             until(lambda: inside.ask("systemctl show --value -p StatusText skein.service") == "ready", 60, inside.journal)
         if "policy apply" in text:
-            until(lambda: inside.run("skeinctl --config /etc/skein/skein.yaml nodes", check=False).returncode == 0, 30, "a node")
+            until(lambda: inside.run("skeinctl nodes", check=False).returncode == 0, 30, "a node")
         if word == "message":
             until(lambda: list((folder / "kept").iterdir()), 60, inside.journal)
             until(lambda: "DELIVER" in inside.run(f"{TRACE} --since 1h", check=False).stdout, 20, "its events are in Redis")

@@ -275,6 +275,48 @@ static void a_settings_file_that_cannot_be_read_is_named(void **state)
 	scratch_remove(&dir);
 }
 
+/* Where nothing says where Redis is: the host's own node's. What cannot be read is told only where it is
+ * missed. */
+static void a_hosts_own_settings_are_for_who_says_nothing(void **state)
+{
+	static const char settings[] = "redis:\n  address: own:1\ncluster:\n  key_file: /own.key\n";
+	struct scratch_dir dir = scratch_make(), file = scratch_path(&dir, "skein.yaml");
+	struct parsed *parsed;
+
+	(void)state;
+	scratch_write(file.path, settings, strlen(settings));
+	setenv("SKEIN_CONFIG", file.path, 1);
+	parsed = parse("skeinctl status");
+	assert_true(parsed->is_ok);
+	assert_string_equal(parsed->options.host, "own");
+	assert_string_equal(parsed->options.key_file, "/own.key");
+	assert_string_equal(parsed->options.config, file.path);
+	parsed_fini(parsed);
+
+	/* Another cluster's Redis, and this one's key: never together. */
+	parsed = parse("skeinctl --redis other:2 status");
+	assert_string_equal(parsed->options.host, "other");
+	assert_null(parsed->options.key_file);
+	assert_null(parsed->options.config);
+	parsed_fini(parsed);
+
+	scratch_write(file.path, "node: {}\n", 9);
+	parsed = parse("skeinctl status");
+	assert_false(parsed->is_ok);
+	assert_true(strstr(buf_span(&parsed->why).ptr, "where is Redis?"));
+	assert_true(strstr(buf_span(&parsed->why).ptr, "skein.yaml names none: its node stands alone)"));
+	parsed_fini(parsed);
+
+	setenv("SKEIN_CONFIG", "/nowhere/skein.yaml", 1);
+	parsed = parse("skeinctl --key-file /other.key status");
+	assert_false(parsed->is_ok);
+	assert_true(strstr(buf_span(&parsed->why).ptr, "(cannot read /nowhere/skein.yaml: No such file"));
+	assert_string_equal(parsed->options.key_file, "/other.key");
+	parsed_fini(parsed);
+	unsetenv("SKEIN_CONFIG");
+	scratch_remove(&dir);
+}
+
 static void the_password_is_the_files_only_line(void **state)
 {
 	static const struct {
@@ -310,6 +352,7 @@ int main(void)
 		cmocka_unit_test(tls_options_imply_tls),
 		cmocka_unit_test(a_settings_file_fills_in_what_was_not_said),
 		cmocka_unit_test(a_settings_file_that_cannot_be_read_is_named),
+		cmocka_unit_test(a_hosts_own_settings_are_for_who_says_nothing),
 		cmocka_unit_test(the_password_is_the_files_only_line),
 	};
 
