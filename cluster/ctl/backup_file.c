@@ -157,7 +157,7 @@ static json_t *parse(const char *path, struct buf *why)
 	else if (fseek(file, 0, SEEK_END) || ftell(file) > BACKUP_SIZE_MAX || fseek(file, 0, SEEK_SET))
 		buf_append_str(why, "it is no file, or larger than 256 MiB");
 	else if (!(json = json_loadf(file, JSON_REJECT_DUPLICATES, &error)))
-		buf_printf(why, "line %d: %s", error.line, error.text);
+		buf_printf(why, "it is no backup: line %d: %s", error.line, error.text);
 	if (file)
 		fclose(file);
 	return json;

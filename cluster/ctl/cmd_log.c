@@ -77,10 +77,12 @@ static enum ctl_exit work(struct session *session, void *arg)
 	fflush(stdout);
 	if (!exit && logging->since_us)
 		warn(logging, &reader);
-	if (!exit && logging->follows)
+	if (!exit && logging->follows) {
 		exit = track_follow(&reader, &visitor);
-	else if (!exit && !logging->told)
+	} else if (!exit && !logging->told) {
+		session_complain("nothing was found; --since TIME looks further back");
 		exit = CTL_NEGATIVE;
+	}
 	track_reader_fini(&reader);
 	return exit;
 }

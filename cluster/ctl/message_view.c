@@ -72,15 +72,21 @@ void message_append_asks(struct buf *out, const struct message_view *message)
 
 void message_append_reply(struct buf *out, const struct envelope_recipient *recipient)
 {
+	struct span text = recipient->diagnostic;
+
 	if (recipient->status.code)
 		buf_printf(out, "%u ", recipient->status.code);
 	if (recipient->status.enhanced.class) {
+		size_t from = buf_len(out);
+
 		enhanced_code_append(out, recipient->status.enhanced);
 		buf_append_byte(out, ' ');
+		/* Most next hops begin with it. */
+		if (span_starts_with(text, span_drop(buf_span(out), from)))
+			text = span_drop(text, buf_len(out) - from);
 	}
-	for (size_t i = 0; i < recipient->diagnostic.len; i++)
-		buf_append_byte(
-			out, recipient->diagnostic.ptr[i] == '\n' ? ' ' : recipient->diagnostic.ptr[i]);
+	for (size_t i = 0; i < text.len; i++)
+		buf_append_byte(out, text.ptr[i] == '\n' ? ' ' : text.ptr[i]);
 	if (recipient->remote.len)
 		buf_printf(out, " (%.*s)", SPAN_ARGS(recipient->remote));
 }

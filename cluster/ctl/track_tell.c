@@ -32,12 +32,16 @@ static void pad(struct buf *out, size_t from, size_t width)
 static void put_sentence(const struct track_event *event, struct buf *out)
 {
 	struct span sender = event->text[TRACK_SENDER], recipient = event->text[TRACK_RECIPIENT];
-	struct span text = event->text[TRACK_TEXT];
+	struct span text = event->text[TRACK_TEXT], status = event->text[TRACK_STATUS];
 
+	/* Most servers' texts begin with the code that stands before it already. */
+	if (status.len && text.len > status.len && span_starts_with(text, status) &&
+		text.ptr[status.len] == ' ')
+		text = span_drop(text, status.len + 1);
 	if (event->code)
 		buf_printf(out, " %llu", (unsigned long long)event->code);
-	if (event->text[TRACK_STATUS].len)
-		buf_printf(out, " %.*s", SPAN_ARGS(event->text[TRACK_STATUS]));
+	if (status.len)
+		buf_printf(out, " %.*s", SPAN_ARGS(status));
 	if (sender.len || recipient.len)
 		buf_printf(out, " <%.*s>", SPAN_ARGS(sender));
 	if (recipient.len)

@@ -112,7 +112,7 @@ def fixture_cluster(redis):
         ("cluster", 4), ("node", "relay-a", A), ("node", "relay-b", B))
     redis.seed(
         ("renew", A, cluster.epoch_a), ("renew", B, cluster.epoch_b), ("lead", B, cluster.epoch_b),
-        ("message", OLD, A, cluster.epoch_a, 90 * MINUTE, "app@x.example", "b@y.example", "c@y.example=greylisted"),
+        ("message", OLD, A, cluster.epoch_a, 90 * MINUTE, "app@x.example", "b@y.example", "c@y.example=4.7.1 greylisted"),
         ("message", MIDDLE, A, cluster.epoch_a, 2 * MINUTE, "app@x.example", "b@y.example"),
         ("message", NEW, B, cluster.epoch_b, 0, "cron@x.example", "b@y.example"),
         ("defer", OLD, A, cluster.epoch_a, 1, 10 * MINUTE))

@@ -163,7 +163,7 @@ def change(text, **changes):
     (lambda text: change(text, version=2), "it has version 2, this skeinctl reads 1"),
     (lambda text: change(text, format="tar"), "it is no backup of skeinctl"),
     (lambda text: text[:-30], "line "),
-    (lambda text: "", "line 1"),
+    (lambda text: "", "it is no backup: line 1"),
 ])
 def test_a_file_that_is_not_whole_is_refused(file, ctl, damage, why):
     file.write_text(damage(file.read_text()))

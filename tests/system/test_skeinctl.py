@@ -61,7 +61,9 @@ def test_redis_is_found_by_environment_or_settings(cluster, tmp_path):
     settings = tmp_path / "node.yaml"
     settings.write_text(f"redis:\n  address: {cluster.redis.address}\n")
     assert cluster.text("nodes", options=["--config", str(settings)])
-    assert "where is Redis?" in cluster.complaint("nodes", options=[], code=USAGE)
+    assert cluster.text("nodes", options=[], environment={"SKEIN_CONFIG": str(settings)})
+    missing = cluster.complaint("nodes", options=[], code=USAGE, environment={"SKEIN_CONFIG": str(tmp_path / "none.yaml")})
+    assert "where is Redis?" in missing and f"(cannot read {tmp_path}/none.yaml: No such file or directory)" in missing
 
 
 def test_an_unreachable_redis_has_its_own_exit_code():

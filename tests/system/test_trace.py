@@ -82,7 +82,7 @@ def test_one_trace_tells_a_message_that_outlived_its_node(lab):
         assert without_ended(found[message_id]["events"]) == without_ended(events), words
     text = lab.ctl("trace", message_id)[1]
     assert text.splitlines()[0] == f"{message_id} <{sender}> -> {recipient}"
-    assert "451 4.3.0" in text and "250 2.0.0" in text and "\x1b" not in text
+    assert "451 4.3.0" in text and '"Not now"' in text and "250 2.0.0" in text and "\x1b" not in text
 
 
 def test_a_report_is_told_with_what_it_is_about(lab):
@@ -202,6 +202,8 @@ def test_log_tells_of_one_node_and_of_kinds(lab):
     assert code == 0 and events, err
     assert {event["node"] for event in events} == {"node3"} and set(kinds(events)) <= {"RECEIVE", "CONNECT"}
     assert [event["time"] for event in events] == sorted(event["time"] for event in events)
+    code, out, err = lab.ctl("log", "--node", "nobody")
+    assert (code, out) == (1, "") and "nothing was found; --since TIME looks further back" in err
 
 
 def test_a_change_of_leader_is_told_by_the_new_one(lab):
