@@ -114,6 +114,11 @@ struct redis_link *redis_conn_link(struct redis_conn *conn)
 	return conn->link;
 }
 
+const struct redis_place *redis_conn_place(const struct redis_conn *conn)
+{
+	return &conn->place;
+}
+
 size_t redis_conn_queued_bytes(const struct redis_conn *conn)
 {
 	return conn->stream ? stream_queued_bytes(conn->stream) : 0;

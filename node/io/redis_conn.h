@@ -47,6 +47,9 @@ void redis_conn_free(struct redis_conn **conn);
 
 /* The same link for the connection's whole life; ready or not. Flushed at the end of each turn. */
 struct redis_link *redis_conn_link(struct redis_conn *conn);
+/* Where the last attempt went; an empty host before the first, and while no Sentinel has said it. Borrowed.
+ */
+const struct redis_place *redis_conn_place(const struct redis_conn *conn);
 /* Bytes of calls that the kernel has not taken yet: the sign to hold bodies back. */
 size_t redis_conn_queued_bytes(const struct redis_conn *conn);
 

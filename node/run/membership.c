@@ -94,8 +94,9 @@ static void on_granted(void *ctx, uint64_t epoch)
 	if (err) {
 		log_event(node->log, LOG_ERROR, "registered", LOG_U64("epoch", epoch), LOG_ERR(err), LOG_END);
 		node_fail(node, "the epoch cannot be written to the spool");
+	} else {
+		log_event(node->log, LOG_INFO, "registered", LOG_U64("epoch", epoch), LOG_END);
 	}
-	log_event(node->log, LOG_INFO, "registered", LOG_U64("epoch", epoch), LOG_END);
 	member_epoch_is_durable(node->member, epoch, loop_boottime_ms());
 	membership_poke(node);
 }
@@ -143,7 +144,8 @@ static void on_death(void *ctx, const struct incarnation *dead)
 {
 	struct node *node = ctx;
 
-	log_event(node->log, LOG_WARN, "node-dead", LOG_STR("node", dead->node.text),
+	/* `node` is who says so, in every line. */
+	log_event(node->log, LOG_WARN, "node-dead", LOG_STR("dead", dead->node.text),
 		LOG_U64("epoch", dead->epoch), LOG_END);
 	track_death(node, dead);
 }
@@ -165,14 +167,30 @@ static void on_drain_wanted(void *ctx, bool drain)
 		node_begin_drain(node);
 }
 
+struct redis_address {
+	char text[sizeof(((struct redis_place *)NULL)->host) + 8];
+};
+
+/* Of the connection that is, was or was tried last; "" when nobody has said where Redis is. */
+static struct redis_address redis_address(const struct node *node)
+{
+	const struct redis_place *place = redis_conn_place(node->redis);
+	struct redis_address address = { "" };
+
+	if (place->host[0])
+		snprintf(address.text, sizeof(address.text), strchr(place->host, ':') ? "[%s]:%u" : "%s:%u",
+			place->host, (unsigned)place->port);
+	return address;
+}
+
 static void on_redis_ready(void *arg, const struct redis_identity *identity)
 {
 	struct node *node = arg;
 
 	meter_set(node->meter, METRIC_REDIS_UP, 1);
-	log_event(node->log, LOG_INFO, "redis-up", LOG_STR("version", identity->version),
-		LOG_STR("replication", identity->replication_id), LOG_U64("replicas", identity->replicas),
-		LOG_END);
+	log_event(node->log, LOG_INFO, "redis-up", LOG_STR("address", redis_address(node).text),
+		LOG_STR("version", identity->version), LOG_STR("replication", identity->replication_id),
+		LOG_U64("replicas", identity->replicas), LOG_END);
 	if (identity->noeviction == REDIS_NO)
 		log_event(node->log, LOG_WARN, "redis-evicts", LOG_STR("policy", identity->eviction),
 			LOG_STR("cure", "set maxmemory-policy noeviction: Redis would throw mail away"),
@@ -192,7 +210,8 @@ static void on_redis_lost(void *arg, const char *why)
 	struct node *node = arg;
 
 	meter_set(node->meter, METRIC_REDIS_UP, 0);
-	log_event(node->log, LOG_WARN, "redis-down", LOG_STR("why", why), LOG_END);
+	log_event(node->log, LOG_WARN, "redis-down", LOG_STR("address", redis_address(node).text),
+		LOG_STR("why", why), LOG_END);
 	member_link_lost(node->member, loop_boottime_ms());
 	access_link_lost(&node->access);
 }

@@ -52,6 +52,21 @@ static void track_node(struct node *node, const char *text)
 
 /* --- what workers report ------------------------------------------------------------------------ */
 
+static void tell_listeners(const struct node *node)
+{
+	static const char *const tls[] = { [LISTENER_TLS_NONE] = "none",
+		[LISTENER_TLS_STARTTLS] = "starttls",
+		[LISTENER_TLS_IMPLICIT] = "implicit" };
+
+	for (size_t i = 0; i < node->settings->listeners.count; i++) {
+		const struct listener_settings *listener = &node->settings->listeners.items[i];
+
+		log_event(node->log, LOG_INFO, "listening", LOG_STR("name", listener->name),
+			LOG_STR("address", listener->address.host), LOG_U64("port", listener->address.port),
+			LOG_STR("tls", tls[listener->tls]), LOG_END);
+	}
+}
+
 static void on_worker_listening(void *arg)
 {
 	struct report_to_node *report = arg;
@@ -59,6 +74,7 @@ static void on_worker_listening(void *arg)
 
 	node->listening++;
 	if (node->listening == node->worker_count && health_phase(node->health) == HEALTH_STARTING) {
+		tell_listeners(node);
 		log_event(node->log, LOG_INFO, "serving", LOG_END);
 		track_node(node, "serving");
 		health_set_phase(node->health, HEALTH_SERVING);
@@ -366,6 +382,8 @@ int node_run(const struct options *options, struct settings *settings)
 	node->settings = settings;
 	prepare(node);
 	if (node_build(node, &why)) {
+		if (buf_len(&why) && buf_tail(&why)[-1] != '\n')
+			buf_append_byte(&why, '\n');
 		fprintf(stderr, "skeind: cannot start:\n%.*s", SPAN_ARGS(buf_span(&why)));
 		node->status = EXIT_FAILED;
 	} else {
