@@ -1,13 +1,14 @@
 #include "config/options.h"
 #include "run/census.h"
 #include "run/node.h"
+#include "run/rehearsal.h"
 
 #include <malloc.h>
 #include <signal.h>
 
 /*
- * Bodies come and go by the thousand: giving each one's pages back to the system and taking them again costs a
- * fifth of the time. What is kept is bounded, per thread.
+ * Bodies come and go by the thousand: giving each one's pages back to the system and taking them again costs
+ * a fifth of the time. What is kept is bounded, per thread.
  */
 static void keep_freed_memory(void)
 {
@@ -15,6 +16,18 @@ static void keep_freed_memory(void)
 
 	mallopt(M_TRIM_THRESHOLD, KEEP);
 	mallopt(M_MMAP_THRESHOLD, MAP_AT);
+}
+
+static int run(const struct options *options, struct settings *settings)
+{
+	switch (options->action) {
+	case OPTIONS_COUNT_MAIL:
+		return census_print(settings);
+	case OPTIONS_CHECK:
+		return rehearsal_print(settings);
+	default:
+		return node_run(options, settings);
+	}
 }
 
 int main(int argc, char *argv[])
@@ -28,8 +41,7 @@ int main(int argc, char *argv[])
 	keep_freed_memory();
 	status = options_start(argc, argv, &options, &settings);
 	if (status < 0)
-		status = options.action == OPTIONS_COUNT_MAIL ? census_print(settings)
-							      : node_run(&options, settings);
+		status = run(&options, settings);
 	options_fini(&options);
 	return status;
 }

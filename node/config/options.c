@@ -2,6 +2,7 @@
 
 #include "config/file.h"
 #include "config/print.h"
+#include "config/service_user.h"
 #include "skein/proto/base/alloc.h"
 
 #include <errno.h>
@@ -214,6 +215,8 @@ struct settings *options_load(const struct options *options, struct report *repo
 	if (settings) {
 		struct policy *policy;
 
+		if (options->action == OPTIONS_CHECK)
+			service_user_become(settings->node.spool);
 		settings_check_files(settings, report);
 		policy = settings_load_policy(settings, report);
 		policy_free(&policy);
@@ -229,10 +232,18 @@ static void show(FILE *file, const struct buf *text)
 	fwrite(buf_span(text).ptr, 1, buf_len(text), file);
 }
 
+/* What it cannot read, root can. */
+static void tell_as_whom(void)
+{
+	const char *name = service_user_name();
+
+	if (name)
+		fprintf(stderr, "checked as the user %s, who owns node.spool\n", name);
+}
+
 static int load_and_tell(const struct options *options, struct settings **settings_out)
 {
 	struct report report = { 0 };
-	bool is_check = options->action == OPTIONS_CHECK;
 	unsigned errors;
 
 	*settings_out = options_load(options, &report);
@@ -242,14 +253,9 @@ static int load_and_tell(const struct options *options, struct settings **settin
 	if (errors > REPORT_ERRORS_MAX)
 		fprintf(stderr, "... and %u more errors\n", errors - REPORT_ERRORS_MAX);
 	report_fini(&report);
-	if (errors)
-		return OPTIONS_EXIT_SETTINGS;
-	if (is_check) {
-		settings_free(settings_out);
-		puts("ok");
-		return OPTIONS_EXIT_OK;
-	}
-	return -1;
+	if (options->action == OPTIONS_CHECK)
+		tell_as_whom();
+	return errors ? OPTIONS_EXIT_SETTINGS : -1;
 }
 
 int options_start(int argc, char *const argv[], struct options *options_out, struct settings **settings_out)

@@ -40,9 +40,9 @@ void options_fini(struct options *options);
 struct settings *options_load(const struct options *options, struct report *report);
 
 /*
- * The start of main(): parses, does what needs no node (help, version, check, ...), prints what there is to
- * print and loads the settings. Negative: run, or count mail, with *settings_out. Else exit with it;
- * *settings_out is NULL.
+ * The start of main(): parses, does what needs no node (help, version, ...), prints what there is to print
+ * and loads the settings. Negative: run, count mail, or go on with the check, with *settings_out. Else exit
+ * with it; *settings_out is NULL.
  */
 int options_start(int argc, char *const argv[], struct options *options_out, struct settings **settings_out);
 

@@ -2,6 +2,7 @@
 #include "config/secret.h"
 #include "config/vault.h"
 #include "io/stream.h"
+#include "run/client_tls.h"
 #include "run/node_internal.h"
 #include "run/redistribute.h"
 #include "skein/proto/base/alloc.h"
@@ -33,23 +34,13 @@ static enum err open_log(struct node *node, struct buf *why)
 static enum err load_tls(struct node *node, struct buf *why)
 {
 	const struct settings *settings = node->settings;
-	const struct tls_client_options hop = {
-		.verify = TLS_VERIFY_NONE, /* connections have rules of their own */
-		.ca_file = settings->route.ca[0] ? settings->route.ca : NULL,
-	};
-	const struct tls_client_options redis = {
-		.verify = TLS_VERIFY_PEER,
-		.ca_file = settings->redis.tls.ca[0] ? settings->redis.tls.ca : NULL,
-		.cert_file = settings->redis.tls.certificate[0] ? settings->redis.tls.certificate : NULL,
-		.key_file = settings->redis.tls.key[0] ? settings->redis.tls.key : NULL,
-	};
 	struct tls_context *redis_context = NULL;
 	enum err err = server_tls_load(&node->server_tls, settings, &settings->listeners, why);
 
 	if (!err)
-		err = tls_client_new(&hop, &node->hop_tls, why);
-	if (!err && settings->redis.tls.enabled)
-		err = tls_client_new(&redis, &redis_context, why);
+		err = client_tls_hop(settings, &node->hop_tls, why);
+	if (!err)
+		err = client_tls_redis(settings, &redis_context, why);
 	if (!err)
 		tls_slot_set(&node->redis_tls, redis_context);
 	return err;

@@ -1,4 +1,6 @@
 """One node without Redis: the journal alone keeps what was acknowledged."""
+import os
+import pwd
 import subprocess
 
 from lab import admin, ports
@@ -118,3 +120,24 @@ def test_wrong_settings_are_told_with_file_line_and_column(skeind, tmp_path):
     assert done.returncode == 1
     assert f"{settings}:2:5: " in output and 'did you mean "address"' in output
     assert f"{settings}:3:10: " in output and "none, starttls" in output
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can look as another user")
+def test_root_checks_as_the_user_who_runs_the_node(skeind, tmp_path):
+    """What root can read and the node cannot would only be found at its start."""
+    spool, key, settings = (tmp_path / name for name in ("spool", "key", "skein.yaml"))
+    spool.mkdir()
+    key.write_text("not looked into")
+    key.chmod(0o600)
+    settings.write_text(f"node: {{spool: {spool}}}\nlisteners: [{{address: '127.0.0.1:2525'}}]\n"
+                        f"route: {{next_hops: [{{host: a.example}}]}}\ncluster: {{key_file: {key}}}\n")
+
+    def check():
+        return subprocess.run([skeind, "--config", settings, "--check"], capture_output=True, text=True, timeout=20, check=False)
+
+    assert "Permission denied" not in check().stderr
+    os.chown(spool, pwd.getpwnam("nobody").pw_uid, -1)
+    done = check()
+    assert done.returncode == 1
+    assert f"$.cluster.key_file: cannot read {key}: Permission denied\n" in done.stderr
+    assert done.stderr.endswith("checked as the user nobody, who owns node.spool\n")

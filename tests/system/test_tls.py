@@ -136,6 +136,24 @@ def test_both_ways_to_name_a_certificate_are_refused_together(alone, authority, 
     assert "give one or the other, not both" in done.stdout + done.stderr
 
 
+def test_a_check_tries_certificates_and_keys(alone, authority, skeind):
+    """A start would fail with them, and nobody runs it before the old process has ended."""
+    node, one, other = alone.nodes[1], row(authority.issue("one", "DNS:one.skein.test")), row(authority.issue("other", "DNS:o.skein.test"))
+
+    def check(**tls):
+        alone.record["settings"] = {"tls": tls, "cluster": {"key_file": one["key"]}}
+        node.settings_file.write_text(to_yaml(node.settings()))
+        return subprocess.run([skeind, "--config", node.settings_file, "--check"], capture_output=True, text=True, timeout=20,
+                              check=False)
+
+    done = check(certificate=one["certificate"], key=other["key"])
+    assert done.returncode == 1 and done.stdout == ""
+    assert f"{other['key']}: the key does not belong to the certificate" in done.stderr
+    # All of it is told at once.
+    assert f"cluster.key_file: {one['key']} " in done.stderr
+    assert "no usable PEM certificate" in check(certificate=one["key"], key=one["key"]).stderr
+
+
 def test_sessions_live_through_a_reload_that_changes_their_certificate(alone, authority):
     node = alone.nodes[1]
     files = authority.issue("before", "DNS:mx.skein.test")
