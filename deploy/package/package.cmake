@@ -14,7 +14,13 @@ install(FILES ${systemd_dir}/skein.sysusers DESTINATION lib/sysusers.d RENAME sk
 install(FILES ${systemd_dir}/skein.tmpfiles DESTINATION lib/tmpfiles.d RENAME skein.conf)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION ${doc_dir} FILES_MATCHING PATTERN "*.md")
 install(FILES ${PROJECT_SOURCE_DIR}/README.md ${package_dir}/debian/README.Debian DESTINATION ${doc_dir})
-install(FILES ${PROJECT_SOURCE_DIR}/deploy/haproxy.cfg DESTINATION ${doc_dir}/examples)
+# What documents call deploy/ is examples/ here.
+set(example_dir ${doc_dir}/examples)
+install(FILES ${PROJECT_SOURCE_DIR}/deploy/haproxy.cfg ${PROJECT_SOURCE_DIR}/deploy/nginx.conf
+  ${PROJECT_SOURCE_DIR}/deploy/keepalived.conf DESTINATION ${example_dir})
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/deploy/redis ${PROJECT_SOURCE_DIR}/deploy/prometheus
+  ${PROJECT_SOURCE_DIR}/deploy/grafana DESTINATION ${example_dir})
+install(PROGRAMS ${PROJECT_SOURCE_DIR}/deploy/rolling-restart DESTINATION ${example_dir})
 # Not in the prefix: cpack puts it where a relocatable install would not.
 install(FILES ${package_dir}/skein.yaml DESTINATION /etc/skein PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
 

@@ -76,6 +76,15 @@ def test_lintian_finds_no_error(packages):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_every_example_that_documents_name_is_in_it(packages):
+    listed = subprocess.run(["dpkg-deb", "--contents", packages[0]], capture_output=True, text=True, check=True).stdout
+    inside = {line.split()[5] for line in listed.splitlines()}
+    documents = [path.read_text(encoding="utf-8") for path in (TOP / "docs").glob("*.md")]
+    named = {name for text in documents for name in re.findall(r"\bdeploy/((?:[a-z]+/)?[a-z.-]+\.(?:cfg|conf|json|yml)|rolling-restart)", text)}
+    assert {"haproxy.cfg", "nginx.conf", "redis/sentinel.conf", "prometheus/skein.rules.yml", "rolling-restart"} <= named
+    assert not {name for name in named if f"./usr/share/doc/skein/examples/{name}" not in inside}
+
+
 def test_the_manual_has_every_option(skeind):
     options = set(re.findall(r"^  (--[a-z-]+)", subprocess.run([skeind, "--help"], capture_output=True, text=True).stdout, re.M))
     manual = (build_folder() / "man" / "skeind.8").read_text().replace("Fl Fl ", "--")
@@ -192,6 +201,10 @@ def starts_as_installed(host, package):
     assert "disabled" in host.inside.run("systemctl is-enabled skein.socket", check=False).stdout
     log = ask("journalctl -u skein --no-pager -o cat")
     assert "confined" in log, log
+    assert "listening" in log and "name=local address=127.0.0.1 port=2525 tls=none" in log, log
+    # Root checks as the service would, and skeinctl finds the settings of this host.
+    assert "checked as the user skein" in host.inside.run("skeind --config /etc/skein/skein.yaml --check").stderr
+    assert "(/etc/skein/skein.yaml names none: its node stands alone)" in host.inside.run("skeinctl status", check=False).stderr
     with pytest.raises(AssertionError, match="SMTPRecipientsRefused"):
         host.send(port=2525)
 
