@@ -15,6 +15,8 @@ IMPURE_HEADERS = re.compile(r"^(uv\.h|sys/(socket|time|epoll|stat|uio)\.h|unistd
 # What of libcrypto is arithmetic: no TLS, no certificates, no random bytes.
 ARITHMETIC = ("openssl/crypto.h", "openssl/evp.h", "openssl/hmac.h", "openssl/encoder.h", "openssl/decoder.h",
               "openssl/err.h")
+LOG_FIELD = re.compile(r'\bLOG_[A-Z0-9]+\("(\w+)"')
+EVERY_LINE = "time level event node".split()
 OPEN_ENDS = re.compile(r"\b(TODO|FIXME|XXX)\b")
 
 
@@ -97,6 +99,13 @@ def banned_calls(path, text):
             yield line, f"{name}(): use proto/base/alloc.h"
 
 
+def own_log_fields(path, text):
+    """A line of the log has these by itself; twice in one object is no JSON that programs read alike."""
+    for match in LOG_FIELD.finditer(text):
+        if match[1] in EVERY_LINE and (path, match[1]) != ("node/track/log_line.c", "node"):
+            yield text.count("\n", 0, match.start()) + 1, f"every line of the log has its {match[1]}"
+
+
 def open_ends(path, text):
     """What is not done belongs into an issue."""
     for number, line in enumerate(text.splitlines(), 1):
@@ -104,7 +113,7 @@ def open_ends(path, text):
             yield number, "an open end in the code"
 
 
-C_RULES = (include_direction, world_stays_in_node, libcrypto_is_arithmetic, banned_calls, open_ends)
+C_RULES = (include_direction, world_stays_in_node, libcrypto_is_arithmetic, banned_calls, own_log_fields, open_ends)
 TEXT_RULES = (open_ends,)
 
 

@@ -43,6 +43,8 @@ ROWS = [
     (None, "proto/base/alloc.c", "p = malloc(3);\n"),
     (None, "tests/unit/a.c", "p = malloc(3);\n"),
     (None, "node/a.c", 'log("strcpy(");\n/* strcpy(a, b) */\nsnprintf(a, 1, b);\n'),
+    ("own_log_fields", "node/a.c", 'log_event(log, LOG_WARN, "gone", LOG_STR("node", dead), LOG_END);\n'),
+    (None, "node/a.c", 'log_event(log, LOG_WARN, "gone", LOG_STR("dead", dead), LOG_END);\n'),
     ("open_ends", "deploy/a.py", "# TO" + "DO: more\n"),
     ("open_ends", "node/a.c", "/* XX" + "X */\n"),
 ]
