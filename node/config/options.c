@@ -216,7 +216,7 @@ struct settings *options_load(const struct options *options, struct report *repo
 		struct policy *policy;
 
 		if (options->action == OPTIONS_CHECK)
-			service_user_become(settings->node.spool);
+			(void)service_user_become(settings->node.spool);
 		settings_check_files(settings, report);
 		policy = settings_load_policy(settings, report);
 		policy_free(&policy);
