@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 /*
@@ -139,6 +141,64 @@ static int starting_a_program(const struct place *place)
 	return errno;
 }
 
+static int starting_a_program_of_the_spool(const struct place *place)
+{
+	struct scratch_dir path = scratch_path(&place->spool, "program");
+	char *const args[] = { path.path, NULL };
+	int fd = open(path.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0700);
+
+	if (fd < 0 || write(fd, "#!/bin/sh\n", 10) != 10 || close(fd))
+		return errno;
+	execv(path.path, args);
+	return errno;
+}
+
+static int linking_in_the_spool_to_elsewhere(const struct place *place)
+{
+	struct scratch_dir path = scratch_path(&place->spool, "symbolic");
+
+	return symlink(place->file.path, path.path) ? errno : 0;
+}
+
+static int making_a_pipe_in_the_spool(const struct place *place)
+{
+	struct scratch_dir path = scratch_path(&place->spool, "pipe");
+
+	return mkfifo(path.path, 0600) ? errno : 0;
+}
+
+static int making_a_socket_in_the_spool(const struct place *place)
+{
+	struct scratch_dir path = scratch_path(&place->spool, "socket");
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path.path) >= sizeof(address.sun_path))
+		return ENAMETOOLONG;
+	memcpy(address.sun_path, path.path, strlen(path.path) + 1);
+	return fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) ? errno : 0;
+}
+
+static int writing_its_own_memory(const struct place *place)
+{
+	(void)place;
+	return opening("/proc/self/mem", O_RDWR);
+}
+
+static int listing_the_root(const struct place *place)
+{
+	(void)place;
+	return opening("/", O_RDONLY | O_DIRECTORY);
+}
+
+static int moving_out_of_the_spool(const struct place *place)
+{
+	struct scratch_dir a = scratch_path(&place->spool, "mine"),
+			   b = scratch_path(&place->elsewhere, "mine");
+
+	return opening(a.path, O_RDWR | O_CREAT) || rename(a.path, b.path) ? errno : 0;
+}
+
 static int telling_why(const struct place *place)
 {
 	return strstr(file_why(place->file.path, EACCES), "node.confine") ? 0 : 1;
@@ -189,6 +249,13 @@ static void what_is_needed_stays_and_all_else_is_gone(void **state)
 		{ "making a file elsewhere", making_elsewhere, EACCES },
 		{ "linking into the spool", linking_elsewhere_into_the_spool, EXDEV },
 		{ "starting a program", starting_a_program, EACCES },
+		{ "starting a program of the spool", starting_a_program_of_the_spool, EACCES },
+		{ "a symbolic link in the spool", linking_in_the_spool_to_elsewhere, EACCES },
+		{ "a pipe in the spool", making_a_pipe_in_the_spool, EACCES },
+		{ "a socket in the spool", making_a_socket_in_the_spool, EACCES },
+		{ "moving out of the spool", moving_out_of_the_spool, EACCES },
+		{ "writing its own memory", writing_its_own_memory, EACCES },
+		{ "listing the root folder", listing_the_root, EACCES },
 		{ "gaining privileges", gaining_privileges, EPERM },
 		{ "telling why", telling_why, 0 },
 	};
