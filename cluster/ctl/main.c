@@ -7,6 +7,7 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 static enum ctl_exit print_help(const struct command *command)
 {
@@ -48,12 +49,21 @@ static enum ctl_exit run(struct ctl_options *options, struct call *call, int arg
 	return run_command(options, call);
 }
 
+/* There may be a password in it, or the cluster's key. */
+static void leave_no_core(void)
+{
+	const struct rlimit none = { 0, 0 };
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+}
+
 int main(int argc, char **argv)
 {
 	struct ctl_options options = { .redis = NULL };
 	struct call call;
 	enum ctl_exit exit;
 
+	leave_no_core();
 	setlocale(LC_CTYPE, "");
 	signal(SIGPIPE, SIG_IGN);
 	exit = run(&options, &call, argc, argv);

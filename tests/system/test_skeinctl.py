@@ -187,3 +187,18 @@ def test_tls_with_both_certificates(tmp_path):
         assert "cannot use /nowhere" in ctl.complaint("status", options=[*base, "--tls-ca", "/nowhere"], code=UNREACHABLE)
     finally:
         redis.stop()
+
+
+def test_it_leaves_no_core_dump():
+    """It may hold a password, or the cluster's key."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(1)
+        process = subprocess.Popen([CTL, "--redis", f"127.0.0.1:{silent.getsockname()[1]}", "status"],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        connection, _ = silent.accept()
+        limits = pathlib.Path(f"/proc/{process.pid}/limits").read_text()
+        process.kill()
+        process.wait()
+        connection.close()
+    assert re.search(r"^Max core file size +0 +0 ", limits, re.M)
