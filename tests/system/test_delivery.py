@@ -159,4 +159,4 @@ def test_a_refused_chunk_is_tried_again_on_a_new_connection(alone):
     tag, _ = chunking(alone, 300000)
     until_arrived(alone, tag)
     assert [record["tag"] for record in alone.sink.records()].count(tag) == 1
-    assert alone.nodes[1].tracked("DEFER", code="452", status="4.3.1")
+    until(lambda: alone.nodes[1].tracked("DEFER", code="452", status="4.3.1"), 20, "the refusal is tracked")

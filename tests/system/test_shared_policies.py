@@ -79,6 +79,10 @@ def post(node):
     return tag
 
 
+def logs(cluster):
+    return "".join(node.log.read_text(errors="replace") for node in cluster.nodes.values())
+
+
 def until_logged(node, text):
     until(lambda: text in node.log.read_text(errors="replace"), 30, f"{node.name} says {text}")
 
@@ -127,11 +131,11 @@ def test_others_hear_of_a_policy_that_was_replaced(make):
     until_put_off(cluster.nodes[1], "TLS is required and not offered")
     web.text = POLICY.format("testing", 86400)
     # Half of its age is over some time: then one of the two fetches it again.
-    until(lambda: "mode=testing" in "".join(node.log.read_text() for node in cluster.nodes.values()) or
+    until(lambda: "mode=testing" in logs(cluster) or
           (post(cluster.nodes[2]) and False), 30, "it is fetched again")
     until_taken(hop, first, False)
-    log = "".join(node.log.read_text() for node in cluster.nodes.values())
-    assert "sts-policy-heard" in log and log.count("sts-policy-fetched") == web.asked
+    until(lambda: "sts-policy-heard" in logs(cluster), 20, "one heard of it")
+    until(lambda: logs(cluster).count("sts-policy-fetched") == web.asked, 20, "each answer of the web server is a policy")
 
 
 def test_a_failure_is_heard_of_too(make):

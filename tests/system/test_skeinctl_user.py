@@ -256,7 +256,7 @@ def log_in(node, user, password, sender=None):
 
 
 def until_refused(node, user, password):
-    until(lambda: log_in(node, user, password) == 535, 15, f"{user} does not get in any more", poll=0.5)
+    until(lambda: log_in(node, user, password) == 535, 30, f"{user} does not get in any more", poll=0.5)
 
 
 def test_a_node_takes_a_new_user_at_once(node, ctl):
@@ -267,7 +267,7 @@ def test_a_node_takes_a_new_user_at_once(node, ctl):
     assert log_in(node, "printer", "another one", "first@example.org") == 550
     # What was wrong a moment ago and is right now: the same wrong password is remembered no longer than old users.
     ctl.text("passwd", "printer", stdin=PASSWORD)
-    until(lambda: log_in(node, "printer", PASSWORD) == 235, 15, "the password that was wrong is right", poll=0.5)
+    until(lambda: log_in(node, "printer", PASSWORD) == 235, 30, "the password that was wrong is right", poll=0.5)
 
 
 def test_a_node_follows_within_ten_seconds(node, ctl):
