@@ -76,4 +76,4 @@ def queue(nodes):
 
 def until_quiet(nodes, seconds=60):
     """Waits until none of `nodes` that lives has anything left to do, nor the cluster: nothing more will arrive."""
-    until(lambda: not any(queue(nodes).values()), seconds, lambda: f"the queue is empty: {dict(queue(nodes))}", poll=0.1)
+    until(lambda: not any(queue(nodes).values()), seconds, lambda: f"the queue is empty: {dict(queue(nodes))}", poll=0.2)

@@ -6,6 +6,7 @@ connections: a node that was killed finds its port free when it starts again.
 """
 import contextlib
 import fcntl
+import itertools
 import json
 import os
 import random
@@ -54,7 +55,8 @@ def reserve(count, folder):
             if not os.path.isdir(owner):
                 del book[port]
         found = []
-        for port in random.sample(RANGE, len(RANGE)):
+        start = random.randrange(len(RANGE))
+        for port in itertools.chain(RANGE[start:], RANGE[:start]):
             if str(port) not in book and _is_free(port):
                 book[str(port)] = str(folder)
                 found.append(port)
