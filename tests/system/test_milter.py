@@ -214,7 +214,7 @@ def test_one_that_hangs_is_left(tmp_path, filters, command):
     visit = Visit(tmp_path, filter_, answer_ms=300)
     filter_.ended.set()
     assert "in time" in visit.failed()
-    assert visit.took < 5
+    assert visit.took < 15  # not total_ms
 
 
 def test_one_that_says_nothing_at_all_is_left(tmp_path, filters):
@@ -224,7 +224,6 @@ def test_one_that_says_nothing_at_all_is_left(tmp_path, filters):
 def test_one_that_drips_is_left(tmp_path, filters):
     visit = Visit(tmp_path, filters({mf.END: mf.drip(mf.add_header("X-New", "1" * 50), 0.1)}), answer_ms=400)
     assert "in time" in visit.failed()
-    assert visit.took < 5
 
 
 def test_progress_prolongs_the_answer_but_not_the_whole(tmp_path, filters):

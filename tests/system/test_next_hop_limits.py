@@ -116,7 +116,7 @@ def test_what_one_node_finds_out_spares_the_others(new_cluster):
     tags = [send(one.smtp)[0]]
     until(lambda: row() and row()["state"] == "down", 10, "the hop is known to be down", poll=0.05)
     assert row()["by"] == "node1" and not row()["forced"]
-    until(lambda: knows(two) and knows(three), 3, "all nodes know it", poll=0.05)
+    until(lambda: knows(two) and knows(three), 10, "all nodes know it", poll=0.05)
     before = attempts()
     tags += [send(node.smtp)[0] for node in (two, three) for _ in range(10)]
     until(lambda: attempts() > before, 15, "it is probed")
@@ -130,8 +130,8 @@ def test_what_one_node_finds_out_spares_the_others(new_cluster):
 
     code, _, errors = cluster.ctl("hops", "down", hop.address, "-m", "moves")
     assert code == 0, errors
-    until(lambda: all(knows(node) for node in (one, two, three)), 2, "all nodes hear the operator", poll=0.05)
-    until(lambda: hop.control.counts()["open"] == 0, 3, "nobody keeps a connection", poll=0.05)
+    until(lambda: all(knows(node) for node in (one, two, three)), 10, "all nodes hear the operator", poll=0.05)
+    until(lambda: hop.control.counts()["open"] == 0, 10, "nobody keeps a connection", poll=0.05)
     before = attempts()
     tags = [send(node.smtp)[0] for node in (one, two, three)]
     until(lambda: sum_of(cluster, "skein_hop_connections_open") == 0 and
@@ -140,7 +140,7 @@ def test_what_one_node_finds_out_spares_the_others(new_cluster):
     assert row()["forced"]
 
     assert cluster.ctl("hops", "up", hop.address)[0] == 0
-    until(lambda: not any(knows(node) for node in (one, two, three)), 2, "all nodes hear the operator", poll=0.05)
+    until(lambda: not any(knows(node) for node in (one, two, three)), 10, "all nodes hear the operator", poll=0.05)
     fresh = [send(node.smtp)[0] for node in (one, two, three)]
     until(lambda: set(fresh) <= set(hop.tags()), 2 * slowness(), "what comes now leaves at once", poll=0.05)
     until(lambda: set(tags) <= set(hop.tags()), 20, "so does what waited")

@@ -105,7 +105,7 @@ def leaver(cluster):
 
 def test_a_node_that_leaves_takes_mail_until_its_balancer_knows_then_its_ports_close(cluster, leaver):
     leaver.signal(signal.SIGTERM)
-    until(lambda: admin.get(leaver.admin, "/readyz") == (503, "draining\n"), 5, "it tells the balancer")
+    until(lambda: admin.get(leaver.admin, "/readyz") == (503, "draining\n"), 20, "it tells the balancer")
     tag, _ = send(leaver.smtp)
     until(lambda: not accepts(leaver.smtp), 10, "its ports close")
     until_arrived(cluster, tag)

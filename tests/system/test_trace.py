@@ -123,7 +123,7 @@ def test_what_comes_is_followed(lab):
     sender, recipient = f"{new_tag()}@client.skein.test", f"{new_tag()}@sink.skein.test"
     with Following(lab, "log", "--follow", "--kind", "receive,deliver") as log, \
             Following(lab, "trace", "--from", sender, "-f") as story:
-        until(lambda: b"skeinctl" in open(f"/proc/{log.process.pid}/cmdline", "rb").read(), 5, "it runs")
+        until(lambda: b"skeinctl" in open(f"/proc/{log.process.pid}/cmdline", "rb").read(), 20, "it runs")
         seen = 0
         while "RECEIVE" not in log.text() and seen < 40:
             # Until it follows, what comes is before its beginning.
