@@ -9,12 +9,12 @@ from lab.wait import until
 from more_sinks import ALLOW, apply, target
 from support import new_tag, send, until_arrived
 
-RETRY = "retry: {first: 1s, max: 2s, expire: 1d}"
-BREAKER = "breaker: {pause_first: 1s, pause_max: 2s}"
+SOON = "retry: {first: 200ms, max: 500ms, expire: 1d}", "breaker: {pause_first: 200ms, pause_max: 500ms}"
+LATER = "retry: {first: 1s, max: 2s, expire: 1d}", "breaker: {pause_first: 1s, pause_max: 2s}"
 
 
-def one_route(cluster, *more):
-    words = "".join(f", {word}" for word in (RETRY, BREAKER, *more))
+def one_route(cluster, *more, again=SOON):
+    words = "".join(f", {word}" for word in (*again, *more))
     apply(cluster, ALLOW + f"routes: [ {{ name: all, to: [{target(cluster.record['sink'])}]{words} }} ]\n")
 
 
@@ -48,7 +48,7 @@ def test_what_is_too_much_is_slowed_and_nothing_bounces(new_cluster, stage, repl
 
 def test_a_hop_that_goes_on_saying_no_is_not_hammered(new_cluster):
     cluster = new_cluster(nodes=1, balancer=False)
-    one_route(cluster)
+    one_route(cluster, again=LATER)
     cluster.sink.rules({"stage": "mail", "do": "reply 454 4.7.0 Throttling failure"})
     burst = Burst(cluster.nodes[1].smtp, 100, connections=10).run()
     until(lambda: len(logged(cluster, "hop-slowed")) >= 4, 30, "it is slowed again and again")
