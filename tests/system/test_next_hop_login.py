@@ -16,6 +16,8 @@ from https_server import HttpsServer
 from more_sinks import ALLOW, MoreSink, apply, target
 from support import new_tag, send
 
+# What is put off comes again soon.
+RETRY = {"first": "200ms", "max": "1s"}
 USER, PASSWORD, OTHER = "relay@acme.example", "correct horse battery staple", "another horse entirely"
 
 
@@ -32,7 +34,7 @@ def fixture_make(new_cluster, key):
     made = []
 
     def make(mechanism="auto", nodes=1, secret=PASSWORD, good=PASSWORD, breaker="", **where):
-        cluster = new_cluster(nodes=nodes, balancer=False, settings={"cluster": {"key_file": str(key)}})
+        cluster = new_cluster(nodes=nodes, balancer=False, settings={"cluster": {"key_file": str(key)}, "retry": RETRY})
         sink = MoreSink(cluster, "provider")
         sink.control.ask(accounts={USER: [good]})
         if secret:
@@ -119,7 +121,7 @@ def test_a_wrong_password_is_tried_once_and_mail_waits_for_the_right_one(make, k
     set_secret(cluster, key, PASSWORD)
     tags = {*burst.acknowledged, other}
     until(lambda: tags <= set(sink.tags()), 60, "all of it arrives")
-    assert logged(cluster, "hop-up")
+    until(lambda: logged(cluster, "hop-up"), 20, "the log tells that it is up")
     assert not cluster.nodes[1].tracked("FAIL")
 
 
@@ -135,7 +137,7 @@ def test_mail_waits_for_a_secret_that_is_not_there(make, key):
 
 
 def test_a_password_never_goes_in_clear(make):
-    cluster, sink = make(breaker=", breaker: {pause_first: 1s, pause_max: 2s}")
+    cluster, sink = make(breaker=", breaker: {pause_first: 200ms, pause_max: 1s}")
     sink.control.ask(starttls=False)
     tag, _ = send(cluster.nodes[1].smtp)
     until_logged(cluster, r" hop-failed .*open=true")
@@ -147,7 +149,7 @@ def test_a_password_never_goes_in_clear(make):
 
 
 def test_a_host_without_a_mechanism_that_fits_is_left_alone(make):
-    cluster, sink = make("login", breaker=", breaker: {pause_first: 1s, pause_max: 2s}")
+    cluster, sink = make("login", breaker=", breaker: {pause_first: 200ms, pause_max: 1s}")
     sink.control.ask(mechanisms=["PLAIN"])
     tag, _ = send(cluster.nodes[1].smtp)
     until_logged(cluster, r" hop-failed .*no mechanism to log in with.*open=true")
@@ -159,7 +161,7 @@ def test_a_host_without_a_mechanism_that_fits_is_left_alone(make):
 @pytest.mark.parametrize("rule, opens", [("reply 454 4.7.0 Temporary authentication failure", False), ("close", True),
                                          ("reply 421 4.7.0 Too many logins", False)])
 def test_a_login_that_fails_for_now_is_tried_again(make, rule, opens):
-    cluster, sink = make(breaker=", breaker: {failures: 3, pause_first: 1s, pause_max: 2s}")
+    cluster, sink = make(breaker=", breaker: {failures: 3, pause_first: 200ms, pause_max: 1s}")
     sink.control.rules({"stage": "auth", "do": rule})
     tag, _ = send(cluster.nodes[1].smtp)
     until_logged(cluster, r" hop-failed .*open=true")
@@ -188,7 +190,7 @@ def fixture_certificate(authority):
 
 def test_over_tls_from_the_first_byte_with_a_certificate_that_is_verified(new_cluster, key, authority, certificate):
     cluster = new_cluster(nodes=1, balancer=False,
-                          settings={"cluster": {"key_file": str(key)}, "route": {"ca": authority.certificate}})
+                          settings={"cluster": {"key_file": str(key)}, "retry": RETRY, "route": {"ca": authority.certificate}})
     sink = MoreSink(cluster, "provider", certificate=certificate, arguments=["--tls-first"])
     sink.control.ask(accounts={USER: [PASSWORD]})
     set_secret(cluster, key, PASSWORD)
@@ -202,7 +204,7 @@ routes: [ {{ name: all, to: [{target(sink.address, tls="verify", tls_first="true
 
 def test_a_host_with_another_name_never_sees_the_password(new_cluster, key, authority, certificate):
     cluster = new_cluster(nodes=1, balancer=False,
-                          settings={"cluster": {"key_file": str(key)}, "route": {"ca": authority.certificate}})
+                          settings={"cluster": {"key_file": str(key)}, "retry": RETRY, "route": {"ca": authority.certificate}})
     sink = MoreSink(cluster, "provider", certificate=certificate)
     sink.control.ask(accounts={USER: [PASSWORD]})
     set_secret(cluster, key, PASSWORD)
@@ -251,7 +253,7 @@ def fixture_office(new_cluster, key, authority, certificate):
 
     def make(nodes=1, secret=PASSWORD):
         cluster = new_cluster(nodes=nodes, balancer=False, settings={
-            "cluster": {"key_file": str(key)}, "route": {"ca": authority.certificate, "token_ca": authority.certificate}})
+            "cluster": {"key_file": str(key)}, "retry": RETRY, "route": {"ca": authority.certificate, "token_ca": authority.certificate}})
         sink = MoreSink(cluster, "office", certificate=certificate)
         sink.control.ask(accounts={USER: ["nothing yet"]}, mechanisms=["PLAIN", "XOAUTH2"])
         tokens = TokenServer(certificate, sink)
@@ -268,7 +270,7 @@ routes:
   - name: all
     to: [{target(sink.address, tls="verify", tls_name=NAME, credentials="office")}]
     connections: 2
-    breaker: {{ pause_first: 1s, pause_max: 2s }}
+    breaker: {{ pause_first: 200ms, pause_max: 1s }}
 """)
         made.append((cluster, tokens))
         return cluster, sink, tokens
