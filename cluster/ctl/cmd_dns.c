@@ -26,10 +26,11 @@ struct arguments_given {
 /* What one domain after another is judged by. */
 struct check {
 	const struct arguments_given *given;
+	const struct dns_lookup_options *lookup_options;
 	struct dns_ip egress[DNS_CHECK_EGRESS_MAX];
 	struct dns_check_key keys[DNS_CHECK_KEYS_MAX];
 	struct dkim_key *own_keys[DNS_CHECK_KEYS_MAX]; /* NULL: not told */
-	struct dns_lookup *lookup;
+	struct dns_lookup *lookup;                     /* of a round: it remembers answers */
 	struct secret_keys secret_keys;
 	struct dns_senders senders;
 	bool has_senders;
@@ -245,7 +246,7 @@ static size_t count_domains(const struct check *check)
 	return count;
 }
 
-static enum ctl_exit check_domains(struct check *check)
+static enum ctl_exit judge_domains(struct check *check)
 {
 	struct dns_report *report = mem_zalloc(sizeof(*report));
 	json_t *all = json_array();
@@ -275,10 +276,30 @@ static enum ctl_exit check_domains(struct check *check)
 	return worst;
 }
 
+static enum ctl_exit check_domains(struct check *check)
+{
+	struct buf why = { 0 };
+	enum ctl_exit exit;
+
+	check->lookup = dns_lookup_new(check->lookup_options, &why);
+	exit = check->lookup ? judge_domains(check) : session_usage(&why);
+	dns_lookup_free(&check->lookup);
+	return exit;
+}
+
+static enum ctl_exit check_alone(struct session *session, void *arg)
+{
+	(void)session;
+	return check_domains(arg);
+}
+
 static enum ctl_exit check_with_cluster(struct session *session, void *arg)
 {
 	struct check *check = arg;
-	enum ctl_exit exit = dns_senders_load(&check->senders, session, &check->secret_keys);
+	enum ctl_exit exit;
+
+	check->senders = (struct dns_senders){ .policy = NULL };
+	exit = dns_senders_load(&check->senders, session, &check->secret_keys);
 
 	check->has_senders = !exit;
 	if (!exit)
@@ -294,7 +315,7 @@ static enum ctl_exit run(struct check *check, struct ctl_options *options, struc
 	enum ctl_exit exit;
 
 	if (check->count && !wants_keys)
-		return check_domains(check);
+		return session_run_locally(options, check_alone, check);
 	if (!options->key_file) {
 		buf_append_str(why, "dns check DOMAIN..., or --key-file FILE, or --config FILE with "
 				    "cluster.key_file: then those that the policy signs for are checked");
@@ -319,6 +340,7 @@ enum ctl_exit cmd_dns_check(struct ctl_options *options, const struct call *call
 		.timeout_s = call_number(call, "timeout", 30) };
 	struct dns_lookup_options lookup_options = { given.server, given.trust_anchor };
 	struct check check = { .given = &given,
+		.lookup_options = &lookup_options,
 		.count = call->word_count,
 		.domains = call->words,
 		.is_json = options->is_json };
@@ -329,10 +351,8 @@ enum ctl_exit cmd_dns_check(struct ctl_options *options, const struct call *call
 		given.helo = options->hostname ? options->hostname : "";
 	if (!are_domains(call, &why))
 		return session_usage(&why);
-	if (read_egress(&check, &why) && read_keys(&check, &why))
-		check.lookup = dns_lookup_new(&lookup_options, &why);
-	exit = check.lookup ? run(&check, options, &why) : session_usage(&why);
-	dns_lookup_free(&check.lookup);
+	exit = read_egress(&check, &why) && read_keys(&check, &why) ? run(&check, options, &why)
+								    : session_usage(&why);
 	for (size_t i = 0; i < ARRAY_LEN(check.own_keys); i++)
 		if (check.own_keys[i])
 			dkim_key_free(&check.own_keys[i]);

@@ -285,22 +285,30 @@ static json_t *users_json(const struct user_file *file)
 	return users;
 }
 
-enum ctl_exit cmd_user_list(struct ctl_options *options, const struct call *call)
+static enum ctl_exit list(struct session *session, void *arg)
 {
-	struct order order = { .name = NULL };
+	const struct ctl_options *options = arg;
 	struct user_file *file = NULL;
 	struct buf why = { 0 };
-	enum ctl_exit exit = find_file(options, &order, &why);
+	enum ctl_exit exit = tell_store(user_store_read(options->users_file, &file, &why), &why);
 
-	(void)call;
-	if (!exit)
-		exit = tell_store(user_store_read(order.file, &file, &why), &why);
+	(void)session;
 	if (!exit && options->is_json)
 		screen_print_json(users_json(file));
 	else if (!exit)
 		print_users(file);
 	user_file_free(&file);
 	return exit;
+}
+
+enum ctl_exit cmd_user_list(struct ctl_options *options, const struct call *call)
+{
+	struct order order = { .name = NULL };
+	struct buf why = { 0 };
+	enum ctl_exit exit = find_file(options, &order, &why);
+
+	(void)call;
+	return exit ? exit : session_run_locally(options, list, options);
 }
 
 /* ---- remove ---- */

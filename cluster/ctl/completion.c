@@ -1,5 +1,8 @@
 #include "completion.h"
 
+#include "skein/cluster/alert.h"
+#include "skein/cluster/track_event.h"
+
 #include "skein/proto/base/alloc.h"
 
 /* ---- what stands before ---- */
@@ -222,6 +225,39 @@ static void offer_choices(struct buf *out, const struct completion *completion)
 	}
 }
 
+static void offer_alerts(struct buf *out, const struct completion *completion)
+{
+	for (enum alert it = 0; it < ALERT_COUNT; it++)
+		completion_offer(out, completion, span_of_str(alert_kind(it)->name), alert_kind(it)->what);
+}
+
+static void offer_events(struct buf *out, const struct completion *completion)
+{
+	for (enum track_kind it = 0; it < TRACK_KIND_COUNT; it++)
+		completion_offer(out, completion, span_of_str(track_kind_name(it)), "");
+}
+
+static void offer_values(struct buf *out, const struct completion *completion)
+{
+	switch (completion->kind) {
+	case WORD_CHOICE:
+		offer_choices(out, completion);
+		break;
+	case WORD_FILE:
+	case WORD_VERSION_OR_FILE:
+		buf_append_str(out, ":file\n");
+		break;
+	case WORD_ALERT:
+		offer_alerts(out, completion);
+		break;
+	case WORD_EVENT:
+		offer_events(out, completion);
+		break;
+	default:
+		break;
+	}
+}
+
 void completion_append(struct buf *out, const struct completion *completion)
 {
 	switch (completion->what) {
@@ -235,10 +271,7 @@ void completion_append(struct buf *out, const struct completion *completion)
 		offer_options(out, completion);
 		break;
 	case COMPLETE_VALUE:
-		if (completion->kind == WORD_CHOICE)
-			offer_choices(out, completion);
-		else if (completion->kind == WORD_FILE || completion->kind == WORD_VERSION_OR_FILE)
-			buf_append_str(out, ":file\n");
+		offer_values(out, completion);
 		break;
 	case COMPLETE_NOTHING:
 		break;

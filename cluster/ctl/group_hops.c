@@ -26,7 +26,7 @@ static const struct command commands[] = {
 		.options = {
 			{ .name = "egress", .value = "ADDRESS", .use = OPTION_MANY, .help = "that the cluster sends from, as others see it" },
 			{ .name = "helo", .value = "NAME", .help = "that the cluster says in EHLO (node.hostname of --config)" },
-			{ .name = "dkim", .value = "SELECTOR", .use = OPTION_MANY,
+			{ .name = "dkim", .value = "SELECTOR", .kind = WORD_SELECTOR, .use = OPTION_MANY,
 				.help = "that signs; SELECTOR@DOMAIN for another domain (d=); =FILE behind it: its key" },
 			{ .name = "server", .value = "HOST:PORT", .help = "ask there instead of those in /etc/resolv.conf" },
 			{ .name = "trust-anchor", .value = "FILE", .kind = WORD_FILE, .help = "validate by DNSSEC, such as with /usr/share/dns/root.key" },
@@ -34,6 +34,7 @@ static const struct command commands[] = {
 			{ .name = "policy-connect", .value = "HOST:PORT", .help = "fetch that policy there, whatever its name leads to" },
 			{ .name = "timeout", .value = "SECONDS", .kind = WORD_NUMBER, .min = 1, .max = 600, .help = "for one domain (30)" },
 		},
+		.flags = COMMAND_WATCHED,
 		.summary = "whether the DNS of senders' domains is as it should be",
 		.details = "Without DOMAIN: those that the policy signs for, with the cluster's keys; needs --key-file. What "
 			   "is not said about the cluster is not judged. Exit code 1 when there is something to do, 3 "

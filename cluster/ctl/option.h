@@ -16,6 +16,8 @@ enum word_kind {
 	WORD_CHOICE,   /* one of `choices` of its row */
 	WORD_FILE,
 	WORD_COMMAND,
+	WORD_ALERT,
+	WORD_EVENT, /* a kind of event of tracking */
 	WORD_NODE,
 	WORD_MESSAGE,
 	WORD_VERSION, /* of the policy */
@@ -23,7 +25,12 @@ enum word_kind {
 	WORD_RULE,
 	WORD_HOP,
 	WORD_SECRET,
-	WORD_DOMAIN, /* that has DKIM keys */
+	WORD_DOMAIN,   /* that has DKIM keys */
+	WORD_SELECTOR, /* of the line's first word, a domain; else with it: s1@example.org */
+	WORD_CHANNEL,  /* of alerts */
+	WORD_BAN,
+	WORD_NETWORK, /* of a rule */
+	WORD_GROUP,   /* that the policy asks about */
 	WORD_USER,
 };
 

@@ -276,9 +276,15 @@ static enum ctl_exit run_once(struct ctl_options *options, session_work_fn *work
 	return exit;
 }
 
-static enum ctl_exit run_watched(struct ctl_options *options, session_work_fn *work, void *arg)
+static bool is_watched(const struct ctl_options *options)
 {
-	struct watch watch = { .every_ms = call_number(options->call, "watch", WATCH_S) * 1000 };
+	return options->call->command->flags & COMMAND_WATCHED && call_has(options->call, "watch");
+}
+
+static enum ctl_exit run_watched(struct ctl_options *options, bool is_local, session_work_fn *work, void *arg)
+{
+	struct watch watch = { .every_ms = call_number(options->call, "watch", WATCH_S) * 1000,
+		.is_local = is_local };
 	struct buf title = { 0 };
 	enum ctl_exit exit;
 
@@ -292,14 +298,16 @@ static enum ctl_exit run_watched(struct ctl_options *options, session_work_fn *w
 
 enum ctl_exit session_run(struct ctl_options *options, session_work_fn *work, void *arg)
 {
-	const struct call *call = options->call;
 	struct buf why = { 0 };
 
 	if (!options_finish(options, &why))
 		return session_usage(&why);
-	if (call->command->flags & COMMAND_WATCHED && call_has(call, "watch"))
-		return run_watched(options, work, arg);
-	return run_once(options, work, arg);
+	return is_watched(options) ? run_watched(options, false, work, arg) : run_once(options, work, arg);
+}
+
+enum ctl_exit session_run_locally(struct ctl_options *options, session_work_fn *work, void *arg)
+{
+	return is_watched(options) ? run_watched(options, true, work, arg) : work(NULL, arg);
 }
 
 enum ctl_exit session_run_anywhere(struct ctl_options *options, session_work_fn *work, void *arg)

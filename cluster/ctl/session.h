@@ -41,6 +41,8 @@ typedef enum ctl_exit session_work_fn(struct session *session, void *arg);
 WARN_UNUSED enum ctl_exit session_run(struct ctl_options *options, session_work_fn *work, void *arg);
 /* The same where there may be no cluster yet: session->shards is 0 then. */
 WARN_UNUSED enum ctl_exit session_run_anywhere(struct ctl_options *options, session_work_fn *work, void *arg);
+/* The same for what needs no cluster: `work` gets no session. */
+WARN_UNUSED enum ctl_exit session_run_locally(struct ctl_options *options, session_work_fn *work, void *arg);
 
 /* Its parts, for what looks several times. `options` are finished; nothing is to be closed when it fails. */
 WARN_UNUSED enum ctl_exit session_open(struct session *session, struct ctl_options *options);

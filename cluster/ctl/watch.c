@@ -40,7 +40,7 @@ static void capture_end(struct capture *capture)
 	stderr = capture->err;
 }
 
-static void do_round(struct watching *watching)
+static void do_cluster_round(struct watching *watching)
 {
 	enum ctl_exit exit = watching->is_open ? session_refresh(&watching->session)
 					       : session_open(&watching->session, watching->options);
@@ -53,6 +53,14 @@ static void do_round(struct watching *watching)
 		session_close(&watching->session);
 		watching->is_open = false;
 	}
+}
+
+static void do_round(struct watching *watching)
+{
+	if (watching->watch->is_local)
+		(void)watching->work(NULL, watching->arg);
+	else
+		do_cluster_round(watching);
 }
 
 /* ---- on a terminal ---- */

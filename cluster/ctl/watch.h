@@ -13,6 +13,7 @@ struct watch {
 	const char *title;                  /* the first line */
 	const char *keys;                   /* at its end: what may be typed; NULL: nothing */
 	void (*on_key)(void *arg, int key); /* NULL: none */
+	bool is_local;                      /* the work needs no cluster; its session is NULL */
 };
 
 /* Returns when the output cannot be written, or its reader types q. `options` are finished. */

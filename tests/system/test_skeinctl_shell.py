@@ -32,18 +32,28 @@ def test_names_are_those_that_the_cluster_has(cluster, tmp_path):
     assert sorted(offered(cluster, "queue", "hold", "")) == [OLD, MIDDLE, NEW]
     assert offered(cluster, "queue", "show", OLD[:20]) == [OLD]
     (tmp_path / "policy.yaml").write_text(
-        "clients:\n  - name: internal\n    match: {network: [127.0.0.0/8]}\n    effect: allow\n")
+        "clients:\n  - name: internal\n    match: {network: [127.0.0.0/8], group: staff}\n    effect: allow\n"
+        "alerts: {channels: {desk: {mail: ops@example.org, from: skein@example.org}, chat: {webhook: 'http://127.0.0.1:1/'}}}\n")
     cluster.text("policy", "apply", str(tmp_path / "policy.yaml"))
     assert offered(cluster, "policy", "rollback", "") == ["1"]
     assert offered(cluster, "policy", "diff", "") == [":file", "1"]
     assert offered(cluster, "acl", "add", "--rule", "") == ["internal"]
     assert offered(cluster, "acl", "add", "--rule=int") == ["--rule=internal"]
+    assert offered(cluster, "acl", "remove", "") == ["127.0.0.0/8"]
+    assert offered(cluster, "user", "add", "--group", "") == ["staff"]
+    assert offered(cluster, "alerts", "test", "d") == ["desk"]
+    assert offered(cluster, "alerts", "silence", "node") == ["node-lost"]
+    cluster.text("ban", "add", "192.0.2.0/24")
+    assert offered(cluster, "ban", "remove", "") == ["192.0.2.0/24"]
     cluster.text("key", "new", str(tmp_path / "key"))
     (tmp_path / "secret").write_text("x")
     cluster.text("--key-file", str(tmp_path / "key"), "secret", "set", "hop", "--file", str(tmp_path / "secret"))
     cluster.text("--key-file", str(tmp_path / "key"), "dkim", "create", "example.com", "--selector", "s1")
     assert offered(cluster, "secret", "remove", "h") == ["hop"]
     assert offered(cluster, "dkim", "publish", "") == ["example.com"]
+    assert offered(cluster, "dkim", "retire", "example.com", "") == ["s1"]
+    assert offered(cluster, "dkim", "retire", "example.net", "") == []
+    assert offered(cluster, "dns", "check", "--dkim", "") == ["s1@example.com"]
     cluster.text("hops", "down", "mx.partner")
     assert offered(cluster, "hops", "up", "") == ["mx.partner:25"]
 

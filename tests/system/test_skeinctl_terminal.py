@@ -203,6 +203,22 @@ def test_json_is_a_document_on_each_line(cluster, words):
     assert type(first) is type(second) and len(first) == len(second)
 
 
+def test_the_users_of_a_file_are_watched_without_a_cluster(tmp_path):
+    users = tmp_path / "users"
+    users.write_text("", encoding="utf-8")
+    command = [CTL, "--redis", "127.0.0.1:1", "--users-file", str(users), "user", "list", "--json", "--watch", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert json.loads(process.stdout.readline()) == []
+        (tmp_path / "password").write_text("open sesame", encoding="utf-8")
+        subprocess.run([CTL, "--users-file", str(users), "user", "add", "printer", "--file", str(tmp_path / "password")],
+                       check=True, capture_output=True, timeout=DEADLINE_S)
+        rows = []
+        while not rows:
+            rows = json.loads(process.stdout.readline())
+        process.kill()
+    assert rows[0]["name"] == "printer"
+
+
 # ---- what destroys ----
 
 def test_what_destroys_is_asked_about_with_how_much(cluster):

@@ -66,6 +66,10 @@ static void lines_go_on_as_the_table_has_it(void **state)
 		{ "policy apply -- --", ":file" },
 		{ "completion ", "bash zsh" },
 		{ "completion zsh ", "" },
+		{ "alerts silence q", "queue-age queue-size" },
+		{ "log --kind DEF", "DEFER" },
+		{ "user list --w", "--watch" },
+		{ "dns check --w", "--watch" },
 		{ "__", "" },
 		{ "nonsense ", "" },
 	};
@@ -102,6 +106,13 @@ static void what_only_the_cluster_knows_is_named_by_its_kind(void **state)
 		{ "secret remove a ", WORD_SECRET },
 		{ "dkim publish ", WORD_DOMAIN },
 		{ "user set ", WORD_USER },
+		{ "user add --group ", WORD_GROUP },
+		{ "dkim retire example.org ", WORD_SELECTOR },
+		{ "dkim publish example.org a ", WORD_SELECTOR },
+		{ "dns check --dkim ", WORD_SELECTOR },
+		{ "alerts test ", WORD_CHANNEL },
+		{ "ban remove ", WORD_BAN },
+		{ "acl remove ", WORD_NETWORK },
 	};
 
 	(void)state;
