@@ -6,7 +6,7 @@ import pytest
 
 from support import new_tag, send, settle, until_arrived, until_report
 
-SETTINGS = {"route": {"cut_through": True, "timeout": {"greeting": "3s", "command": "3s", "data": "3s"}}}
+SETTINGS = {"alerts": {"interval": "300ms"}, "route": {"cut_through": True, "timeout": {"greeting": "3s", "command": "3s", "data": "3s"}}}
 DELIVERED, FELL_BACK = "skein_cut_through_total", "skein_cut_through_fell_back_total"
 
 
@@ -23,6 +23,14 @@ def test_what_the_next_hop_takes_is_never_in_custody(relay):
     until(lambda: node.metric("skein_messages_delivered_total") == 300, 20, "all are counted")
     assert node.metric(DELIVERED) + node.metric(FELL_BACK) >= 300
     assert node.metric(DELIVERED) > 200
+
+
+def test_what_is_passed_on_counts_for_its_sender(relay):
+    node, key = relay.nodes[1], "skein:{alerts}:sender:127.0.0.1 busy.example"
+    for _ in range(5):
+        send(node.smtp, sender="a@busy.example")
+    assert node.metric(DELIVERED) > 0
+    until(lambda: relay.redis.ask("HMGET", key, "now", "last") in (["5", "0"], ["0", "5"]), 60, "all five are counted")
 
 
 @pytest.mark.sanitize
