@@ -2,10 +2,11 @@
 #include "skein/cluster/alert_facts.h"
 
 #include "skein/proto/base/check.h"
+#include "skein/proto/base/table.h"
 
 #include <stdio.h>
 
-enum { DAY_S = 86400, PERCENT = 100 };
+enum { DAY_S = 86400, PERCENT = 100, NEARLY_PERCENT = 80 };
 
 struct judge {
 	const struct alert_facts *facts;
@@ -38,12 +39,37 @@ static struct span cut(struct span text, size_t most)
 	return span_take(text, text.len < most ? text.len : most);
 }
 
+/* How much is too much; where anything is, there is nothing to say. */
+static void append_bound(const struct judge *judge, enum alert alert, struct buf *text)
+{
+	uint64_t bound = judge->policy->rules[alert].bound;
+
+	if (!bound)
+		return;
+	buf_append_str(text, "; the bound is ");
+	alert_append_value(alert_kind(alert)->unit, bound, text);
+}
+
+/* For what says nothing about a few: of nearly enough a value that lets nothing begin and nothing end. */
+static uint64_t of_enough(const struct judge *judge, enum alert alert, uint64_t count, uint64_t value)
+{
+	const struct alert_rule *rule = &judge->policy->rules[alert];
+
+	return count >= rule->least || value < rule->bound ? value : rule->bound;
+}
+
+static bool is_nearly_enough(const struct judge *judge, enum alert alert, uint64_t count)
+{
+	return count && count >= judge->policy->rules[alert].least * NEARLY_PERCENT / PERCENT;
+}
+
 static void add(struct judge *judge, enum alert alert, struct span subject, uint64_t value, const char *fmt,
 	...) PRINTF_LIKE(5, 6);
 static void add(
 	struct judge *judge, enum alert alert, struct span subject, uint64_t value, const char *fmt, ...)
 {
 	struct alert_values *values = judge->values;
+	struct buf told = { 0 };
 	char text[ALERT_TEXT_MAX + 1];
 	va_list args;
 
@@ -56,12 +82,15 @@ static void add(
 	va_start(args, fmt);
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
+	buf_append_str(&told, text);
+	append_bound(judge, alert, &told);
 	values->items[values->count++] = (struct alert_value){
 		.alert = alert,
 		.subject = arena_dup(judge->arena, cut(subject, ALERT_SUBJECT_MAX)),
-		.text = arena_dup(judge->arena, span_of_str(text)),
+		.text = arena_dup(judge->arena, cut(buf_span(&told), ALERT_TEXT_MAX)),
 		.value = value,
 	};
+	buf_fini(&told);
 }
 
 static void judge_count(struct judge *judge, enum alert alert, enum alert_counter counter, const char *what)
@@ -77,36 +106,46 @@ static void judge_count(struct judge *judge, enum alert alert, enum alert_counte
 
 static void judge_senders(struct judge *judge)
 {
-	const struct alert_rule *rule = &judge->policy->rules[ALERT_SENDER_SPIKE];
-
 	for (size_t i = 0; i < judge->facts->sender_count; i++) {
 		const struct alert_sender_facts *sender = &judge->facts->senders[i];
-		uint64_t usual = sender->usual ? sender->usual : 1;
+		uint64_t times = sender->recent / (sender->usual ? sender->usual : 1);
 
-		if (sender->recent >= rule->least)
-			add(judge, ALERT_SENDER_SPIKE, sender->name, sender->recent / usual,
-				"%llu messages in the last hour; usual are %llu",
-				(unsigned long long)sender->recent, (unsigned long long)sender->usual);
+		if (is_nearly_enough(judge, ALERT_SENDER_SPIKE, sender->recent))
+			add(judge, ALERT_SENDER_SPIKE, sender->name,
+				of_enough(judge, ALERT_SENDER_SPIKE, sender->recent, times),
+				"%llu messages in the last hour, %llu times the usual %llu",
+				(unsigned long long)sender->recent, (unsigned long long)times,
+				(unsigned long long)sender->usual);
 	}
 }
 
 static void judge_logins(struct judge *judge)
 {
+	struct buf window = { 0 };
+
+	alert_append_value(ALERT_UNIT_AGE, judge->policy->window_ms, &window);
 	for (size_t i = 0; i < judge->facts->login_count; i++) {
 		const struct alert_login *login = &judge->facts->logins[i];
 
-		add(judge, ALERT_LOGIN_FAILURES, login->who, login->failures, "%llu logins failed",
-			(unsigned long long)login->failures);
+		add(judge, ALERT_LOGIN_FAILURES, login->who, login->failures, "%llu logins failed in %.*s",
+			(unsigned long long)login->failures, SPAN_ARGS(buf_span(&window)));
 	}
+	buf_fini(&window);
 	judge_count(judge, ALERT_LOGIN_FAILURES_ALL, ALERT_COUNT_LOGINS_FAILED, "logins failed");
 }
 
-/* Of so few that a share says nothing: none is wrong. */
 static void judge_share(struct judge *judge, enum alert alert, uint64_t part, uint64_t all, const char *what)
 {
-	if (all && all >= judge->policy->rules[alert].least)
-		add(judge, alert, SPAN_LIT("cluster"), part * PERCENT / all, "%llu of %llu %s",
-			(unsigned long long)part, (unsigned long long)all, what);
+	struct buf window = { 0 };
+	uint64_t percent = all ? part * PERCENT / all : 0;
+
+	if (!is_nearly_enough(judge, alert, all))
+		return;
+	alert_append_value(ALERT_UNIT_AGE, judge->policy->window_ms, &window);
+	add(judge, alert, SPAN_LIT("cluster"), of_enough(judge, alert, all, percent),
+		"%llu of %llu %s in %.*s: %llu%%", (unsigned long long)part, (unsigned long long)all, what,
+		SPAN_ARGS(buf_span(&window)), (unsigned long long)percent);
+	buf_fini(&window);
 }
 
 static void judge_delivery(struct judge *judge)
@@ -136,20 +175,39 @@ static void judge_queue(struct judge *judge)
 	buf_fini(&age);
 }
 
-static void judge_certificates(struct judge *judge, const struct alert_node *node)
+static uint64_t days_left(const struct judge *judge, int64_t ends_s)
 {
 	int64_t now_s = (int64_t)(judge->facts->now_ms / 1000);
 
+	return ends_s > now_s ? (uint64_t)(ends_s - now_s) / DAY_S : 0;
+}
+
+/* `subject` names whose it is. */
+static void add_certificate(struct judge *judge, struct span subject, int64_t ends_s)
+{
+	bool has_ended = ends_s <= (int64_t)(judge->facts->now_ms / 1000);
+	uint64_t days = days_left(judge, ends_s);
+	struct buf day = { 0 };
+
+	alert_append_day(ends_s, &day);
+	if (has_ended)
+		add(judge, ALERT_CERTIFICATE, subject, days, "the certificate of %.*s has ended on %.*s",
+			SPAN_ARGS(subject), SPAN_ARGS(buf_span(&day)));
+	else
+		add(judge, ALERT_CERTIFICATE, subject, days,
+			"the certificate of %.*s ends on %.*s, in %llu days", SPAN_ARGS(subject),
+			SPAN_ARGS(buf_span(&day)), (unsigned long long)days);
+	buf_fini(&day);
+}
+
+static void judge_certificates(struct judge *judge, const struct alert_node *node)
+{
 	for (size_t i = 0; i < node->certificate_count; i++) {
 		const struct alert_certificate *it = &node->certificates[i];
-		int64_t days = it->ends_s > now_s ? (it->ends_s - now_s) / DAY_S : 0;
 		char subject[ALERT_SUBJECT_MAX + 1];
 
 		snprintf(subject, sizeof(subject), "%.*s %.*s", SPAN_ARGS(node->name), SPAN_ARGS(it->what));
-		add(judge, ALERT_CERTIFICATE, span_of_str(subject), (uint64_t)days,
-			it->ends_s > now_s ? "the certificate ends in %lld days"
-					   : "the certificate has ended; %lld days are left",
-			(long long)days);
+		add_certificate(judge, span_of_str(subject), it->ends_s);
 	}
 }
 
@@ -158,11 +216,12 @@ static void judge_policy(struct judge *judge, const struct alert_node *node)
 	uint64_t wanted = judge->facts->policy;
 
 	if (node->policy_refused && node->policy_refused >= wanted)
-		add(judge, ALERT_POLICY_DRIFT, node->name, 1, "it refuses version %llu and runs %llu",
-			(unsigned long long)node->policy_refused, (unsigned long long)node->policy);
+		add(judge, ALERT_POLICY_DRIFT, node->name, 1, "%.*s refuses version %llu and runs %llu",
+			SPAN_ARGS(node->name), (unsigned long long)node->policy_refused,
+			(unsigned long long)node->policy);
 	else if (wanted && node->policy != wanted)
-		add(judge, ALERT_POLICY_DRIFT, node->name, 1, "it runs version %llu instead of %llu",
-			(unsigned long long)node->policy, (unsigned long long)wanted);
+		add(judge, ALERT_POLICY_DRIFT, node->name, 1, "%.*s runs version %llu instead of %llu",
+			SPAN_ARGS(node->name), (unsigned long long)node->policy, (unsigned long long)wanted);
 }
 
 static void judge_nodes(struct judge *judge)
@@ -172,16 +231,78 @@ static void judge_nodes(struct judge *judge)
 
 		if (node->life == ALERT_NODE_DEAD)
 			add(judge, ALERT_NODE_LOST, node->name, 1,
-				"the node is dead; what it owned has moved to the others");
+				"%.*s is dead; what it owned has moved to the others", SPAN_ARGS(node->name));
 		else if (node->life == ALERT_NODE_ALIVE)
 			judge_policy(judge, node);
 		if (!node->has_said)
 			continue;
 		add(judge, ALERT_DISK, node->name, node->disk_percent,
-			"journal and disk are %llu%% of the way to where no mail is taken",
-			(unsigned long long)node->disk_percent);
+			"journal and disk of %.*s are %llu%% of the way to where no mail is taken",
+			SPAN_ARGS(node->name), (unsigned long long)node->disk_percent);
 		judge_certificates(judge, node);
 	}
+}
+
+/* --- certificates of next hops, by all nodes ----------------------------------------------------- */
+
+static void note_last(struct table *hosts, struct arena *arena, const struct alert_hop_certificate *seen)
+{
+	struct alert_hop_certificate *host = table_get(hosts, seen->host);
+
+	if (!host) {
+		host = arena_zalloc(arena, sizeof(*host));
+		*host = *seen;
+		table_put(hosts, host->host, host);
+	} else if (seen->seen_s > host->seen_s) {
+		*host = *seen;
+	}
+}
+
+/* Of those that were seen at about the same time the first that ends counts. */
+static void note_first(struct table *hosts, const struct alert_hop_certificate *seen)
+{
+	struct alert_hop_certificate *host = table_get(hosts, seen->host);
+
+	if (seen->ends_s < host->ends_s && seen->seen_s + ALERT_HOP_MIXED_S >= host->seen_s)
+		host->ends_s = seen->ends_s;
+}
+
+static size_t add_hops(struct judge *judge, const struct table *hosts, bool are_bad, size_t room)
+{
+	const struct alert_rule *rule = &judge->policy->rules[ALERT_CERTIFICATE];
+	const struct alert_hop_certificate *host;
+	size_t cursor = 0;
+
+	while (room && (host = table_next(hosts, &cursor))) {
+		char subject[ALERT_SUBJECT_MAX + 1];
+
+		if (alert_is_bad(rule, ALERT_UNIT_DAYS, days_left(judge, host->ends_s)) != are_bad)
+			continue;
+		snprintf(subject, sizeof(subject), "hop %.*s", SPAN_ARGS(host->host));
+		add_certificate(judge, span_of_str(subject), host->ends_s);
+		room--;
+	}
+	return room;
+}
+
+static void judge_hops(struct judge *judge)
+{
+	static const uint64_t seed[2] = { 0 }; /* a node tells of few */
+	const struct alert_facts *facts = judge->facts;
+	struct table hosts;
+	size_t room;
+
+	table_init(&hosts, seed);
+	for (size_t i = 0; i < facts->node_count; i++)
+		for (size_t k = 0; k < facts->nodes[i].hop_count; k++)
+			note_last(&hosts, judge->arena, &facts->nodes[i].hops[k]);
+	for (size_t i = 0; i < facts->node_count; i++)
+		for (size_t k = 0; k < facts->nodes[i].hop_count; k++)
+			note_first(&hosts, &facts->nodes[i].hops[k]);
+	/* The others are there to say that all is well again. */
+	room = add_hops(judge, &hosts, true, ALERT_HOPS_JUDGED);
+	(void)add_hops(judge, &hosts, false, room);
+	table_fini(&hosts);
 }
 
 static void judge_redis(struct judge *judge)
@@ -202,9 +323,10 @@ static void judge_redis(struct judge *judge)
 			(unsigned long long)redis->replicas, (unsigned long long)redis->replicas_wanted);
 	if (redis->memory_max)
 		add(judge, ALERT_REDIS_MEMORY, SPAN_LIT("cluster"),
-			redis->memory_used / (redis->memory_max / PERCENT + 1), "Redis uses %llu of %llu MiB",
-			(unsigned long long)(redis->memory_used >> 20),
-			(unsigned long long)(redis->memory_max >> 20));
+			redis->memory_used / (redis->memory_max / PERCENT + 1),
+			"Redis uses %llu of %llu MiB: %llu%%", (unsigned long long)(redis->memory_used >> 20),
+			(unsigned long long)(redis->memory_max >> 20),
+			(unsigned long long)(redis->memory_used / (redis->memory_max / PERCENT + 1)));
 }
 
 void alert_judge(const struct alert_facts *facts, const struct alert_policy *policy, struct arena *arena,
@@ -214,6 +336,7 @@ void alert_judge(const struct alert_facts *facts, const struct alert_policy *pol
 
 	values_out->count = values_out->left_out = 0;
 	judge_nodes(&judge);
+	judge_hops(&judge);
 	judge_redis(&judge);
 	judge_count(&judge, ALERT_LEADER_CHANGE, ALERT_COUNT_LEADER_CHANGES, "changes of the leader");
 	judge_count(

@@ -1,6 +1,6 @@
 /*
- * One subject of one alert. What goes well again has to stay so for as long as it had to be wrong, and by a
- * fifth of the bound: a value that swings around the bound is told once.
+ * One subject of one alert. What goes well again has to stay so for a time, and by a fifth of the bound: a
+ * value that swings around the bound is told once.
  */
 #include "skein/cluster/alert.h"
 
@@ -75,6 +75,11 @@ static enum alert_news stay(struct alert_state *state, const struct alert_look *
 	return ALERT_GOES_ON;
 }
 
+static uint64_t calm_ms(const struct alert_look *look)
+{
+	return !look->has_value && look->gone_ms > look->calm_ms ? look->gone_ms : look->calm_ms;
+}
+
 static enum alert_news step_firing(struct alert_state *state, const struct alert_look *look, bool *tell_out)
 {
 	if (!is_well(look)) {
@@ -83,7 +88,7 @@ static enum alert_news step_firing(struct alert_state *state, const struct alert
 	}
 	if (!state->calm_ms)
 		state->calm_ms = look->now_ms;
-	if (passed(state->calm_ms, look->now_ms) < look->rule->for_ms)
+	if (passed(state->calm_ms, look->now_ms) < calm_ms(look))
 		return ALERT_NO_NEWS;
 	*tell_out = state->told_ms != 0;
 	*state = (struct alert_state){

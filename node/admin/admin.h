@@ -15,6 +15,7 @@
 #include "io/address.h"
 
 struct admin;
+struct hop_certificates;
 struct log;
 struct metrics;
 struct policy_slot;
@@ -24,8 +25,9 @@ struct admin_options {
 	const struct address *listen; /* port 0: any free one, see admin_port() */
 	struct health *health;
 	struct metrics *metrics;
-	struct policy_slot *policy; /* NULL: none to show */
-	struct log *log;            /* used by the admin thread alone; may be NULL */
+	struct hop_certificates *hop_certificates; /* NULL: nothing is known of them */
+	struct policy_slot *policy;                /* NULL: none to show */
+	struct log *log;                           /* used by the admin thread alone; may be NULL */
 	const char *node_name;
 	uint64_t stall_max_ms; /* a loop that did not turn for so long is not alive; 0: 10 s */
 };

@@ -1,6 +1,8 @@
 #include "admin/routes.h"
 
 #include "access/policy_slot.h"
+#include "io/wall_clock.h"
+#include "outbound/hop_certificates.h"
 #include "track/metrics.h"
 
 #include <jansson.h>
@@ -179,4 +181,5 @@ static void answer_metrics(const struct admin_options *options, struct http_resp
 {
 	response->content_type = "text/plain; version=0.0.4; charset=utf-8";
 	metrics_write(options->metrics, &response->body);
+	hop_certificates_write(options->hop_certificates, (int64_t)(wall_clock_ms() / 1000), &response->body);
 }

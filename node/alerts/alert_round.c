@@ -126,6 +126,8 @@ static void step(struct run *run, struct known *known, const struct alert_value 
 		.unit = alert_kind(known->alert)->unit,
 		.has_value = value != NULL,
 		.value = value ? value->value : 0,
+		.calm_ms = alert_calm_ms(known->alert, policy),
+		.gone_ms = alert_gone_ms(known->alert, policy),
 		.is_silenced = is_silenced(run, known),
 		.repeat_ms = policy->repeat_ms,
 		.now_ms = run->input->view->now_ms,

@@ -2,6 +2,7 @@
 
 #include "custody/spool.h"
 #include "io/random.h"
+#include "outbound/hop_certificates.h"
 #include "skein/cluster/alert_facts.h"
 #include "skein/proto/base/alloc.h"
 
@@ -9,6 +10,7 @@
 #include <time.h>
 
 enum { PERCENT = 100, DAY_S = 86400 };
+enum { HOPS_TOLD = 32, HOPS_TOLD_BYTES = 6000, HOP_BYTES = 32 /* beside its name */ };
 
 struct alert_teller {
 	struct alert_teller_options options;
@@ -92,10 +94,29 @@ static json_t *certificates(const struct alert_teller *teller)
 	return all;
 }
 
+/* Those that end first: [host, ends, seen]. */
+static json_t *hop_certificates(const struct alert_teller *teller)
+{
+	struct hop_certificate hops[HOPS_TOLD];
+	size_t count = hop_certificates_list(teller->options.hops, (int64_t)time(NULL), HOPS_TOLD, hops);
+	json_t *all = json_array();
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		bytes += strlen(hops[i].host) + HOP_BYTES;
+		if (bytes > HOPS_TOLD_BYTES)
+			break;
+		json_array_append_new(all, json_pack("[s, I, I]", hops[i].host, (json_int_t)hops[i].ends_s,
+						   (json_int_t)hops[i].seen_s));
+	}
+	return all;
+}
+
 static char *say(const struct alert_teller *teller)
 {
-	json_t *json = json_pack("{s:s, s:I, s:o}", "name", teller->options.settings->node.name, "disk",
-		(json_int_t)disk_percent(teller), "certificates", certificates(teller));
+	json_t *json = json_pack("{s:s, s:I, s:o, s:o}", "name", teller->options.settings->node.name, "disk",
+		(json_int_t)disk_percent(teller), "certificates", certificates(teller), "hops",
+		hop_certificates(teller));
 	char *text = json_dumps(json, JSON_COMPACT);
 
 	json_decref(json);

@@ -1,7 +1,7 @@
 /*
  * alert_teller: each node tells Redis what it has counted since the last time (alerts.interval), who sent
- * most and whose logins failed, and how its disk and its certificates are: one call. All calls are for the
- * loop's own thread.
+ * most and whose logins failed, and how its disk, its certificates and those of next hops are: one call. All
+ * calls are for the loop's own thread.
  */
 #ifndef NODE_ALERTS_ALERT_TELLER_H
 #define NODE_ALERTS_ALERT_TELLER_H
@@ -13,6 +13,7 @@
 #include "track/metrics.h"
 
 struct alert_teller;
+struct hop_certificates;
 struct spool;
 
 /* All borrowed. */
@@ -24,6 +25,7 @@ struct alert_teller_options {
 	struct meter *meter;
 	struct spool *spool;
 	struct alert_ledger *ledger;
+	struct hop_certificates *hops;
 	struct tls_slot *server_tls; /* one for each listener of the settings */
 };
 

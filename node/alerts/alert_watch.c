@@ -235,6 +235,25 @@ static void take_certificates(struct alert_watch *watch, struct alert_node *node
 			json_integer_value(ends) };
 }
 
+static void take_hops(struct alert_watch *watch, struct alert_node *node, json_t *said)
+{
+	json_t *all = json_object_get(said, "hops"), *one;
+	struct alert_hop_certificate *hops =
+		arena_alloc(&watch->arena, (json_array_size(all) + 1) * sizeof(*hops));
+	const char *host;
+	json_int_t ends_s, seen_s;
+	size_t i;
+
+	node->hops = hops;
+	json_array_foreach(all, i, one)
+	{
+		if (json_unpack(one, "[s, I, I]", &host, &ends_s, &seen_s) == 0)
+			hops[node->hop_count++] =
+				(struct alert_hop_certificate){ arena_dup(&watch->arena, span_of_str(host)),
+					ends_s, seen_s };
+	}
+}
+
 /* While a node restarts it counts as it was: its disk is as full as before. */
 static void take_said(struct alert_watch *watch, const struct alert_notes *nodes)
 {
@@ -253,6 +272,7 @@ static void take_said(struct alert_watch *watch, const struct alert_notes *nodes
 			watch->nodes[i].disk_percent =
 				(uint64_t)json_integer_value(json_object_get(said, "disk"));
 			take_certificates(watch, &watch->nodes[i], said);
+			take_hops(watch, &watch->nodes[i], said);
 			json_decref(said);
 		}
 	}
@@ -431,7 +451,7 @@ static void ask_view(struct alert_watch *watch, uint64_t now_ms)
 		.leader = { watch->options.uuid, member_lease(watch->options.member)->epoch },
 		.name = span_of_str(watch->options.settings->node.name),
 		.window_ms = policy->window_ms,
-		.least_messages = policy->rules[ALERT_SENDER_SPIKE].least,
+		.least_messages = policy->rules[ALERT_SENDER_SPIKE].least * 3 / 4,
 		.least_failures = policy->rules[ALERT_LOGIN_FAILURES].bound * 3 / 4,
 	};
 

@@ -110,7 +110,7 @@ static enum err load_key(SSL_CTX *ssl_ctx, const char *key_file, struct buf *why
 	return refuse(key_file, "no usable PEM key", why_out);
 }
 
-static int64_t expiry_of(const X509 *cert)
+int64_t tls_ends_s(const X509 *cert)
 {
 	struct tm tm;
 
@@ -129,7 +129,7 @@ enum err tls_load_identity(SSL_CTX *ssl_ctx, const char *cert_file, const char *
 	ERR_clear_error();
 	if (SSL_CTX_use_certificate_chain_file(ssl_ctx, cert_file) != 1)
 		return refuse(cert_file, "no usable PEM certificate", why_out);
-	*expires_at_out = expiry_of(SSL_CTX_get0_certificate(ssl_ctx));
+	*expires_at_out = tls_ends_s(SSL_CTX_get0_certificate(ssl_ctx));
 	return load_key(ssl_ctx, key_file, why_out);
 }
 

@@ -117,6 +117,7 @@ struct tls_info {
 	const char *peer_subject; /* RFC 4514 text; "" without one, or when it is longer than the bound */
 	unsigned char peer_fingerprint[TLS_FINGERPRINT_LEN]; /* SHA-256 of the certificate */
 	struct tls_names peer_emails, peer_dns;              /* its subject alternative names */
+	int64_t peer_ends_s;                                 /* when it ends, unix; 0: it does not say */
 };
 
 #endif

@@ -102,6 +102,7 @@ void tls_info_fill(SSL *ssl, const struct tls_context *context, struct arena *ar
 	if (!peer)
 		return;
 	info->peer_subject = subject_of(peer, arena);
+	info->peer_ends_s = tls_ends_s(peer);
 	CHECK(X509_digest(peer, EVP_sha256(), info->peer_fingerprint, NULL));
 	read_names(peer, arena, info);
 }

@@ -32,6 +32,8 @@ struct tls_context *tls_context_new(const SSL_METHOD *method, bool is_server);
 /* Certificate, chain and key into `ssl_ctx`; errors as tls_client_new(). */
 WARN_UNUSED enum err tls_load_identity(SSL_CTX *ssl_ctx, const char *cert_file, const char *key_file,
 	int64_t *expires_at_out, struct buf *why_out);
+/* When it ends, in seconds since 1970; 0: it does not say. */
+int64_t tls_ends_s(const X509 *cert);
 WARN_UNUSED enum err tls_load_trust(SSL_CTX *ssl_ctx, const char *ca_file, struct buf *why_out);
 
 /* tls_info.c */

@@ -1,5 +1,7 @@
 #include "outbound/hop_conn_internal.h"
 
+#include "io/wall_clock.h"
+#include "outbound/hop_certificates.h"
 #include "skein/proto/base/alloc.h"
 
 #include <stdio.h>
@@ -356,6 +358,16 @@ static void on_drain(void *arg)
 	courier_resume(conn);
 }
 
+/* Where nobody checks it, its end changes nothing; a TLSA record stands for the key, whatever the date. */
+static void note_certificate(const struct hop_conn *conn, const struct tls_info *info)
+{
+	const struct hop *hop = conn->hop;
+
+	if (conn->security == HOP_SECURITY_VERIFIED)
+		hop_certificates_note(hop->outbound->certificates, hop->host, info->peer_ends_s,
+			(int64_t)(wall_clock_ms() / 1000));
+}
+
 static void on_tls(void *arg, const struct tls_info *info)
 {
 	struct hop_conn *conn = arg;
@@ -368,6 +380,7 @@ static void on_tls(void *arg, const struct tls_info *info)
 		conn->security = HOP_SECURITY_VERIFIED;
 	else
 		conn->security = HOP_SECURITY_UNVERIFIED;
+	note_certificate(conn, info);
 	if (!transport_is_tls_first(&conn->hop->transport))
 		smtp_client_tls_started(conn->client, &conn->hop->outbound->scratch);
 	hop_conn_proceed(conn);

@@ -28,6 +28,7 @@
 struct credentials;
 struct custody;
 struct destination;
+struct hop_certificates;
 struct hop_news;
 struct routing;
 
@@ -48,8 +49,9 @@ struct outbound {
 	struct random *random;
 	struct tls_context *tls; /* client side; who is verified, and how, is for each connection to say */
 	struct lookup_desk lookup;
-	struct hop_news *news;     /* of the node */
-	struct limit_desk *limits; /* of the worker, like its link to Redis */
+	struct hop_news *news;                 /* of the node */
+	struct hop_certificates *certificates; /* of the node; NULL: nobody wants to know */
+	struct limit_desk *limits;             /* of the worker, like its link to Redis */
 	struct redis_link *link;
 	char holder[SLOT_HOLDER_MAX]; /* who has connections: "<uuid>.<worker>" */
 	struct gate_desk gates;

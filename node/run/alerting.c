@@ -64,6 +64,7 @@ void alerting_start(struct alerting *alerting, const struct duty_options *option
 		.meter = options->meter,
 		.spool = options->spool,
 		.ledger = options->alert_ledger,
+		.hops = options->hop_certificates,
 		.server_tls = options->server_tls,
 	};
 

@@ -2,6 +2,7 @@
 #include "config/secret.h"
 #include "config/vault.h"
 #include "io/stream.h"
+#include "outbound/hop_certificates.h"
 #include "run/client_tls.h"
 #include "run/node_internal.h"
 #include "run/redistribute.h"
@@ -93,6 +94,7 @@ static enum err open_dns(struct node *node, struct buf *why)
 
 	CHECK(getrandom(seed, sizeof(seed), 0) == (ssize_t)sizeof(seed));
 	node->sts = sts_store_new(seed);
+	node->hop_certificates = hop_certificates_new();
 	if (*node->settings->tls_reports.from)
 		node->tls_ledger = tls_ledger_new(seed);
 	if (settings_has_redis(node->settings))
@@ -136,6 +138,7 @@ static enum err build_workers(struct node *node, struct buf *why)
 		.sts = node->sts,
 		.tls_ledger = node->tls_ledger,
 		.alert_ledger = node->alert_ledger,
+		.hop_certificates = node->hop_certificates,
 		.self = node->self,
 		.authenticator = node->access.authenticator,
 		.throttle = &node->access.throttle,
@@ -169,6 +172,7 @@ static enum err start_admin(struct node *node, struct buf *why)
 		.listen = &address,
 		.health = node->health,
 		.metrics = node->metrics,
+		.hop_certificates = node->hop_certificates,
 		.policy = &node->access.policy,
 		.log = node->admin_log,
 		.node_name = node->settings->node.name,
@@ -291,6 +295,7 @@ void node_tear_down(struct node *node)
 	sts_store_free(&node->sts);
 	tls_ledger_free(&node->tls_ledger);
 	alert_ledger_free(&node->alert_ledger);
+	hop_certificates_free(&node->hop_certificates);
 	resolver_free(&node->resolver);
 	if (node->self)
 		dns_self_free(&node->self);

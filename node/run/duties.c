@@ -33,6 +33,7 @@ void node_begin_duties(struct node *node)
 		.spool = node->spool,
 		.tls_ledger = node->tls_ledger,
 		.alert_ledger = node->alert_ledger,
+		.hop_certificates = node->hop_certificates,
 		.server_tls = node->server_tls.slots,
 		.worker = node->workers[0],
 	};

@@ -12,6 +12,7 @@
 #include "track/metrics.h"
 
 struct alert_ledger;
+struct hop_certificates;
 struct redis_link;
 struct resolver;
 struct secrets;
@@ -34,6 +35,7 @@ struct duty_options {
 	struct spool *spool;
 	struct tls_ledger *tls_ledger; /* NULL: TLS is not reported */
 	struct alert_ledger *alert_ledger;
+	struct hop_certificates *hop_certificates;
 	struct tls_slot *server_tls; /* one for each listener */
 	struct worker *worker;       /* mail goes out by it */
 };

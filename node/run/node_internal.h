@@ -53,7 +53,8 @@ struct node {
 	struct tls_context *hop_tls;
 	struct resolver *resolver;
 	struct sts_store *sts;
-	struct tls_ledger *tls_ledger;     /* NULL: TLS is not reported */
+	struct tls_ledger *tls_ledger; /* NULL: TLS is not reported */
+	struct hop_certificates *hop_certificates;
 	struct alert_ledger *alert_ledger; /* NULL: standalone */
 	struct dns_self *self;
 	char *redis_password, *sentinel_password;

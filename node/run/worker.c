@@ -334,6 +334,7 @@ static void fill_outbound(struct worker *worker)
 		.credentials = worker->shared.credentials,
 		.preparation = { &worker->loop, &worker->outbound.signing, worker->shared.secrets },
 		.news = worker->shared.hop_news,
+		.certificates = worker->shared.hop_certificates,
 		.limits = &worker->limits,
 		.link = worker->link,
 		.sts = {

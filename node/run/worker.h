@@ -32,6 +32,7 @@ struct resolver;
 struct secrets;
 struct signing_slot;
 struct sts_store;
+struct hop_certificates;
 struct tls_ledger;
 struct tracker;
 struct worker;
@@ -70,7 +71,8 @@ struct worker_shared {
 	struct credentials *credentials;
 	struct secrets *secrets;
 	struct sts_store *sts;
-	struct tls_ledger *tls_ledger;       /* NULL: nothing is reported */
+	struct tls_ledger *tls_ledger; /* NULL: nothing is reported */
+	struct hop_certificates *hop_certificates;
 	struct alert_ledger *alert_ledger;   /* NULL: nobody counts senders */
 	struct authenticator *authenticator; /* NULL: nobody can authenticate */
 	struct tls_slot *server_tls;         /* one per listener */

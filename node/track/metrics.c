@@ -334,7 +334,9 @@ void metrics_print_docs(struct buf *out)
 		"<!-- Printed from node/track/metric_table.c by tests/unit/node/track/test_metrics.c: "
 		"run it with SKEIN_UPDATE_DOCS=1. -->\n\n"
 		"| metric | type | label | meaning |\n|---|---|---|---|\n"
-		"| `skein_build_info` | gauge | `version` | The version of this node. |\n");
+		"| `skein_build_info` | gauge | `version` | The version of this node. |\n"
+		"| `skein_hop_certificate_days` | gauge | `host` | Days until the certificate of a next hop "
+		"ends, where its route checks it; of hosts that were spoken to within a day, up to 200. |\n");
 	for (enum metric metric = 0; metric < METRIC_COUNT; metric++) {
 		const struct metric_row *row = metric_row(metric);
 

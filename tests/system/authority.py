@@ -29,11 +29,15 @@ class Authority:
 
     def issue_expired(self, name, alt_names):
         """The same, but its time was over yesterday."""
+        return self.issue_until(name, alt_names, -1)
+
+    def issue_until(self, name, alt_names, days):
+        """The same, but it ends in so many days and an hour."""
         files = self.issue(name, alt_names)
         made = self._load(files[0])
-        yesterday = datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(days=1)
+        end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(days=days, hours=1 if days > 0 else 0)
         again = x509.CertificateBuilder(made.issuer, made.subject, made.public_key(), made.serial_number,
-                                        yesterday - datetime.timedelta(days=30), yesterday, list(made.extensions))
+                                        end - datetime.timedelta(days=30), end, list(made.extensions))
         key = serialization.load_pem_private_key((self.folder / "ca.key").read_bytes(), None)
         (self.folder / f"{name}.pem").write_bytes(
             again.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))

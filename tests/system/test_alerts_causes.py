@@ -1,6 +1,7 @@
 """Alerts whose causes need servers of their own: a DNS, a replica of Redis."""
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -10,9 +11,10 @@ from lab import ports
 from lab.burst import Client
 from lab.wait import until
 
-from alert_lab import SETTINGS, Told, listed, policy, start
+from alert_lab import SETTINGS, Told, firing, listed, policy, start
+from authority import Authority
 from dns_lab import DnsLab, Zone
-from more_sinks import apply
+from more_sinks import MoreSink, apply, target
 from receivers import WebReceiver
 from support import send
 
@@ -40,6 +42,25 @@ def test_a_domain_whose_dns_fails(new_cluster, receiver, tmp_path):
         assert told.events("dns", "cluster") == ["fired", "recovered"]
     finally:
         lab.stop()
+
+
+def test_a_next_hop_whose_certificate_ends_soon(new_cluster, receiver, tmp_path):
+    authority = Authority(tmp_path / "authority")
+    rules = "    certificate: {}\n    leader-change: {}\n"
+    cluster = start(new_cluster, receiver, rules, nodes=1, route={"ca": authority.certificate})
+    node, told, subject = cluster.nodes[1], Told(receiver), "hop 127.0.0.1"
+    sink = MoreSink(cluster, "mail", certificate=authority.issue_until("mail", "IP:127.0.0.1", 3))
+    apply(cluster, policy(receiver.url(), rules) + f"routes: [{{name: all, to: [{target(sink.address, tls='verify')}]}}]\n")
+    send(node.smtp)
+    text = told.until_told("certificate", subject, "fired")["text"]
+    assert re.fullmatch(r"the certificate of hop 127\.0\.0\.1 ends on \d{4}-\d\d-\d\d, in 3 days; the bound is 14 days", text)
+    assert node.metric('skein_hop_certificate_days{host="127.0.0.1"}') == 3
+    # After a restart the node has seen no certificate yet: that is no recovery.
+    node.stop()
+    node.start()
+    told.until_told("leader-change", "cluster", "fired")
+    assert told.events("certificate", subject) == ["fired"]
+    assert ("certificate", subject) in firing(cluster)
 
 
 def test_tracking_that_finds_no_room(new_cluster, receiver, tmp_path):

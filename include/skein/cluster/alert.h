@@ -99,6 +99,17 @@ struct alert_policy {
 	uint64_t repeat_ms; /* what goes on is told again; 0: it is not */
 };
 
+/*
+ * How long a subject that nothing is known of any more still counts as it was: a node that restarts has not
+ * spoken to its next hops yet, a new leader has not looked at the DNS, and what is put off is not tried
+ * all the time. 0: what is not there is well.
+ */
+uint64_t alert_gone_ms(enum alert alert, const struct alert_policy *policy);
+/* Each alert is over only when it was well for so long, so that it cannot come and go. */
+uint64_t alert_calm_ms(enum alert alert, const struct alert_policy *policy);
+/* "2026-12-03", from 1970 on */
+void alert_append_day(int64_t unix_s, struct buf *out);
+
 /* As it is where the policy says nothing: all alerts by the table, no channels. */
 void alert_policy_preset(struct alert_policy *policy);
 
@@ -126,6 +137,8 @@ struct alert_look {
 	enum alert_unit unit;
 	bool has_value; /* false: nothing is known to be wrong */
 	uint64_t value;
+	uint64_t calm_ms; /* it must be well for, before it is over; */
+	uint64_t gone_ms; /* without a value */
 	bool is_silenced; /* nobody is told; of what they were told of before, its end all the same */
 	uint64_t repeat_ms;
 	uint64_t now_ms; /* a clock of the cluster; may go back */

@@ -41,6 +41,19 @@ struct alert_certificate {
 	int64_t ends_s;   /* unix */
 };
 
+/* Of a next hop, as a node saw it last. */
+struct alert_hop_certificate {
+	struct span host;
+	int64_t ends_s, seen_s; /* unix */
+};
+
+enum {
+	ALERT_HOPS_JUDGED = 100, /* certificates of next hops */
+	/* A host may have servers with different ones: what was seen so long before the last look at it still
+	   counts. */
+	ALERT_HOP_MIXED_S = 3600,
+};
+
 enum alert_node_life { ALERT_NODE_ALIVE, ALERT_NODE_DEAD, ALERT_NODE_LEFT };
 
 struct alert_node {
@@ -51,6 +64,8 @@ struct alert_node {
 	uint64_t disk_percent;           /* how near journal and disk are to where no mail is taken */
 	const struct alert_certificate *certificates;
 	size_t certificate_count;
+	const struct alert_hop_certificate *hops;
+	size_t hop_count;
 };
 
 struct alert_redis {

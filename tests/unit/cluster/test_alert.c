@@ -63,6 +63,28 @@ static const struct course courses[] = {
 			{ 60, 1, ALERT_NO_NEWS, 0 } } },
 };
 
+/* The same with a time that it must be well for, and one without a value. */
+static const struct {
+	struct course course;
+	uint64_t calm_s, gone_s;
+} patient_courses[] = {
+	{ { "a subject that comes and goes is told once", ALERT_UNIT_NUMBER, { .bound = 0 }, 0,
+		  { { 1, 1, ALERT_FIRED, TOLD }, { 2, NONE, ALERT_NO_NEWS, 0 }, { 3, 1, ALERT_NO_NEWS, 0 },
+			  { 4, NONE, ALERT_NO_NEWS, 0 }, { 5, 1, ALERT_NO_NEWS, 0 },
+			  { 6, NONE, ALERT_NO_NEWS, 0 }, { 66, NONE, ALERT_RECOVERED, TOLD } } },
+		60, 0 },
+	{ { "what nobody has looked at is as it was for a while", ALERT_UNIT_DAYS, { .bound = 14 }, 0,
+		  { { 1, 3, ALERT_FIRED, TOLD }, { 2, NONE, ALERT_NO_NEWS, 0 },
+			  { 3601, NONE, ALERT_NO_NEWS, 0 }, { 3602, 3, ALERT_NO_NEWS, 0 },
+			  { 3603, NONE, ALERT_NO_NEWS, 0 }, { 7202, NONE, ALERT_NO_NEWS, 0 },
+			  { 7203, NONE, ALERT_RECOVERED, TOLD } } },
+		1, 3600 },
+	{ { "what was looked at and is well is over", ALERT_UNIT_DAYS, { .bound = 14 }, 0,
+		  { { 1, 3, ALERT_FIRED, TOLD }, { 2, NONE, ALERT_NO_NEWS, 0 },
+			  { 60, 90, ALERT_RECOVERED, TOLD } } },
+		1, 3600 },
+};
+
 /* Through its text each time, as another leader reads it. */
 static void carry_over(struct alert_state *state)
 {
@@ -78,7 +100,7 @@ static void carry_over(struct alert_state *state)
 	buf_fini(&text);
 }
 
-static void run(const struct course *course)
+static void run(const struct course *course, uint64_t calm_ms, uint64_t gone_ms)
 {
 	struct alert_state state = { .phase = ALERT_CALM };
 
@@ -89,6 +111,8 @@ static void run(const struct course *course)
 			.unit = course->unit,
 			.has_value = step->value != NONE,
 			.value = step->value,
+			.calm_ms = calm_ms,
+			.gone_ms = gone_ms,
 			.is_silenced = (step->how & SILENCED) != 0,
 			.repeat_ms = course->repeat_s * 1000,
 			.now_ms = step->at_s * 1000,
@@ -107,7 +131,10 @@ static void each_course_of_values_gives_its_notices(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(courses); i++)
-		run(&courses[i]);
+		run(&courses[i], courses[i].rule.for_ms, 0);
+	for (size_t i = 0; i < ARRAY_LEN(patient_courses); i++)
+		run(&patient_courses[i].course, patient_courses[i].calm_s * 1000,
+			patient_courses[i].gone_s * 1000);
 }
 
 static void what_is_no_state_is_not_read(void **state)
@@ -156,6 +183,33 @@ static void values_are_shown_in_their_unit(void **state)
 	buf_fini(&out);
 }
 
+static void days_are_those_of_the_calendar(void **state)
+{
+	static const struct {
+		int64_t unix_s;
+		const char *day;
+	} rows[] = {
+		{ 0, "1970-01-01" },
+		{ 86399, "1970-01-01" },
+		{ 951782400, "2000-02-29" },
+		{ 1709164800, "2024-02-29" },
+		{ 1767225599, "2025-12-31" },
+		{ 1767225600, "2026-01-01" },
+		{ 4107542400, "2100-03-01" },
+		{ 253402300799, "9999-12-31" },
+	};
+	struct buf out = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		buf_clear(&out);
+		alert_append_day(rows[i].unix_s, &out);
+		if (!span_eq(buf_span(&out), span_of_str(rows[i].day)))
+			fail_msg("%.*s, not %s", SPAN_ARGS(buf_span(&out)), rows[i].day);
+	}
+	buf_fini(&out);
+}
+
 static void each_alert_has_a_name_and_a_cure(void **state)
 {
 	struct alert_policy policy;
@@ -169,6 +223,9 @@ static void each_alert_has_a_name_and_a_cure(void **state)
 		assert_int_equal(found, it);
 		assert_true(*alert_kind(it)->what && *alert_kind(it)->cure);
 		assert_true(policy.rules[it].is_on);
+		/* None can come and go with every look. */
+		assert_true(alert_calm_ms(it, &policy) >= 60000);
+		assert_true(alert_calm_ms(it, &policy) >= policy.rules[it].for_ms);
 	}
 	assert_false(alert_find(SPAN_LIT("queue"), &(enum alert){ 0 }));
 }
@@ -179,6 +236,7 @@ int main(void)
 		cmocka_unit_test(each_course_of_values_gives_its_notices),
 		cmocka_unit_test(what_is_no_state_is_not_read),
 		cmocka_unit_test(values_are_shown_in_their_unit),
+		cmocka_unit_test(days_are_those_of_the_calendar),
 		cmocka_unit_test(each_alert_has_a_name_and_a_cure),
 	};
 

@@ -18,6 +18,21 @@ static const struct alert_node full[] = { { .name = SPAN_LIT("n1"),
 	.disk_percent = 91,
 	.certificates = soon,
 	.certificate_count = 2 } };
+/* Ended at half an hour before the last look; another server of it is better. Which node said it does not
+ * count. */
+static const struct alert_hop_certificate seen_here[] = {
+	{ SPAN_LIT("mx.example"), NOW_S + 3 * 86400 + 5, NOW_S - 1800 },
+	{ SPAN_LIT("renewed.example"), NOW_S + 86400, NOW_S - 7200 },
+	{ SPAN_LIT("over.example"), NOW_S - 1, NOW_S },
+};
+static const struct alert_hop_certificate seen_there[] = {
+	{ SPAN_LIT("mx.example"), NOW_S + 90 * 86400, NOW_S },
+	{ SPAN_LIT("renewed.example"), NOW_S + 90 * 86400, NOW_S },
+};
+static const struct alert_node hopping[] = {
+	{ .name = SPAN_LIT("n1"), .has_said = true, .hops = seen_here, .hop_count = 3 },
+	{ .name = SPAN_LIT("n2"), .has_said = true, .hops = seen_there, .hop_count = 2 },
+};
 static const struct alert_sender_facts senders[] = { { SPAN_LIT("joe example.org"), 6000, 100 },
 	{ SPAN_LIT("new example.org"), 700, 0 }, { SPAN_LIT("few example.org"), 499, 1 } };
 static const struct alert_login logins[] = { { SPAN_LIT("user joe"), 60 } };
@@ -39,6 +54,8 @@ static const struct row rows[] = {
 	{ "there is no policy", { .nodes = drifting, .node_count = 1 }, "" },
 	{ "a disk is full and certificates end", { .nodes = full, .node_count = 1 },
 		"disk n1 91;certificate n1 cert.pem 3;certificate n1 old.pem 0;" },
+	{ "certificates of next hops end", { .nodes = hopping, .node_count = 2 },
+		"certificate hop over.example 0;certificate hop mx.example 3;" },
 	{ "Redis is not safe",
 		{ .has_redis = true,
 			.redis = { .evicts = true, .forgets = true, .replicas_wanted = 2, .replicas = 1 } },
@@ -109,6 +126,75 @@ static void each_fact_makes_its_alert(void **state)
 	arena_fini(&arena);
 }
 
+/* What an administrator reads: whose, when, how much, and the bound. */
+static void texts_say_what_how_much_and_the_bound(void **state)
+{
+	static const struct {
+		struct alert_facts facts;
+		const char *text;
+	} said[] = {
+		{ { .nodes = full, .node_count = 1 }, "journal and disk of n1 are 91% of the way to where no "
+						      "mail is taken; the bound is 80%" },
+		{ { .nodes = hopping, .node_count = 1 }, "the certificate of hop mx.example ends on "
+							 "2027-01-18, in 3 days; the bound is 14 days" },
+		{ { .senders = senders, .sender_count = 1 },
+			"6000 messages in the last hour, 60 times the usual 100; the bound is 10 times" },
+		{ { .logins = logins, .login_count = 1 }, "60 logins failed in 10m; the bound is 50" },
+		{ { COUNTERS([ALERT_COUNT_DEFERRED] = 60, [ALERT_COUNT_DELIVERED] = 40) },
+			"60 of 100 attempts to deliver were put off in 10m: 60%; the bound is 50%" },
+		{ { .has_queue = true, .queue_oldest_ms = 15000000 },
+			"the oldest message in the queue is 4h10m old; the bound is 4h" },
+		{ { .nodes = drifting + 1, .node_count = 1, .policy = 7 }, "n2 runs version 6 instead of 7" },
+		{ { .has_redis = true, .redis = { .memory_used = 900 << 20, .memory_max = 1000 << 20 } },
+			"Redis uses 900 of 1000 MiB: 89%; the bound is 80%" },
+	};
+	struct alert_policy policy;
+	struct alert_values values;
+	struct arena arena = { 0 };
+
+	(void)state;
+	alert_policy_preset(&policy);
+	for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+		struct alert_facts facts = said[i].facts;
+		bool is_there = false;
+
+		facts.now_ms = NOW_S * 1000;
+		alert_judge(&facts, &policy, &arena, &values);
+		for (size_t k = 0; k < values.count; k++)
+			is_there = is_there || span_eq(values.items[k].text, span_of_str(said[i].text));
+		if (!is_there)
+			fail_msg("nobody says: %s", said[i].text);
+	}
+	arena_fini(&arena);
+}
+
+/* 450 of 500 messages, 18 of 20 attempts: no alert begins, and none is over. */
+static void nearly_enough_begins_nothing_and_ends_nothing(void **state)
+{
+	static const struct alert_sender_facts fewer[] = { { SPAN_LIT("joe"), 450, 1 } };
+	const struct alert_facts facts = {
+		.senders = fewer, .sender_count = 1, COUNTERS([ALERT_COUNT_DEFERRED] = 18)
+	};
+	struct alert_policy policy;
+	struct alert_values values;
+	struct arena arena = { 0 };
+	size_t found = 0;
+
+	(void)state;
+	alert_policy_preset(&policy);
+	alert_judge(&facts, &policy, &arena, &values);
+	for (size_t i = 0; i < values.count; i++) {
+		const struct alert_value *it = &values.items[i];
+
+		if (it->alert != ALERT_SENDER_SPIKE && it->alert != ALERT_DEFERRALS)
+			continue;
+		assert_int_equal(it->value, policy.rules[it->alert].bound);
+		found++;
+	}
+	assert_int_equal(found, 2);
+	arena_fini(&arena);
+}
+
 static void an_alert_that_is_off_has_no_values(void **state)
 {
 	const struct alert_facts facts = { .nodes = lost, .node_count = 1 };
@@ -151,6 +237,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_fact_makes_its_alert),
+		cmocka_unit_test(texts_say_what_how_much_and_the_bound),
+		cmocka_unit_test(nearly_enough_begins_nothing_and_ends_nothing),
 		cmocka_unit_test(an_alert_that_is_off_has_no_values),
 		cmocka_unit_test(subjects_are_bounded),
 	};

@@ -17,28 +17,34 @@ struct row {
 static const struct row rows[] = {
 	{ "nothing", "", "", "", 0, "" },
 	{ "what begins is pending", "", "", "", 10001,
-		"change queue-size cluster=pending 1000000 0 0 10001 10001 messages are in the queue;" },
+		"change queue-size cluster=pending 1000000 0 0 10001 10001 messages are in the queue; the "
+		"bound is 10000;" },
 	{ "what goes on is not written again", "queue-size cluster", "pending 900000 0 0 5 x", "", 10001,
 		"" },
 	{ "what has lasted fires", "queue-size cluster", "pending 600000 0 0 5 x", "", 10001,
 		"change queue-size cluster=firing 600000 1000000 0 10001 10001 messages are in the "
-		"queue;fired "
-		"queue-size cluster told;" },
+		"queue; the bound is 10000;fired queue-size cluster told;" },
 	{ "in silence", "queue-size cluster", "pending 600000 0 0 5 x", "queue-size", 10001,
-		"change queue-size cluster=firing 600000 0 0 10001 10001 messages are in the queue;fired "
+		"change queue-size cluster=firing 600000 0 0 10001 10001 messages are in the queue; the "
+		"bound is 10000;fired "
 		"queue-size cluster;" },
 	{ "in silence of the subject", "queue-size cluster", "pending 600000 0 0 5 x", "queue-size cluster",
 		10001,
-		"change queue-size cluster=firing 600000 0 0 10001 10001 messages are in the queue;fired "
+		"change queue-size cluster=firing 600000 0 0 10001 10001 messages are in the queue; the "
+		"bound is 10000;fired "
 		"queue-size cluster;" },
 	{ "another silence", "queue-size cluster", "pending 600000 0 0 5 x", "queue-size node", 10001,
 		"change queue-size cluster=firing 600000 1000000 0 10001 10001 messages are in the "
-		"queue;fired "
-		"queue-size cluster told;" },
+		"queue; the bound is 10000;fired queue-size cluster told;" },
 	{ "what is over goes", "queue-size cluster", "firing 1 2 600000 5 x", "", 100,
 		"change queue-size cluster=;recovered queue-size cluster told;" },
-	{ "a subject that is gone is over", "node-lost n9", "firing 1 2 0 1 x", "", 0,
+	{ "a subject that is gone is over", "node-lost n9", "firing 1 2 900000 1 x", "", 0,
 		"change node-lost n9=;recovered node-lost n9 told;" },
+	{ "but not at once", "node-lost n9", "firing 1 2 0 1 x", "", 0,
+		"change node-lost n9=firing 1 2 1000000 1 x;" },
+	{ "what nobody has looked at yet goes on", "dns cluster", "firing 1 2 900000 1 x", "", 0, "" },
+	{ "as a certificate of a next hop does", "certificate hop mx.example", "firing 1 2 900000 1 x", "", 0,
+		"" },
 	{ "what no version wrote goes", "queue-size cluster", "burning 1", "", 0,
 		"change queue-size cluster=;" },
 	{ "what no version wrote so long goes", LONG_KEY, "firing 1 2 0 1 x", "", 0,
@@ -102,10 +108,40 @@ static void a_look_makes_changes_and_news(void **state)
 	mem_free(round);
 }
 
+/* What a leader has written is what the next one begins with: it has nothing more to tell. */
+static void another_leader_tells_nothing_again(void **state)
+{
+	struct alert_round *first = mem_zalloc(sizeof(*first)), *second = mem_zalloc(sizeof(*second));
+	static const struct alert_node lost[] = { { .name = SPAN_LIT("n1"), .life = ALERT_NODE_DEAD } };
+	struct alert_facts facts = { .now_ms = 1000000, .nodes = lost, .node_count = 1 };
+	struct alert_store_view view = { .now_ms = 1000000 };
+	struct alert_policy policy;
+	const struct alert_round_input input = { &facts, &policy, &view };
+
+	(void)state;
+	alert_policy_preset(&policy);
+	alert_round_run(first, &input);
+	assert_int_equal(first->happening_count, 1);
+	assert_true(first->happenings[0].is_told);
+	view.firing = (struct alert_notes){ first->changes, first->change_count };
+	for (unsigned look = 1; look < 5; look++) {
+		facts.now_ms = view.now_ms = 1000000 + look * 5000;
+		alert_round_run(second, &input);
+		assert_int_equal(second->happening_count, 0);
+		assert_int_equal(second->change_count, 0);
+		assert_int_equal(second->firing[ALERT_NODE_LOST], 1);
+	}
+	alert_round_fini(first);
+	alert_round_fini(second);
+	mem_free(first);
+	mem_free(second);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_look_makes_changes_and_news),
+		cmocka_unit_test(another_leader_tells_nothing_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -145,6 +145,8 @@ static void what_was_agreed_on_can_be_asked_for_later(void **state)
 	assert_true(ours.is_tls13 && theirs.is_tls13);
 	assert_false(ours.has_peer);
 	assert_string_equal(theirs.peer_subject, "CN=mx.example");
+	assert_in_range(
+		theirs.peer_ends_s, time(NULL) + TEST_CERTS_LIFE_S - 600, time(NULL) + TEST_CERTS_LIFE_S);
 	assert_string_equal(theirs.peer_dns.items[0], "mx.example");
 	/* Both ends bind to the same certificate. */
 	assert_int_equal(ours.end_point.len, 32);
