@@ -40,8 +40,8 @@ void intake_answer(struct intake *intake, enum custody_verdict verdict)
 {
 	struct custody *custody = intake->custody;
 
-	if (verdict == CUSTODY_TAKEN && custody->is_cluster && intake->redis != REDIS_OWNED &&
-		intake->redis != REDIS_HELD)
+	if (verdict == CUSTODY_TAKEN && custody->is_cluster && !intake->message->is_cut_through &&
+		intake->redis != REDIS_OWNED && intake->redis != REDIS_HELD)
 		meter_add(custody->meter, METRIC_ACCEPTED_DEGRADED, 1);
 	meter_observe(custody->meter, METRIC_CUSTODY_TIME, uv_hrtime() / 1000 - intake->began_us);
 	if (intake->fn)
