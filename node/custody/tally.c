@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* A step is to take about a millisecond. After a change of routes each message's is to be looked up. */
-enum { PER_STEP = 5000, LOOKUPS_PER_STEP = 500 };
+enum { PER_STEP = 2000, LOOKUPS_PER_STEP = 500 };
 
 static const uint64_t younger_than_ms[QUEUE_AGE_CLASSES] = {
 	[QUEUE_AGE_1M] = 60000,

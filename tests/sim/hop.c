@@ -84,6 +84,20 @@ struct retry_schedule outbound_retry(const struct outbound *outbound, const stru
 		settings->retry.expire_ms };
 }
 
+/* There is one way out. */
+bool outbound_knows_route(const struct outbound *outbound, const struct message *message)
+{
+	(void)outbound;
+	(void)message;
+	return true;
+}
+
+void outbound_find_route(struct outbound *outbound, struct message *message)
+{
+	(void)outbound;
+	(void)message;
+}
+
 void outbound_add(struct outbound *outbound, struct message *message)
 {
 	message_enter(message, MESSAGE_READY);

@@ -5,7 +5,7 @@
 #include "io/wall_clock.h"
 #include "lone_link.h"
 
-enum { ROUTE = 1, NEXT_ROUTE = 2, MANY = 25000 };
+enum { ROUTE = 1, NEXT_ROUTE = 2, MANY = 10000 };
 
 struct lab {
 	struct metrics *metrics;
