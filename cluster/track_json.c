@@ -68,5 +68,8 @@ void track_event_json(const struct track_event *event, struct buf *out)
 	buf_append_byte(out, '{');
 	for (unsigned i = 0; i < FIELD_COUNT; i++)
 		put_field(event, &track_fields[i], out);
+	if (event->number)
+		buf_printf(out, ",\"seq\":\"%016llx:%llu\"", (unsigned long long)event->run,
+			(unsigned long long)event->number);
 	buf_append_byte(out, '}');
 }

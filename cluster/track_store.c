@@ -6,6 +6,9 @@
 
 #include <stdio.h>
 
+enum { RUN_DIGITS = 16 };
+static const char hex_digits[] = "0123456789abcdef";
+
 struct track_name track_name_of(uint64_t run, uint64_t first)
 {
 	struct track_name name;
@@ -13,6 +16,23 @@ struct track_name track_name_of(uint64_t run, uint64_t first)
 	snprintf(name.text, sizeof(name.text), "%016llx:%llu", (unsigned long long)run,
 		(unsigned long long)first);
 	return name;
+}
+
+bool track_name_read(struct span name, uint64_t *run_out, uint64_t *first_out)
+{
+	uint64_t run = 0;
+
+	if (name.len <= RUN_DIGITS + 1 || name.ptr[RUN_DIGITS] != ':')
+		return false;
+	for (size_t i = 0; i < RUN_DIGITS; i++) {
+		const char *digit = strchr(hex_digits, name.ptr[i]);
+
+		if (!name.ptr[i] || !digit)
+			return false;
+		run = run << 4 | (uint64_t)(digit - hex_digits);
+	}
+	*run_out = run;
+	return span_parse_u64(span_drop(name, RUN_DIGITS + 1), UINT64_MAX, first_out);
 }
 
 static void begin(struct call *call, struct redis_link *link, const char *function, enum call_mode mode)
@@ -38,9 +58,39 @@ bool track_store_put(
 	call_arg(&call, put->body);
 	call_arg_u64(&call, put->size_max);
 	call_arg_u64(&call, put->age_max_ms);
+	call_arg(&call, put->node.len ? put->node : SPAN_LIT(""));
+	call_arg(&call, span_of_str(put->node.len ? put->mark.text : ""));
 	for (size_t i = 0; i < put->replaces_count; i++)
 		call_arg(&call, span_of_str(put->replaces[i].text));
 	return call_send_plain(&call, now_ms, fn, arg);
+}
+
+static void deliver_mark(const struct call_target *target, struct outcome *outcome, const redisReply *reply)
+{
+	struct track_mark mark = { 0 };
+
+	/* What is no mark counts as none. */
+	if (reply && reply->type == REDIS_REPLY_STRING &&
+		!track_name_read(span_of(reply->str, (size_t)reply->len), &mark.run, &mark.number))
+		mark = (struct track_mark){ 0 };
+	((track_mark_fn *)target->fn)(target->arg, outcome, &mark);
+}
+
+bool track_store_mark(
+	struct redis_link *link, struct span node, uint64_t now_ms, track_mark_fn *fn, void *arg)
+{
+	struct call call;
+	struct buf field = { 0 };
+	bool is_sent;
+
+	buf_printf(&field, "at:%.*s", SPAN_ARGS(node));
+	call_begin_plain(&call, link, "HGET");
+	call_in_room(&call, "track");
+	call_key(&call, ":state", SPAN_LIT(""));
+	call_arg(&call, buf_span(&field));
+	is_sent = call_send(&call, now_ms, deliver_mark, (struct call_target){ (call_any_fn *)fn, arg });
+	buf_fini(&field);
+	return is_sent;
 }
 
 static bool read_entries(struct reply_cursor *reader, struct track_listing *listing, struct arena *arena)

@@ -42,3 +42,61 @@ void track_time_format(uint64_t time_us, char out[TRACK_TIME_LEN])
 	put_digits(out + 20, 6, time_us % 1000000);
 	out[26] = 'Z';
 }
+
+/* ---- back ---- */
+
+/* Where digits are, what else there is: a pattern of the text. */
+static const char shape[] = "0000-00-00T00:00:00.000000Z";
+
+static bool has_shape(struct span text)
+{
+	if (text.len != TRACK_TIME_LEN)
+		return false;
+	for (size_t i = 0; i < text.len; i++) {
+		bool is_digit = text.ptr[i] >= '0' && text.ptr[i] <= '9';
+
+		if (shape[i] == '0' ? !is_digit : text.ptr[i] != shape[i])
+			return false;
+	}
+	return true;
+}
+
+static uint64_t digits(struct span text, size_t at, size_t width)
+{
+	uint64_t value = 0;
+
+	for (size_t i = at; i < at + width; i++)
+		value = value * 10 + (uint64_t)(text.ptr[i] - '0');
+	return value;
+}
+
+/* From 1 March of the year 0. */
+static uint64_t days_of(uint64_t year, uint64_t month, uint64_t day)
+{
+	uint64_t of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+
+	year -= month <= 2;
+	return year * 365 + year / 4 - year / 100 + year / 400 + of_year;
+}
+
+bool track_time_parse(struct span text, uint64_t *time_us_out)
+{
+	uint64_t year, month, day, hour, minute, second;
+
+	if (!has_shape(text))
+		return false;
+	year = digits(text, 0, 4);
+	month = digits(text, 5, 2);
+	day = digits(text, 8, 2);
+	hour = digits(text, 11, 2);
+	minute = digits(text, 14, 2);
+	second = digits(text, 17, 2);
+	if (year < 1970 || month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 ||
+		second > 59)
+		return false;
+	*time_us_out =
+		((days_of(year, month, day) - DAYS_TO_1970) * 86400 + hour * 3600 + minute * 60 + second) *
+			1000000 +
+		digits(text, 20, 6);
+	return true;
+}

@@ -12,7 +12,5 @@ struct track_lines {
 
 /* `lines` is borrowed. */
 struct track_source track_lines_source(struct track_lines *lines);
-/* One line as an event; its text is in the arena. False: it is none. */
-WARN_UNUSED bool track_line_read(struct span line, struct arena *arena, struct track_event *event_out);
 
 #endif

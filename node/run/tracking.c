@@ -43,13 +43,25 @@ static enum err read_redaction(
 	return ERR_OK;
 }
 
-static enum err open_file(
-	struct tracking *tracking, const struct tracking_options *options, struct buf *why_out)
+/* "": no files. */
+static void find_folder(const struct tracking_options *options, char folder_out[PATH_SIZE])
+{
+	const char *said = options->settings->tracking.file;
+
+	if (strcmp(said, "off") == 0)
+		*folder_out = '\0';
+	else if (*said)
+		snprintf(folder_out, PATH_SIZE, "%s", said);
+	else
+		snprintf(folder_out, PATH_SIZE, "%s/tracking", spool_dir(options->spool));
+}
+
+static enum err open_file(struct tracking *tracking, const struct tracking_options *options,
+	const char *folder, struct buf *why_out)
 {
 	const struct settings *settings = options->settings;
-	char in_spool[PATH_SIZE];
 	struct track_file_options file = {
-		.folder = settings->tracking.file,
+		.folder = folder,
 		.format = settings->tracking.format,
 		.limits = { settings->tracking.rotate_size, settings->tracking.keep_days,
 			settings->tracking.keep_size },
@@ -59,12 +71,8 @@ static enum err open_file(
 	struct track_sink sink;
 	enum err err;
 
-	if (strcmp(file.folder, "off") == 0)
+	if (!*folder)
 		return ERR_OK;
-	if (!*file.folder) {
-		snprintf(in_spool, sizeof(in_spool), "%s/tracking", spool_dir(options->spool));
-		file.folder = in_spool;
-	}
 	err = track_file_new(&file, &tracking->file, why_out);
 	if (err)
 		return err;
@@ -73,7 +81,7 @@ static enum err open_file(
 	return ERR_OK;
 }
 
-static void open_uplink(struct tracking *tracking, const struct tracking_options *options)
+static void open_uplink(struct tracking *tracking, const struct tracking_options *options, const char *folder)
 {
 	const struct settings *settings = options->settings;
 	struct redis_conn_options redis;
@@ -81,6 +89,8 @@ static void open_uplink(struct tracking *tracking, const struct tracking_options
 		.loop = tracker_loop(tracking->tracker),
 		.redis = &redis,
 		.node = settings->node.name,
+		.run = tracker_run(tracking->tracker),
+		.folder = *folder && settings->tracking.format == TRACK_FORMAT_JSON ? folder : NULL,
 		.limits = track_uplink_limits_of(settings),
 		.log = options->log,
 		.meter = options->meter,
@@ -124,17 +134,19 @@ enum err tracking_open(struct tracking *tracking, const struct tracking_options 
 		.meter = options->meter,
 	};
 	enum err err = read_redaction(options->settings, &tracker.redaction, why_out);
+	char folder[PATH_SIZE];
 
 	if (err)
 		return err;
+	find_folder(options, folder);
 	tracking->tracker = tracker_new(&tracker);
 	tracking->patience_ms = options->settings->drain.timeout_ms;
 	if (tracking->patience_ms > LEAVE_MAX_MS)
 		tracking->patience_ms = LEAVE_MAX_MS;
 	add_hooks(tracking, options, &tracker.redaction);
 	mem_wipe(&tracker.redaction, sizeof(tracker.redaction));
-	open_uplink(tracking, options);
-	return open_file(tracking, options, why_out);
+	open_uplink(tracking, options, folder);
+	return open_file(tracking, options, folder, why_out);
 }
 
 enum err tracking_start(

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BATCH_MAX = 256 * 1024, PATH_SIZE = 1200 };
+enum { BATCH_MAX = 256 * 1024, PATH_SIZE = 1200, HALF_LINE_MAX = 64 * 1024 };
 static const uint64_t day_us = (uint64_t)24 * 3600 * 1000000;
 
 struct track_file {
@@ -45,11 +45,24 @@ static void put_head(struct track_file *file, uint64_t now_us)
 	buf_fini(&batch);
 }
 
+/* A process that was killed may have left half a line. */
+static void cut_half_line(int fd, uint64_t *size)
+{
+	char end[HALF_LINE_MAX];
+	size_t len = *size < sizeof(end) ? (size_t)*size : sizeof(end);
+	ssize_t got = pread(fd, end, len, (off_t)(*size - len));
+	const char *last = got == (ssize_t)len && len ? memrchr(end, '\n', len) : NULL;
+	uint64_t whole = last ? *size - len + (uint64_t)(last - end) + 1 : *size;
+
+	if (whole < *size && ftruncate(fd, (off_t)whole) == 0)
+		*size = whole;
+}
+
 /* A file of an earlier run goes on, with the day of its last line. */
 static enum err open_file(struct track_file *file, uint64_t now_us)
 {
 	struct stat stat;
-	int fd = open(file->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+	int fd = open(file->path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 
 	if (fd < 0)
 		return ERR_IO;
@@ -61,6 +74,7 @@ static enum err open_file(struct track_file *file, uint64_t now_us)
 		close(file->fd);
 	file->fd = fd;
 	file->size = (uint64_t)stat.st_size;
+	cut_half_line(fd, &file->size);
 	file->day = now_us / day_us;
 	if (file->size && stat.st_mtime >= 0)
 		file->day = (uint64_t)stat.st_mtime * 1000000 / day_us;

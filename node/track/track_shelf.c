@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SAME_SECOND_MAX = 1000, NAME_SIZE = 64, PATH_SIZE = 1200 };
+enum { SAME_SECOND_MAX = 1000, NAME_SIZE = TRACK_SHELF_NAME_SIZE, PATH_SIZE = 1200 };
+enum { TIME_END = sizeof("tracking-20261127T155901Z") - 1 };
 
 /* What is written goes on for a while under a name of another time zone, so it is always UTC. */
 static void format_name(char out[NAME_SIZE], const char *suffix, uint64_t now_us, unsigned number)
@@ -58,9 +59,15 @@ static bool is_ours(const char *name, const char *suffix)
 	       span_eq(span_drop(text, text.len - end.len), end);
 }
 
+/* By time; those of one second by number, and the one without comes first. */
 static int by_name(const void *a, const void *b)
 {
-	return strcmp(((const struct shelved *)a)->name, ((const struct shelved *)b)->name);
+	const char *left = ((const struct shelved *)a)->name, *right = ((const struct shelved *)b)->name;
+	int order = strncmp(left, right, TIME_END);
+
+	if (!order && strlen(left) != strlen(right))
+		return strlen(left) < strlen(right) ? -1 : 1;
+	return order ? order : strcmp(left, right);
 }
 
 static void add(struct shelf *shelf, const char *name, const struct stat *stat)
@@ -114,4 +121,27 @@ void track_shelf_trim(
 	}
 	closedir(dir);
 	mem_free(shelf.files);
+}
+
+struct track_shelf_names track_shelf_list(const char *folder, const char *suffix)
+{
+	struct track_shelf_names names = { 0 };
+	struct shelf shelf = { 0 };
+	DIR *dir = opendir(folder);
+
+	if (!dir)
+		return names;
+	look(dir, suffix, &shelf);
+	closedir(dir);
+	names.items = mem_zalloc((shelf.count + 1) * sizeof(*names.items));
+	for (; names.count < shelf.count; names.count++)
+		memcpy(names.items[names.count].text, shelf.files[names.count].name, NAME_SIZE);
+	mem_free(shelf.files);
+	return names;
+}
+
+void track_shelf_names_fini(struct track_shelf_names *names)
+{
+	mem_free(names->items);
+	*names = (struct track_shelf_names){ 0 };
 }

@@ -20,4 +20,15 @@ WARN_UNUSED enum err track_shelf_put(
 void track_shelf_trim(
 	const char *folder, const char *suffix, const struct track_file_limits *limits, uint64_t now_s);
 
+enum { TRACK_SHELF_NAME_SIZE = 64 };
+struct track_shelf_names {
+	struct {
+		char text[TRACK_SHELF_NAME_SIZE];
+	} * items;
+	size_t count;
+};
+/* Those that are there, oldest first; none where the folder cannot be read. */
+struct track_shelf_names track_shelf_list(const char *folder, const char *suffix);
+void track_shelf_names_fini(struct track_shelf_names *names);
+
 #endif

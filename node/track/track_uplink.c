@@ -2,164 +2,15 @@
  * Events are added to `chunk`. Its first `sent_count` of them are on their way to Redis, or there: first the
  * chunk itself, small, then what has come since as small chunks beside it. When those are SMALLS_MAX, or the
  * chunk is full or old, it is sent again as a whole, which replaces them all.
- *
- * A call that was not answered is made again on the next connection: the same chunk under the same name.
  */
-#include "track/track_uplink.h"
+#include "track/track_uplink_internal.h"
 
 #include "config/settings.h"
-#include "io/random.h"
-#include "skein/cluster/track_chunk.h"
-#include "skein/cluster/track_store.h"
 #include "skein/proto/base/alloc.h"
 
-enum { SMALLS_MAX = 64, CHUNK_AGE_MS = 600000, RETRY_MS = 1000 };
-
-/* A chunk on its way. */
-struct parcel {
-	struct list link;
-	struct track_name name;
-	uint64_t first, count;
-	bool is_in_flight;
-	struct buf head, body;
-	size_t replaces_count;
-	struct track_name replaces[SMALLS_MAX];
-};
-
-struct track_uplink {
-	struct track_uplink_options options;
-	struct redis_conn *conn;
-	struct random random;
-	uint64_t run, next; /* number of the next event */
-
-	struct track_chunk *chunk, *small;
-	uint64_t begun_ms;           /* when the chunk got its first event */
-	size_t sent_count, sent_len; /* events and bytes of the chunk that were handed to a parcel */
-	struct track_name smalls[SMALLS_MAX];
-	size_t small_count;
-
-	struct list parcels; /* in the order in which they are sent */
-	size_t parcel_bytes;
-	uint64_t dropped; /* and not told yet */
-	bool is_refused;  /* told */
-	bool is_asking, is_leaving;
-	struct loop_timer flush_timer, retry_timer;
-};
+enum { CHUNK_AGE_MS = 600000 };
 
 static void on_flush(void *arg);
-static void pump(void *arg);
-
-/* ---- parcels ---- */
-
-static size_t parcel_size(const struct parcel *parcel)
-{
-	return sizeof(*parcel) + buf_len(&parcel->head) + buf_len(&parcel->body);
-}
-
-static void drop_parcel(struct track_uplink *uplink, struct parcel *parcel)
-{
-	list_remove(&parcel->link);
-	uplink->parcel_bytes -= parcel_size(parcel);
-	buf_fini(&parcel->head);
-	buf_fini(&parcel->body);
-	mem_free(parcel);
-}
-
-/* What waits for too long goes, but never what is under way, nor the newest. */
-static void bound_queue(struct track_uplink *uplink)
-{
-	LIST_EACH_SAFE(it, &uplink->parcels)
-	{
-		struct parcel *parcel = LIST_ENTRY(it, struct parcel, link);
-
-		if (uplink->parcel_bytes <= uplink->options.limits.queue_max || it->next == &uplink->parcels)
-			return;
-		if (parcel->is_in_flight)
-			continue;
-		uplink->dropped += parcel->count;
-		meter_add_at(
-			uplink->options.meter, METRIC_TRACK_LOST, TRACK_LOST_CLUSTER, (int64_t)parcel->count);
-		drop_parcel(uplink, parcel);
-	}
-}
-
-static struct parcel *new_parcel(struct track_uplink *uplink, struct track_chunk *chunk)
-{
-	struct parcel *parcel = mem_zalloc(sizeof(*parcel));
-
-	parcel->first = track_chunk_first(chunk);
-	parcel->count = track_chunk_count(chunk);
-	parcel->name = track_name_of(uplink->run, parcel->first);
-	track_chunk_seal(chunk, &parcel->head, &parcel->body);
-	return parcel;
-}
-
-static void send_parcel(struct track_uplink *uplink, struct parcel *parcel)
-{
-	list_push_back(&uplink->parcels, &parcel->link);
-	uplink->parcel_bytes += parcel_size(parcel);
-	bound_queue(uplink);
-	pump(uplink);
-}
-
-/* ---- to Redis ---- */
-
-static void tell_refused(struct track_uplink *uplink, const struct outcome *outcome)
-{
-	if (!uplink->is_refused)
-		log_event(uplink->options.log, LOG_WARN, "tracking-refused",
-			LOG_STR("error", outcome_error_name(outcome->error)), LOG_SPAN("why", outcome->text),
-			LOG_END);
-	uplink->is_refused = true;
-}
-
-static void tell_well(struct track_uplink *uplink)
-{
-	uplink->is_refused = false;
-	if (!uplink->dropped)
-		return;
-	log_event(uplink->options.log, LOG_WARN, "tracking-dropped", LOG_STR("thread", "cluster"),
-		LOG_U64("events", uplink->dropped), LOG_END);
-	uplink->dropped = 0;
-}
-
-static void on_put(void *arg, const struct outcome *outcome)
-{
-	struct track_uplink *uplink = arg;
-	struct parcel *parcel = LIST_FIRST(&uplink->parcels, struct parcel, link);
-
-	CHECK(parcel->is_in_flight);
-	uplink->is_asking = parcel->is_in_flight = false;
-	if (outcome_is_ok(outcome)) {
-		drop_parcel(uplink, parcel);
-		tell_well(uplink);
-		pump(uplink);
-	} else if (outcome->kind != OUTCOME_UNKNOWN) {
-		tell_refused(uplink, outcome);
-		loop_timer_set(uplink->options.loop, &uplink->retry_timer,
-			RETRY_MS + random_u32(&uplink->random) % RETRY_MS);
-	}
-}
-
-static void pump(void *arg)
-{
-	struct track_uplink *uplink = arg;
-	struct track_put put = { .size_max = uplink->options.limits.size_max,
-		.age_max_ms = uplink->options.limits.age_max_ms };
-	struct parcel *parcel;
-
-	if (uplink->is_asking || !uplink->conn || list_is_empty(&uplink->parcels) ||
-		loop_timer_is_set(&uplink->retry_timer))
-		return;
-	parcel = LIST_FIRST(&uplink->parcels, struct parcel, link);
-	put.name = parcel->name;
-	put.head = buf_span(&parcel->head);
-	put.body = buf_span(&parcel->body);
-	put.replaces = parcel->replaces;
-	put.replaces_count = parcel->replaces_count;
-	uplink->is_asking = parcel->is_in_flight =
-		track_store_put(redis_conn_link(uplink->conn), &put, loop_boottime_ms(), on_put, uplink);
-}
 
 static void on_ready(void *arg, const struct redis_identity *identity)
 {
@@ -167,8 +18,10 @@ static void on_ready(void *arg, const struct redis_identity *identity)
 
 	(void)identity;
 	loop_timer_cancel(uplink->options.loop, &uplink->retry_timer);
-	pump(uplink);
+	/* A Redis that took over may lack what the one before it had. */
+	uplink->catch_up = CATCH_UP_DUE;
 	on_flush(uplink);
+	uplink_pump(uplink);
 }
 
 static void on_lost(void *arg, const char *why)
@@ -183,19 +36,19 @@ static void on_lost(void *arg, const char *why)
 /* The chunk as it is. What waits to be sent and is part of it need not be, unless it replaces others. */
 static void send_whole(struct track_uplink *uplink)
 {
-	struct parcel *parcel = new_parcel(uplink, uplink->chunk);
+	struct parcel *parcel = uplink_parcel_new(uplink->options.run, uplink->chunk);
 
 	LIST_EACH_SAFE(it, &uplink->parcels)
 	{
 		struct parcel *other = LIST_ENTRY(it, struct parcel, link);
 
 		if (other->first >= parcel->first && !other->is_in_flight && !other->replaces_count)
-			drop_parcel(uplink, other);
+			uplink_drop(uplink, other);
 	}
 	memcpy(parcel->replaces, uplink->smalls, uplink->small_count * sizeof(uplink->smalls[0]));
 	parcel->replaces_count = uplink->small_count;
 	uplink->small_count = 0;
-	send_parcel(uplink, parcel);
+	uplink_send(uplink, parcel);
 }
 
 /* What came since something was sent last. */
@@ -213,9 +66,9 @@ static void send_small(struct track_uplink *uplink)
 		CHECK(track_event_decode(&rest, &event) == ERR_OK);
 		track_chunk_add(uplink->small, &event, span_take(before, before.len - rest.len), number++);
 	}
-	parcel = new_parcel(uplink, uplink->small);
+	parcel = uplink_parcel_new(uplink->options.run, uplink->small);
 	uplink->smalls[uplink->small_count++] = parcel->name;
-	send_parcel(uplink, parcel);
+	uplink_send(uplink, parcel);
 }
 
 static bool has_unsent(const struct track_uplink *uplink)
@@ -257,7 +110,8 @@ static void take(void *arg, const struct track_event *event, struct span encoded
 
 	if (!track_chunk_count(uplink->chunk))
 		uplink->begun_ms = loop_now_ms(uplink->options.loop);
-	track_chunk_add(uplink->chunk, event, encoded, uplink->next++);
+	track_chunk_add(uplink->chunk, event, encoded, event->number);
+	uplink->next = event->number + 1;
 	if (track_chunk_is_full(uplink->chunk)) {
 		send_whole(uplink);
 		begin_next(uplink);
@@ -293,7 +147,7 @@ static bool is_idle(void *arg)
 {
 	const struct track_uplink *uplink = arg;
 
-	return list_is_empty(&uplink->parcels) && !has_unsent(uplink);
+	return list_is_empty(&uplink->parcels) && !uplink->late && !has_unsent(uplink);
 }
 
 static void stop(void *arg)
@@ -303,6 +157,8 @@ static void stop(void *arg)
 	redis_conn_free(&uplink->conn);
 	loop_timer_cancel(uplink->options.loop, &uplink->flush_timer);
 	loop_timer_cancel(uplink->options.loop, &uplink->retry_timer);
+	loop_timer_cancel(uplink->options.loop, &uplink->step_timer);
+	uplink_lose_dropped(uplink);
 }
 
 struct track_sink track_uplink_sink(struct track_uplink *uplink)
@@ -333,14 +189,18 @@ struct track_uplink *track_uplink_new(const struct track_uplink_options *options
 	uplink->options = *options;
 	if (!uplink->options.flush_ms)
 		uplink->options.flush_ms = UPLINK_FLUSH_MS;
+	uplink->options.folder = NULL;
 	random_seed(&uplink->random);
-	uplink->run = random_u64(&uplink->random);
+	uplink->node = mem_strdup(options->node);
 	uplink->next = 1;
-	uplink->chunk = track_chunk_new(node, uplink->run);
-	uplink->small = track_chunk_new(node, uplink->run);
+	uplink->chunk = track_chunk_new(node, options->run);
+	uplink->small = track_chunk_new(node, options->run);
+	if (options->folder)
+		uplink->backlog = track_backlog_new(options->folder, node, options->run);
 	list_init(&uplink->parcels);
 	loop_timer_init(&uplink->flush_timer, on_flush, uplink);
-	loop_timer_init(&uplink->retry_timer, pump, uplink);
+	loop_timer_init(&uplink->retry_timer, uplink_pump, uplink);
+	loop_timer_init(&uplink->step_timer, uplink_pump, uplink);
 	uplink->conn = redis_conn_new(options->loop, options->redis, &callbacks, uplink);
 	return uplink;
 }
@@ -353,9 +213,10 @@ void track_uplink_free(struct track_uplink **pointer)
 	if (!uplink)
 		return;
 	CHECK(!uplink->conn);
-	LIST_EACH_SAFE(it, &uplink->parcels)
-	drop_parcel(uplink, LIST_ENTRY(it, struct parcel, link));
+	uplink_free_parcels(uplink);
 	track_chunk_free(&uplink->chunk);
 	track_chunk_free(&uplink->small);
+	track_backlog_free(&uplink->backlog);
+	mem_free(uplink->node);
 	mem_free(uplink);
 }

@@ -5,8 +5,8 @@
  * a connection of its own.
  *
  * While Redis is away or full, full chunks wait in memory, up to `queue_max` bytes; beyond that the oldest
- * are dropped, counted and told in the log. What is in memory when the process dies is lost for the cluster,
- * a moment's events; the local file has them.
+ * are dropped. What was dropped, or was in memory when the process died, is taken from the local files when
+ * Redis is there (track_backlog.h); what they do not have is lost, counted and told in the log.
  */
 #ifndef NODE_TRACK_TRACK_UPLINK_H
 #define NODE_TRACK_TRACK_UPLINK_H
@@ -32,6 +32,8 @@ struct track_uplink_options {
 	struct loop *loop; /* of the tracker */
 	const struct redis_conn_options *redis;
 	const char *node;
+	uint64_t run;       /* tracker_run() */
+	const char *folder; /* of the local files, in JSON; NULL: there are none */
 	struct track_uplink_limits limits;
 	uint64_t flush_ms; /* 0: UPLINK_FLUSH_MS */
 	struct log *log; /* both of the tracker's thread; may be NULL */

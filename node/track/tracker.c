@@ -4,6 +4,7 @@
  */
 #include "track/tracker.h"
 
+#include "io/random.h"
 #include "io/stream.h"
 #include "skein/proto/base/alloc.h"
 #include "track/log_ring.h"
@@ -38,7 +39,10 @@ struct tracker {
 	bool is_running;
 	pthread_t thread;
 
+	uint64_t run;
+
 	/* Of the thread. */
+	uint64_t last_number; /* of an event */
 	struct loop loop;
 	uv_async_t woken;
 	struct loop_timer batch_timer, leave_timer;
@@ -124,6 +128,8 @@ static void give(struct tracker *tracker, struct track_event *event, struct span
 {
 	char again[TRACK_EVENT_MAX];
 
+	event->run = tracker->run;
+	event->number = ++tracker->last_number;
 	meter_add_at(tracker->options.meter, METRIC_TRACK_EVENTS, event->kind, 1);
 	if (tracker->options.redaction.mode != TRACK_REDACT_NONE) {
 		track_event_redact(event, &tracker->options.redaction, &tracker->arena);
@@ -305,8 +311,11 @@ struct tracker *tracker_new(const struct tracker_options *options)
 {
 	struct tracker *tracker = mem_zalloc(sizeof(*tracker));
 	enum err err = loop_init(&tracker->loop);
+	struct random random;
 
 	CHECK(err == ERR_OK);
+	random_seed(&random);
+	tracker->run = random_u64(&random);
 	tracker->options = *options;
 	if (!tracker->options.ring_size)
 		tracker->options.ring_size = RING_SIZE_DEFAULT;
@@ -321,6 +330,11 @@ struct tracker *tracker_new(const struct tracker_options *options)
 struct loop *tracker_loop(struct tracker *tracker)
 {
 	return &tracker->loop;
+}
+
+uint64_t tracker_run(const struct tracker *tracker)
+{
+	return tracker->run;
 }
 
 void tracker_add(struct tracker *tracker, const struct track_sink *sink)

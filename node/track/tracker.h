@@ -3,7 +3,8 @@
  * `track` of its own, a ring that events are encoded into without a lock, an allocation or a system call; one
  * thread with a loop of its own takes them from there some milliseconds later and gives each to every sink.
  * Nobody ever waits: when a ring is full, events are dropped, counted and told in the log. Events of one
- * thread stay in order; those of two threads may swap within a batch, their times tell.
+ * thread stay in order; those of two threads may swap within a batch, their times tell. Sinks get them
+ * numbered from 1 on, in a run that has a number by chance.
  *
  * Life: tracker_new(), tracker_add() per sink, track_open() per thread, tracker_start(), ..., tracker_free().
  */
@@ -31,6 +32,7 @@ struct tracker_options {
 struct tracker *tracker_new(const struct tracker_options *options);
 /* For sinks; runs from tracker_start() on. */
 struct loop *tracker_loop(struct tracker *tracker);
+uint64_t tracker_run(const struct tracker *tracker);
 /* Before the start. The sink is copied; its `arg` is borrowed until tracker_free() returns. */
 void tracker_add(struct tracker *tracker, const struct track_sink *sink);
 /*

@@ -3,7 +3,7 @@
  * its line is read as the same event again.
  */
 #include "human.h"
-#include "track_lines.h"
+#include "skein/cluster/track_line.h"
 #include "track_tell.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -111,7 +111,7 @@ def test_what_an_operator_does_is_told(lab):
     recipient = f"{new_tag()}@sink.skein.test"
     lab.sink.rules({**NOT_NOW, "match": recipient})
     send(lab.nodes[2].smtp, recipients=[recipient])
-    message_id = until_told(lab, "DEFER", "--to", recipient)[-1]["id"]
+    message_id = next(event["id"] for event in until_told(lab, "DEFER", "--to", recipient) if event["event"] == "DEFER")
     for verb, kind in ((["hold"], "HOLD"), (["release"], "RELEASE"), (["cancel", "--yes"], "CANCEL")):
         code, _, err = lab.ctl("queue", *verb[:1], message_id, *verb[1:])
         assert code == 0, err
@@ -182,6 +182,51 @@ def test_nothing_is_missing_after_redis_was_away(lab):
     for tag in tags:
         events = until_told(lab, "DELIVER", "--from", f"{tag}@client.skein.test")
         assert kinds(events).count("RECEIVE") == 1 and kinds(events).count("DELIVER") == 1, events
+
+
+def chain_of(node, sender):
+    """The events of the session that brought this message, in the node's file."""
+    session = node.tracked("RECEIVE", sender=sender)[0]["session"]
+    return sorted(node.tracked(session=session), key=lambda event: event["time"])
+
+
+def test_what_a_node_had_only_in_its_file_when_it_was_killed_is_told(lab):
+    node, sender = lab.nodes[1], f"{new_tag()}@client.skein.test"
+    state, aside = "skein:{track}:state", "skein:{track}:aside"
+    send(lab.nodes[1].smtp)
+    until(lambda: lab.redis.ask("EXISTS", state) in (1, "1", b"1"), 20, "there are events")
+    # Nothing more gets in.
+    lab.redis.ask("RENAME", state, aside)
+    lab.redis.ask("SET", state, "x")
+    try:
+        send(node.smtp, sender=sender)
+        until(lambda: node.tracked("RECEIVE", sender=sender) and
+              {"DELIVER", "DISCONNECT"} <= set(kinds(chain_of(node, sender))), 20, "the file has it")
+        node.kill()
+    finally:
+        lab.redis.ask("DEL", state)
+        lab.redis.ask("RENAME", aside, state)
+    node.start()
+    events = until_told(lab, "DELIVER", "--from", sender)
+    assert [(event["event"], event["time"]) for event in events if event["node"] == node.name and event["event"] != "ADOPT"] == \
+        [(event["event"], event["time"]) for event in chain_of(node, sender)]
+    until(lambda: "tracking-caught-up" in node.log.read_text(errors="replace"), 20, "the log says so")
+
+
+@pytest.mark.sanitize
+def test_the_chain_is_whole_whenever_a_node_is_killed(lab):
+    node = lab.nodes[1]
+    senders = [f"{new_tag()}@client.skein.test" for _ in range(4)]
+    for sender in senders:
+        send(node.smtp, sender=sender)
+        until(lambda sender=sender: node.tracked("RECEIVE", sender=sender), 20, "the file has it")
+        node.kill()
+        node.start()
+    for sender in senders:
+        events = until_told(lab, "DELIVER", "--from", sender)
+        assert kinds(events).count("CONNECT") == kinds(events).count("RECEIVE") == 1, events
+        told = [(event["node"], event["event"], event["time"]) for event in events]
+        assert len(set(told)) == len(told), events
 
 
 def test_files_are_read_in_the_same_way(lab):

@@ -1,7 +1,8 @@
 -- track: the tracking events of the cluster, in chunks (track_chunk.h). Keys: order, heads, bodies, state.
 --   order: zset, name of a chunk -> its place: µs of when it was written, or a little more, so that no two have the same
 --   heads, bodies: hashes, name -> those of the chunk
---   state: hash; `bytes` of all of it, `last` place given out, `cut`: place of the last chunk that was let go
+--   state: hash; `bytes` of all of it, `last` place given out, `cut`: place of the last chunk that was let go, `at:<node>`: the
+--     last event that this node has brought, as the name of a chunk that began with it
 local track = {}
 
 -- A block: a chunk of Lua has at most 200 local names.
@@ -40,13 +41,13 @@ do
     return bytes
   end
 
-  -- track_put: a chunk's name, head and body; the most bytes of all chunks; ms that one is kept; then the names of those that
-  -- it replaces. The same name again replaces too.
+  -- track_put: a chunk's name, head and body; the most bytes of all chunks; ms that one is kept; the node and its last event in
+  -- there, or '' and ''; then the names of those that it replaces. The same name again replaces too.
   function track.put(k, args)
     local now, state = clock.now_us(), redis.call('HMGET', k[TRACK_STATE], 'bytes', 'last')
     local place = math.max(now, tonumber(state[2] or 0) + 1)
     local bytes = tonumber(state[1] or 0) - track_remove(k, args[1])
-    for i = 6, #args do
+    for i = 8, #args do
       bytes = bytes - track_remove(k, args[i])
     end
     redis.call('HSET', k[TRACK_HEADS], args[1], args[2])
@@ -55,6 +56,9 @@ do
     bytes = bytes + #args[2] + #args[3] + 3 * #args[1] + TRACK_OVERHEAD
     bytes = track_trim(k, bytes, tonumber(args[4]), now - 1000 * args[5])
     redis.call('HSET', k[TRACK_STATE], 'bytes', text(bytes), 'last', text(place))
+    if args[6] ~= '' then
+      redis.call('HSET', k[TRACK_STATE], 'at:' .. args[6], args[7])
+    end
     return { 'OK' }
   end
 

@@ -77,6 +77,9 @@ struct track_event {
 	uint64_t code, size; /* 0 here and below: not said */
 	uint64_t latency_us, attempts, recipients;
 	struct span text[TRACK_TEXT_COUNT]; /* empty: not said; borrowed */
+	/* Which of all events it is: the tracker's run, and its number in there. Of files alone; not encoded.
+	 */
+	uint64_t run, number; /* 0: not said */
 };
 
 /* Text that finds no more room is cut, what comes last in enum track_text first. Returns bytes written. */
@@ -97,6 +100,8 @@ const char *track_text_name(enum track_text text);
 enum { TRACK_TIME_LEN = 27 };
 /* RFC 3339 in UTC with microseconds: 2026-11-25T02:44:01.123456Z. Not NUL-terminated. */
 void track_time_format(uint64_t time_us, char out[TRACK_TIME_LEN]);
+/* The same back. False: it is none, or before 1970. */
+WARN_UNUSED bool track_time_parse(struct span text, uint64_t *time_us_out);
 
 /* Each appends one line without its newline. One JSON object, which is UTF-8 whatever the event holds. */
 void track_event_json(const struct track_event *event, struct buf *out);

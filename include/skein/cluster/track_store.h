@@ -24,10 +24,14 @@ struct track_name {
 	char text[TRACK_NAME_LEN + 1];
 };
 struct track_name track_name_of(uint64_t run, uint64_t first);
+/* Back. False: it is no name. */
+WARN_UNUSED bool track_name_read(struct span name, uint64_t *run_out, uint64_t *first_out);
 
 struct track_put {
 	struct track_name name; /* one that is there with this name is replaced, too */
 	struct span head, body;
+	struct span node;       /* whose mark this moves; empty: nobody's */
+	struct track_name mark; /* its last event in here, as a chunk that began with it would be called */
 	uint64_t size_max, age_max_ms; /* of all that is kept */
 	const struct track_name *replaces;
 	size_t replaces_count;
@@ -36,6 +40,14 @@ struct track_put {
 typedef void track_done_fn(void *arg, const struct outcome *outcome);
 bool track_store_put(
 	struct redis_link *link, const struct track_put *put, uint64_t now_ms, track_done_fn *fn, void *arg);
+
+/* What of a node came here last: the mark of its last chunk. `run` 0: nothing is known of it. */
+struct track_mark {
+	uint64_t run, number;
+};
+typedef void track_mark_fn(void *arg, const struct outcome *outcome, const struct track_mark *mark);
+bool track_store_mark(
+	struct redis_link *link, struct span node, uint64_t now_ms, track_mark_fn *fn, void *arg);
 
 struct track_entry {
 	uint64_t place;

@@ -237,12 +237,30 @@ static void time_is_told_to_the_microsecond(void **state)
 		{ 1735689599000000, "2024-12-31T23:59:59.000000Z" },
 	};
 	char text[TRACK_TIME_LEN];
+	uint64_t back;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		track_time_format(rows[i].us, text);
 		assert_span_equal(span_of(text, sizeof(text)), rows[i].text);
+		assert_true(track_time_parse(span_of(text, sizeof(text)), &back));
+		assert_int_equal(back, rows[i].us);
 	}
+}
+
+static void what_is_no_time_is_refused(void **state)
+{
+	static const char *const rows[] = { "", "2025-11-25T02:44:01Z", "2025-11-25T02:44:01.123456",
+		"2025-11-25 02:44:01.123456Z", "1969-12-31T23:59:59.999999Z", "2025-13-01T00:00:00.000000Z",
+		"2025-00-01T00:00:00.000000Z", "2025-01-00T00:00:00.000000Z", "2025-01-01T24:00:00.000000Z",
+		"2025-01-01T00:60:00.000000Z", "2025-01-01T00:00:00.00000xZ",
+		"2025-01-01T00:00:00.0000000Z" };
+	uint64_t us;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (track_time_parse(span_of_str(rows[i]), &us))
+			fail_msg("%s", rows[i]);
 }
 
 static void kinds_have_names(void **state)
@@ -420,6 +438,7 @@ int main(void)
 		cmocka_unit_test(long_text_is_cut_between_characters),
 		cmocka_unit_test(an_event_never_gets_longer_than_its_bound),
 		cmocka_unit_test(time_is_told_to_the_microsecond),
+		cmocka_unit_test(what_is_no_time_is_refused),
 		cmocka_unit_test(kinds_have_names),
 		cmocka_unit_test(an_event_is_a_json_object),
 		cmocka_unit_test(an_event_is_a_row_of_w3c_columns),

@@ -218,6 +218,60 @@ static void what_is_too_old_goes(void **state)
 	expect_after(q, 0, 10, "b c");
 }
 
+static void on_mark(void *arg, const struct outcome *outcome, const struct track_mark *mark)
+{
+	assert_int_equal(outcome->kind, OUTCOME_OK);
+	*(struct track_mark *)arg = *mark;
+}
+
+static void expect_mark(struct queue_driver *q, const char *node, uint64_t run, uint64_t number)
+{
+	struct track_mark mark = { 99, 99 };
+
+	assert_true(track_store_mark(q->link, span_of_str(node), q->driver->now_ms, on_mark, &mark));
+	link_driver_settle(q->driver);
+	assert_int_equal(mark.run, run);
+	assert_int_equal(mark.number, number);
+}
+
+static void a_chunk_moves_the_mark_of_its_node(void **state)
+{
+	struct queue_driver *q = *state;
+	struct track_put put = { .name = track_name_of(7, 1),
+		.head = SPAN_LIT("a"),
+		.body = SPAN_LIT("b"),
+		.node = SPAN_LIT("node-1"),
+		.mark = track_name_of(UINT64_MAX, 42),
+		.size_max = SIZE,
+		.age_max_ms = AGE_MS };
+
+	expect_mark(q, "node-1", 0, 0);
+	assert_int_equal(do_put_with(q, &put).kind, OUTCOME_OK);
+	expect_mark(q, "node-1", UINT64_MAX, 42);
+	do_put(q, 2, "nobody's");
+	expect_mark(q, "node-1", UINT64_MAX, 42);
+	expect_mark(q, "node-2", 0, 0);
+	redis_client_command(&q->redis, "HSET skein:{track}:state at:node-2 nonsense");
+	expect_mark(q, "node-2", 0, 0);
+}
+
+static void names_are_read_back(void **state)
+{
+	static const char *const wrong[] = { "", "1:1", "0123456789abcdef",
+		"0123456789abcdef:", "0123456789abcdef:x", "0123456789abcdeg:1", "0123456789abcdef-1",
+		"0123456789ABCDEF:1" };
+	struct track_name name = track_name_of(0xfedcba9876543210, UINT64_MAX);
+	uint64_t run, first;
+
+	(void)state;
+	assert_true(track_name_read(span_of_str(name.text), &run, &first));
+	assert_int_equal(run, 0xfedcba9876543210);
+	assert_int_equal(first, UINT64_MAX);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		if (track_name_read(span_of_str(wrong[i]), &run, &first))
+			fail_msg("%s", wrong[i]);
+}
+
 static void a_full_redis_takes_no_events(void **state)
 {
 	struct queue_driver *q = *state;
@@ -247,6 +301,8 @@ int main(void)
 		ROW(bodies_come_by_name),
 		ROW(the_oldest_go_when_all_are_too_much),
 		ROW(what_is_too_old_goes),
+		ROW(a_chunk_moves_the_mark_of_its_node),
+		cmocka_unit_test(names_are_read_back),
 		ROW(a_full_redis_takes_no_events),
 	};
 

@@ -3,7 +3,7 @@
 #include "cmocka_all.h"
 
 #include "moment.h"
-#include "track_lines.h"
+#include "skein/cluster/track_line.h"
 #include "track_story.h"
 
 #include <stdio.h>
@@ -333,9 +333,12 @@ static void an_event_comes_back_from_its_line(void **state)
 	event.latency_us = 1500;
 	event.attempts = 2;
 	event.recipients = 3;
+	event.run = 0xfedcba9876543210;
+	event.number = 17;
 	event.text[TRACK_TEXT] = SPAN_LIT("a \"b\" \\ \xc3\xa4");
 	track_event_json(&event, &line);
 	assert_true(track_line_read(buf_span(&line), &arena, &again));
+	assert_true(again.run == event.run && again.number == event.number);
 	track_event_json(&again, &second);
 	assert_true(span_eq(buf_span(&line), buf_span(&second)));
 	buf_fini(&line);
@@ -352,6 +355,7 @@ static void what_is_no_event_is_refused(void **state)
 		"{\"time\":\"2026-01-15T12:00:00.000000Z\",\"event\":\"CONNECT\",\"session\":\"xyz\"}",
 		"{\"time\":\"2026-01-15T12:00:00.000000Z\",\"event\":\"CONNECT\",\"code\":-1}",
 		"{\"time\":\"2026-01-15T12:00:00.000000Z\",\"event\":\"CONNECT\",\"id\":7}",
+		"{\"time\":\"2026-01-15T12:00:00.000000Z\",\"event\":\"CONNECT\",\"seq\":\"7\"}",
 		"{\"time\":\"2026-01-15T12:00:00.000000Z\",\"event\":\"CONNECT\"" };
 	struct arena arena = { 0 };
 	struct track_event event;

@@ -201,6 +201,21 @@ static void limit_files(rlim_t bytes)
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
 }
 
+static void half_a_line_of_one_that_was_killed_goes(void **state)
+{
+	FILE *half = fopen(in_folder("tracking.json"), "w");
+	struct track_file *file;
+
+	(void)state;
+	fputs("{\"whole\":1}\n{\"hal", half);
+	fclose(half);
+	file = open_file(TRACK_FORMAT_JSON, &wide);
+	write_one(file, "next", today_us());
+	track_file_free(&file);
+	assert_int_equal(count_in("tracking.json", "\n"), 2);
+	assert_int_equal(count_in("tracking.json", "{\"whole\":1}\n{\"time\""), 1);
+}
+
 static void what_a_full_disk_takes_only_half_is_lost_as_a_whole(void **state)
 {
 	struct metrics *metrics = metrics_new(10);
@@ -252,6 +267,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_full_file_and_a_past_day_are_put_aside, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(old_files_go_by_age_and_by_size, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			half_a_line_of_one_that_was_killed_goes, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			what_a_full_disk_takes_only_half_is_lost_as_a_whole, make_folder, remove_folder),
 		cmocka_unit_test(a_folder_that_cannot_be_made_is_told),

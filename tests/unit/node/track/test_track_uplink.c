@@ -5,9 +5,12 @@
 #include "loop_until.h"
 #include "redis_client.h"
 #include "redis_server.h"
+#include "scratch_dir.h"
 #include "skein/cluster/track_chunk.h"
 #include "skein/proto/base/alloc.h"
+#include "track/track_file.h"
 #include "track/track_uplink.h"
+#include "track/tracker.h"
 
 #include <signal.h>
 
@@ -19,7 +22,10 @@ struct world {
 	struct metrics *metrics;
 	struct track_uplink *uplink;
 	struct track_sink sink;
-	uint64_t next;
+	struct track_file *file; /* NULL: none is written */
+	uint64_t run, next;
+	struct scratch_dir dir;
+	const char *folder; /* its path; NULL: no files */
 };
 
 static struct world world;
@@ -37,6 +43,8 @@ static void open_uplink(uint64_t queue_max)
 		.loop = &world.loop,
 		.redis = &redis,
 		.node = "node-1",
+		.run = ++world.run,
+		.folder = world.folder,
 		.limits = { .size_max = 100000000, .age_max_ms = 3600000, .queue_max = queue_max },
 		.flush_ms = FLUSH_MS,
 		.meter = metrics_open(world.metrics),
@@ -65,9 +73,32 @@ static int close_world(void **state)
 	stream_abort_all(&world.loop);
 	loop_fini(&world.loop);
 	track_uplink_free(&world.uplink);
+	track_file_free(&world.file);
 	metrics_free(&world.metrics);
 	redis_server_stop(&world.redis);
+	if (world.folder)
+		scratch_remove(&world.dir);
 	return 0;
+}
+
+static const struct track_file_limits wide = { 1 << 30, 0, 1 << 30 };
+
+/* From now on events go to a file, too. */
+static void open_file(const struct track_file_limits *limits)
+{
+	struct track_file_options options = { .format = TRACK_FORMAT_JSON, .limits = *limits };
+	struct buf why = { 0 };
+
+	world.dir = scratch_make();
+	options.folder = world.folder = world.dir.path;
+	assert_int_equal(track_file_new(&options, &world.file, &why), ERR_OK);
+}
+
+/* As kill -9: what is on its way or in memory is gone. */
+static void kill_uplink(void)
+{
+	world.sink.stop(world.sink.arg);
+	track_uplink_free(&world.uplink);
 }
 
 static void take(unsigned count)
@@ -76,13 +107,21 @@ static void take(unsigned count)
 
 	for (unsigned i = 0; i < count; i++) {
 		struct track_event event = {
-			.kind = TRACK_DELIVER, .time_us = world.next, .size = world.next
+			.kind = TRACK_DELIVER,
+			.time_us = track_now_us(),
+			.size = world.next,
+			.run = world.run,
+			.number = world.next,
 		};
 
 		event.text[TRACK_SENDER] = SPAN_LIT("jane@example.net");
+		if (world.file)
+			track_file_take(world.file, &event);
 		world.sink.take(world.sink.arg, &event, span_of(bytes, track_event_encode(&event, bytes)));
 		world.next++;
 	}
+	if (world.file)
+		track_file_flush(world.file, track_now_us());
 	world.sink.flush(world.sink.arg);
 }
 
@@ -97,12 +136,16 @@ struct kept {
 	uint64_t lowest;
 };
 
+/* Of runs 1 and 2, and so on: an event says its number. */
+enum { RUNS_MAX = 8 };
+
 static void add_events(struct kept *kept, bool *seen, const redisReply *head_bytes, const redisReply *body)
 {
 	struct buf events = { 0 };
 	struct track_event event;
 	struct track_head head;
 	struct span rest;
+	size_t at;
 
 	assert_int_equal(track_head_decode(span_of(head_bytes->str, (size_t)head_bytes->len), &head), ERR_OK);
 	assert_int_equal(track_chunk_open(&head, span_of(body->str, (size_t)body->len), &events), ERR_OK);
@@ -111,9 +154,11 @@ static void add_events(struct kept *kept, bool *seen, const redisReply *head_byt
 		assert_int_equal(track_event_decode(&rest, &event), ERR_OK);
 		assert_int_equal(event.size, number);
 		assert_in_range(number, 1, EVENTS_MAX - 1);
-		kept->twice += seen[number];
-		kept->events += !seen[number];
-		seen[number] = true;
+		assert_in_range(head.run, 1, RUNS_MAX - 1);
+		at = head.run * EVENTS_MAX + number;
+		kept->twice += seen[at];
+		kept->events += !seen[at];
+		seen[at] = true;
 		kept->lowest = kept->lowest && kept->lowest < number ? kept->lowest : number;
 	}
 	kept->chunks++;
@@ -122,7 +167,7 @@ static void add_events(struct kept *kept, bool *seen, const redisReply *head_byt
 
 static struct kept look(void)
 {
-	bool *seen = mem_zalloc(EVENTS_MAX);
+	bool *seen = mem_zalloc((size_t)RUNS_MAX * EVENTS_MAX);
 	struct kept kept = { .chunks = 0 };
 	struct redis_client heads, bodies;
 	const redisReply *reply;
@@ -269,6 +314,154 @@ static void who_leaves_sends_at_once(void **state)
 	assert_int_equal(look().events, 7);
 }
 
+/* ---- what is in files alone ---- */
+
+static void what_a_run_left_behind_is_sent_by_the_next(void **state)
+{
+	(void)state;
+	open_file(&wide);
+	open_uplink(1000000);
+	take(10);
+	RUN_UNTIL(&world.loop, is_idle());
+	take(7);
+	kill_uplink();
+	open_uplink(1000000);
+	take(1);
+	RUN_UNTIL(&world.loop, is_idle());
+	expect(3, 18);
+	/* Nothing is left for the one after it. */
+	kill_uplink();
+	open_uplink(1000000);
+	take(1);
+	RUN_UNTIL(&world.loop, is_idle());
+	expect(4, 19);
+}
+
+static void runs_that_never_reached_redis_are_sent_too(void **state)
+{
+	(void)state;
+	open_file(&wide);
+	open_uplink(1000000);
+	take(5);
+	RUN_UNTIL(&world.loop, is_idle());
+	take(1500);
+	for (unsigned i = 0; i < 3; i++) {
+		kill_uplink();
+		open_uplink(1000000);
+		take(2);
+	}
+	RUN_UNTIL(&world.loop, is_idle());
+	assert_int_equal(look().events, 5 + 1500 + 6);
+	assert_int_equal(look().twice, 0);
+}
+
+static void a_first_run_that_was_killed_at_once_has_no_mark(void **state)
+{
+	(void)state;
+	open_file(&wide);
+	open_uplink(1000000);
+	take(3);
+	kill_uplink();
+	open_uplink(1000000);
+	take(1);
+	RUN_UNTIL(&world.loop, is_idle());
+	expect(2, 4);
+}
+
+static void a_mark_in_an_older_file_is_found(void **state)
+{
+	/* Each batch begins a new one, some within a second. */
+	static const struct track_file_limits narrow = { 1, 0, 1 << 30 };
+
+	(void)state;
+	open_file(&narrow);
+	open_uplink(1000000);
+	take(3);
+	RUN_UNTIL(&world.loop, is_idle());
+	for (unsigned i = 0; i < 20; i++)
+		take(3);
+	kill_uplink();
+	open_uplink(1000000);
+	take(1);
+	RUN_UNTIL(&world.loop, is_idle());
+	assert_int_equal(look().events, 64);
+	assert_int_equal(look().twice, 0);
+	assert_int_equal(look().chunks, 3);
+}
+
+static void lines_that_are_no_events_are_passed_over(void **state)
+{
+	struct scratch_dir path;
+	FILE *file;
+
+	(void)state;
+	open_file(&wide);
+	open_uplink(1000000);
+	take(3);
+	RUN_UNTIL(&world.loop, is_idle());
+	take(2);
+	path = scratch_path(&world.dir, "tracking.json");
+	file = fopen(path.path, "a");
+	fputs("nonsense\n\n{\"seq\":\"x\"}\n{\"time\":\"2026-01-15T12:00:00.000000Z\",\"event\":\"NODE\"}\n",
+		file);
+	fclose(file);
+	take(2);
+	kill_uplink();
+	open_uplink(1000000);
+	take(1);
+	RUN_UNTIL(&world.loop, is_idle());
+	assert_int_equal(look().events, 8);
+}
+
+static void what_found_no_room_in_memory_is_sent_from_the_file(void **state)
+{
+	(void)state;
+	open_file(&wide);
+	open_uplink(60000);
+	take(10);
+	RUN_UNTIL(&world.loop, is_idle());
+	redis_server_kill(&world.redis);
+	for (unsigned i = 0; i < 25; i++)
+		take(1000);
+	redis_server_restart(&world.redis);
+	RUN_UNTIL(&world.loop, is_idle());
+	assert_int_equal(look().events, 25010);
+	assert_int_equal(look().twice, 0);
+	assert_int_equal(metrics_sum(world.metrics, METRIC_TRACK_LOST, TRACK_LOST_CLUSTER), 0);
+}
+
+static void a_redis_that_took_over_gets_what_it_lacks(void **state)
+{
+	struct redis_client client;
+	const redisReply *names;
+	char name[64];
+
+	(void)state;
+	open_file(&wide);
+	open_uplink(1000000);
+	take(1000);
+	RUN_UNTIL(&world.loop, is_idle());
+	take(1000);
+	RUN_UNTIL(&world.loop, is_idle());
+	/* As if the last chunk had not been copied when the master died. */
+	redis_client_start(&client, world.redis.port);
+	names = redis_client_command(&client, "ZRANGE skein:{track}:order -1 -1");
+	assert_int_equal(names->elements, 1);
+	snprintf(name, sizeof(name), "%s", names->element[0]->str);
+	redis_client_command(&client, "EVAL %s 0 %s",
+		"for _, k in ipairs { 'heads', 'bodies' } do redis.call('HDEL', 'skein:{track}:' .. k, "
+		"ARGV[1]) end "
+		"redis.call('ZREM', 'skein:{track}:order', ARGV[1]) "
+		"redis.call('HSET', 'skein:{track}:state', 'at:node-1', '0000000000000001:1000')",
+		name);
+	assert_int_equal(look().events, 1000);
+	redis_client_command(&client, "CLIENT KILL TYPE normal");
+	redis_client_stop(&client);
+	take(1);
+	RUN_UNTIL(&world.loop, look().events == 2001);
+	assert_int_equal(look().twice, 0);
+}
+
 #define ROW(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 int main(void)
@@ -281,6 +474,13 @@ int main(void)
 		ROW(a_call_without_an_answer_is_made_again),
 		ROW(a_full_redis_is_asked_again),
 		ROW(who_leaves_sends_at_once),
+		ROW(what_a_run_left_behind_is_sent_by_the_next),
+		ROW(runs_that_never_reached_redis_are_sent_too),
+		ROW(a_first_run_that_was_killed_at_once_has_no_mark),
+		ROW(a_mark_in_an_older_file_is_found),
+		ROW(lines_that_are_no_events_are_passed_over),
+		ROW(what_found_no_room_in_memory_is_sent_from_the_file),
+		ROW(a_redis_that_took_over_gets_what_it_lacks),
 	};
 
 	return cmocka_run_group_tests_name("track_uplink", tests, NULL, NULL);
