@@ -7,16 +7,17 @@
 #include <errno.h>
 #include <stdio.h>
 
-enum { HEADER_MAX = 256 };
+enum { HEADER_MAX = 256, TOO_LARGE = 413 };
 
 /* What is wrong is the request itself: it will be the same the next time. */
-static const unsigned hopeless[] = { 400, 406, 410, 411, 413, 414, 415, 422, 431 };
+static const unsigned hopeless[] = { 400, 406, 410, 411, TOO_LARGE, 414, 415, 422, 431 };
 
 struct web_post {
 	struct notifier *notifier;
 	struct fetch *fetch;
 	struct loop_task failed; /* before anything was sent */
 	uint64_t *wait_ms_out;
+	bool *too_large_out;
 	notify_fn *fn;
 	void *arg;
 	char why[NOTIFY_WHY_MAX];
@@ -69,6 +70,8 @@ static void on_result(void *arg, const struct fetch_result *result)
 	enum notify_end how = judge(result);
 
 	post->fetch = NULL;
+	if (post->too_large_out)
+		*post->too_large_out = result->outcome == FETCH_ANSWERED && result->status == TOO_LARGE;
 	if (result->outcome != FETCH_ANSWERED)
 		snprintf(post->why, sizeof(post->why), "%s", result->why);
 	else if (how != NOTIFY_SENT)
@@ -190,6 +193,7 @@ struct web_post *web_post_start(struct notifier *notifier, const struct web_post
 	post->fn = request->fn;
 	post->arg = request->arg;
 	post->wait_ms_out = request->wait_ms_out;
+	post->too_large_out = request->too_large_out;
 	loop_task_init(&post->failed, on_failed, post);
 	if (!request->secret.header)
 		fetch(post, request, NULL);

@@ -31,6 +31,7 @@ struct web_post_request {
 	uint64_t timeout_ms;   /* over all of it */
 	uint64_t *wait_ms_out; /* set before `fn` is called: how long the server asks us to wait
 				  (Retry-After), 0: nothing; NULL: not interested. Alive until then */
+	bool *too_large_out;   /* the same: whether the server says that the body is (413) */
 	notify_fn *fn;
 	void *arg;
 };

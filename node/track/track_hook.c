@@ -198,6 +198,30 @@ static void wait_and_retry(struct track_hook *hook, const struct hook_result *re
 	loop_timer_set(hook->options.loop, &hook->pause, pause_ms > asked_ms ? pause_ms : asked_ms);
 }
 
+void hook_cut(struct track_hook *hook, struct hook_batch *batch, size_t events, size_t len)
+{
+	struct hook_batch *rest = mem_zalloc(sizeof(*rest));
+
+	CHECK(events > 0 && events < batch->events && len < buf_len(&batch->bytes));
+	rest->number = ++hook->last_number;
+	rest->events = batch->events - events;
+	buf_append(&rest->bytes, span_drop(buf_span(&batch->bytes), len));
+	batch->events = events;
+	buf_truncate(&batch->bytes, len);
+	list_insert_before(batch->link.next, &rest->link);
+}
+
+/* The receiver takes no request of this size: from now on they are half as large. */
+static void note_too_large(struct track_hook *hook, struct hook_batch *batch)
+{
+	hook->body_max = hook->body_len / 2;
+	/* What goes next under this name would be another batch. */
+	batch->number = ++hook->last_number;
+	log_event(hook->options.log, LOG_WARN, "hook-batch-too-large",
+		LOG_STR("hook", hook->options.settings->name), LOG_U64("bytes", hook->body_len),
+		LOG_U64("events", batch->events), LOG_U64("next", hook->body_max), LOG_END);
+}
+
 void hook_sent(struct track_hook *hook, const struct hook_result *result)
 {
 	struct hook_batch *batch = first_batch(hook);
@@ -206,6 +230,11 @@ void hook_sent(struct track_hook *hook, const struct hook_result *result)
 	hook->is_sending = false;
 	if (result->end == NOTIFY_LATER) {
 		wait_and_retry(hook, result);
+		return;
+	}
+	if (result->is_too_large && batch->events > 1) {
+		note_too_large(hook, batch);
+		advance(hook);
 		return;
 	}
 	if (refused < batch->events) {
@@ -237,6 +266,8 @@ void track_hook_reload(struct track_hook *hook)
 {
 	struct buf why = { 0 };
 
+	/* Somebody may have told the receiver to take more. */
+	hook->body_max = SIZE_MAX;
 	if (!hook_read_secret(hook, &why))
 		log_event(hook->options.log, LOG_ERROR, "hook-secret-unreadable",
 			LOG_STR("hook", hook->options.settings->name), LOG_SPAN("why", buf_span(&why)),
@@ -270,6 +301,7 @@ struct track_hook *track_hook_new(const struct track_hook_options *options, stru
 	memcpy(hook->redaction.key, options->redact_key, sizeof(hook->redaction.key));
 	random_seed(&random);
 	hook->run = random_u64(&random);
+	hook->body_max = SIZE_MAX;
 	list_init(&hook->batches);
 	loop_timer_init(&hook->due, on_due, hook);
 	loop_timer_init(&hook->pause, on_pause_over, hook);

@@ -51,6 +51,9 @@ struct track_hook {
 	enum notify_end worst;
 	size_t refused_now;
 	uint64_t wait_ms; /* asked for by the receiver */
+	bool is_too_large;
+	size_t body_len; /* of the request that is under way */
+	size_t body_max; /* what the receiver may take, as far as it has refused more; SIZE_MAX: anything */
 	char why[NOTIFY_WHY_MAX];
 };
 
@@ -64,11 +67,11 @@ struct hook_told {
 
 WARN_UNUSED bool hook_way_open(struct track_hook *hook, struct buf *why_out);
 void hook_way_close(struct track_hook *hook);
-/* hook_sent() follows, later. */
-void hook_send(struct track_hook *hook, const struct hook_batch *batch);
 /* The first batch is another one from here on: what is known of the events of the last one says nothing of
  * its own. */
 void hook_forget_told(struct track_hook *hook);
+/* hook_sent() follows, later. A batch that is larger than body_max is cut before. */
+void hook_send(struct track_hook *hook, struct hook_batch *batch);
 /* False: `why_out` has a sentence, and the old one stays. */
 WARN_UNUSED bool hook_read_secret(struct track_hook *hook, struct buf *why_out);
 
@@ -76,9 +79,12 @@ WARN_UNUSED bool hook_read_secret(struct track_hook *hook, struct buf *why_out);
 struct hook_result {
 	enum notify_end end;
 	size_t refused; /* events, of NOTIFY_SENT */
+	bool is_too_large; /* of NOTIFY_NEVER */
 	uint64_t wait_ms;
 	const char *why;
 };
 void hook_sent(struct track_hook *hook, const struct hook_result *result);
+/* The first `events` of the batch stay in it, of `len` bytes; the rest becomes the next one. */
+void hook_cut(struct track_hook *hook, struct hook_batch *batch, size_t events, size_t len);
 
 #endif

@@ -17,35 +17,51 @@ static bool next_event(struct span *bytes, struct track_event *event_out)
 
 /* --- webhooks --------------------------------------------------------------------------------------- */
 
-static void write_body(const struct track_hook *hook, const struct hook_batch *batch, struct buf *out)
+static const char array_end[] = "]}";
+
+/* As many of its events as body_max lets in, but one at least; the batch is cut behind them. */
+static void write_body(struct track_hook *hook, struct hook_batch *batch, struct buf *out)
 {
 	bool is_array = hook->options.settings->format == HOOK_FORMAT_JSON;
+	size_t end = is_array ? sizeof(array_end) - 1 : 0, events = 0, len = 0;
 	struct span bytes = buf_span(&batch->bytes);
 	struct track_event event;
 
 	if (is_array)
 		buf_append_str(out, "{\"events\":[");
-	for (size_t i = 0; next_event(&bytes, &event); i++) {
-		if (is_array && i)
+	while (next_event(&bytes, &event)) {
+		size_t before = buf_len(out);
+
+		if (is_array && events)
 			buf_append_byte(out, ',');
 		track_event_json(&event, out);
 		if (!is_array)
 			buf_append_byte(out, '\n');
+		if (events && buf_len(out) + end > hook->body_max) {
+			buf_truncate(out, before);
+			hook_cut(hook, batch, events, len);
+			break;
+		}
+		events++;
+		len = buf_len(&batch->bytes) - bytes.len;
 	}
 	if (is_array)
-		buf_append_str(out, "]}");
+		buf_append_str(out, array_end);
+	hook->body_len = buf_len(out);
 }
 
 static void on_posted(void *arg, enum notify_end end, const char *why)
 {
 	struct track_hook *hook = arg;
-	const struct hook_result result = { .end = end, .wait_ms = hook->wait_ms, .why = why };
+	const struct hook_result result = {
+		.end = end, .is_too_large = hook->is_too_large, .wait_ms = hook->wait_ms, .why = why
+	};
 
 	hook->post = NULL;
 	hook_sent(hook, &result);
 }
 
-static void post(struct track_hook *hook, const struct hook_batch *batch)
+static void post(struct track_hook *hook, struct hook_batch *batch)
 {
 	const struct hook_settings *settings = hook->options.settings;
 	char name[BATCH_NAME_SIZE];
@@ -60,12 +76,14 @@ static void post(struct track_hook *hook, const struct hook_batch *batch)
 		.header_count = ARRAY_LEN(headers),
 		.timeout_ms = settings->timeout_ms,
 		.wait_ms_out = &hook->wait_ms,
+		.too_large_out = &hook->is_too_large,
 		.fn = on_posted,
 		.arg = hook,
 	};
 
 	if (*settings->secret || hook->secret)
 		request.secret = (struct web_post_secret){ settings->header, settings->secret, hook->secret };
+	hook->is_too_large = false;
 	snprintf(name, sizeof(name), "Skein-Batch: %016llx-%llu", (unsigned long long)hook->run,
 		(unsigned long long)batch->number);
 	write_body(hook, batch, &body);
@@ -175,7 +193,7 @@ static void tell_all(struct track_hook *hook, const struct hook_batch *batch)
 
 /* --- both ----------------------------------------------------------------------------------------------- */
 
-void hook_send(struct track_hook *hook, const struct hook_batch *batch)
+void hook_send(struct track_hook *hook, struct hook_batch *batch)
 {
 	if (hook->syslog)
 		tell_all(hook, batch);

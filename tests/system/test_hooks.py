@@ -222,6 +222,58 @@ def test_what_is_refused_for_good_is_dropped_and_counted(tracker):
     server.stop()
 
 
+def test_a_batch_that_is_too_large_is_cut_and_the_size_is_remembered(tracker):
+    most = 4000
+    server = WebReceiver(answer=lambda number, body: (413, {}) if len(body) > most else (200, {}))
+    one = tracker({"url": server.url(), "batch_events": 100, "batch_wait": "10m"})
+    one.track(*names(0, 50))
+    one.track("huge", text="x" * 500 + " " + "y" * 8)
+    one.track(*names(51, 100))
+    until(lambda: one.metrics()[SENT] == 100, 20, "all arrive")
+    taken = [body for _, _, body in server.asked if len(body) <= most]
+    assert [event["id"] for body in taken for event in json.loads(body)["events"]] == names(0, 50) + ["huge"] + names(51, 100)
+    refused = len(server.asked) - len(taken)
+    assert refused == len(one.logged("hook-batch-too-large")) and 2 <= refused <= 4
+    batches = [headers["Skein-Batch"] for _, headers, _ in server.asked]
+    assert len(set(batches)) == len(batches), "what was cut has another name"
+    one.track(*names(100, 200))
+    assert one.finish() == {SENT: 200, REFUSED: 0, FALLEN: 0, "events_waiting": 0, "failures_total": 0}
+    assert len([body for _, _, body in server.asked if len(body) > most]) == refused, "the size is remembered"
+    assert len(server.asked) < 60, "many events go in one request"
+    server.stop()
+
+
+@pytest.mark.parametrize("form", ["json", "ndjson"])
+def test_one_event_that_is_too_large_is_dropped_and_counted(tracker, form):
+    server = WebReceiver(answer=lambda number, body: (413, {}) if b"xxxx" in body else (200, {}))
+    one = tracker({"url": server.url(), "format": form, "batch_wait": "10m"})
+    one.track("a", "b", "c")
+    one.track("huge", text="x" * 400)
+    one.track("d", "e")
+    metrics = one.finish()
+    assert metrics == {SENT: 5, REFUSED: 1, FALLEN: 0, "events_waiting": 0, "failures_total": 0}
+    refused, = one.logged("hook-refused")
+    assert (refused["events"], refused["why"]) == (1, "the server answered 413")
+    told = b"".join(body for _, _, body in server.asked if b"xxxx" not in body)
+    assert [told.count(f'"id":"{id}"'.encode()) for id in "abcde"] == [1] * 5
+    server.stop()
+
+
+def test_a_size_that_was_remembered_is_forgotten_with_a_reload(tracker):
+    limit = [600]
+    server = WebReceiver(answer=lambda number, body: (413, {}) if len(body) > limit[0] else (200, {}))
+    one = tracker({"url": server.url(), "batch_events": 20, "batch_wait": "10m"})
+    one.track(*names(0, 20))
+    until(lambda: one.metrics()[SENT] == 20, 20, "they arrive in pieces")
+    limit[0] = 1 << 20
+    one.write("reload")
+    one.track(*names(20, 40))
+    until(lambda: one.metrics()[SENT] == 40, 20, "they arrive")
+    assert len(json.loads(server.asked[-1][2])["events"]) == 20
+    one.finish()
+    server.stop()
+
+
 def test_who_hangs_is_given_up_and_asked_again(tracker):
     server = WebReceiver(answer=lambda number, body: None if number == 1 else (200, {}))
     one = tracker({"url": server.url(), "timeout": "300ms"})
