@@ -536,7 +536,7 @@ static const struct setting_row rows[] = {
 			"redact_key_file)." },
 	{ "tracking.redact_key_file", "", SECRET, AT(tracking.redact_key_file),
 		.help = "One line that hashes are made with; the same on all nodes." },
-	{ "tracking.hooks", "", SECTIONS(hook_table, 0, 8), AT(tracking.hooks),
+	{ "tracking.hooks", "", SECTIONS(hook_table, 0, 8), AT(tracking.hooks), RELOADABLE,
 		.help = "Who is told of events: webhooks and collectors of syslog." },
 
 	{ "tracking.cluster", "true", BOOL, AT(tracking.cluster),

@@ -105,6 +105,28 @@ static bool is_equal(const struct setting_row *row, const void *a, const void *b
 	return is_same;
 }
 
+static const struct setting_table *hook_table(void)
+{
+	size_t i = 0;
+
+	while (strcmp(schema.rows[i].path, "tracking.hooks") != 0)
+		i++;
+	return schema.rows[i].items;
+}
+
+bool settings_hook_is_same(const struct hook_settings *a, const struct hook_settings *b)
+{
+	const struct setting_table *table = hook_table();
+
+	for (size_t i = 0; i < table->count; i++) {
+		const struct setting_row *row = &table->rows[i];
+
+		if (!is_equal(row, (const char *)a + row->offset, (const char *)b + row->offset))
+			return false;
+	}
+	return true;
+}
+
 void settings_reload(
 	struct settings *loaded, const struct settings *running, settings_changed_fn *on_changed, void *arg)
 {

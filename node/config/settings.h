@@ -354,4 +354,7 @@ typedef void settings_changed_fn(void *arg, const char *path, bool is_applied);
 void settings_reload(
 	struct settings *loaded, const struct settings *running, settings_changed_fn *on_changed, void *arg);
 
+/* Whether two hooks say the same. */
+bool settings_hook_is_same(const struct hook_settings *a, const struct hook_settings *b);
+
 #endif

@@ -118,8 +118,6 @@ static void add_hooks(struct tracking *tracking, const struct tracking_options *
 	};
 	struct track_sink sink;
 
-	if (!options->settings->tracking.hooks.count)
-		return;
 	tracking->hooks = track_hooks_new(&hooks);
 	mem_wipe(hooks.redact_key, sizeof(hooks.redact_key));
 	sink = track_hooks_sink(tracking->hooks);
@@ -152,7 +150,7 @@ enum err tracking_open(struct tracking *tracking, const struct tracking_options 
 enum err tracking_start(
 	struct tracking *tracking, struct resolver *resolver, struct secrets *secrets, struct buf *why_out)
 {
-	if (tracking->hooks && track_hooks_open(tracking->hooks, resolver, secrets, why_out))
+	if (track_hooks_open(tracking->hooks, resolver, secrets, why_out))
 		return ERR_INVALID;
 	if (tracker_start(tracking->tracker) == ERR_OK)
 		return ERR_OK;

@@ -13,7 +13,7 @@ struct tracking {
 	struct tracker *tracker;
 	struct track_file *file;     /* NULL: off */
 	struct track_uplink *uplink; /* the same */
-	struct track_hooks *hooks;   /* NULL: none */
+	struct track_hooks *hooks;
 	uint64_t patience_ms;        /* at the end */
 };
 

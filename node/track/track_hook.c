@@ -15,6 +15,7 @@ enum {
 };
 
 static void advance(struct track_hook *hook);
+static void change(struct track_hook *hook);
 
 /* --- the queue ---------------------------------------------------------------------------------------- */
 
@@ -125,6 +126,11 @@ void track_hook_take(struct track_hook *hook, const struct track_event *event)
 	make_room(hook);
 }
 
+const char *track_hook_name(const struct track_hook *hook)
+{
+	return hook->options.settings->name;
+}
+
 void track_hook_flush(struct track_hook *hook)
 {
 	advance(hook);
@@ -134,7 +140,7 @@ void track_hook_flush(struct track_hook *hook)
 
 static void advance(struct track_hook *hook)
 {
-	if (hook->is_sending || hook->phase == HOOK_DONE || loop_timer_is_set(&hook->pause))
+	if (hook->is_sending || hook->next || hook->phase == HOOK_DONE || loop_timer_is_set(&hook->pause))
 		return;
 	if (!first_batch(hook) && hook->building && (hook->is_due || hook->phase == HOOK_LEAVING))
 		put_aside(hook);
@@ -142,6 +148,23 @@ static void advance(struct track_hook *hook)
 		return;
 	hook->is_sending = true;
 	hook_send(hook, first_batch(hook));
+}
+
+static void on_change(void *arg)
+{
+	struct track_hook *hook = arg;
+
+	change(hook);
+	advance(hook);
+}
+
+/* Later: we may be inside a call of what the change would free. */
+static void go_on(struct track_hook *hook)
+{
+	if (hook->next)
+		loop_timer_set(hook->options.loop, &hook->changing, 0);
+	else
+		advance(hook);
 }
 
 static void on_due(void *arg)
@@ -230,11 +253,12 @@ void hook_sent(struct track_hook *hook, const struct hook_result *result)
 	hook->is_sending = false;
 	if (result->end == NOTIFY_LATER) {
 		wait_and_retry(hook, result);
+		go_on(hook);
 		return;
 	}
 	if (result->is_too_large && batch->events > 1) {
 		note_too_large(hook, batch);
-		advance(hook);
+		go_on(hook);
 		return;
 	}
 	if (refused < batch->events) {
@@ -245,7 +269,7 @@ void hook_sent(struct track_hook *hook, const struct hook_result *result)
 		note_refused(hook, refused, result->why);
 	batch_free(hook, batch);
 	tell_caught_up(hook);
-	advance(hook);
+	go_on(hook);
 }
 
 /* --- life ----------------------------------------------------------------------------------------------- */
@@ -262,19 +286,6 @@ bool track_hook_is_idle(const struct track_hook *hook)
 	return hook->phase == HOOK_DONE || !hook->events;
 }
 
-void track_hook_reload(struct track_hook *hook)
-{
-	struct buf why = { 0 };
-
-	/* Somebody may have told the receiver to take more. */
-	hook->body_max = SIZE_MAX;
-	if (!hook_read_secret(hook, &why))
-		log_event(hook->options.log, LOG_ERROR, "hook-secret-unreadable",
-			LOG_STR("hook", hook->options.settings->name), LOG_SPAN("why", buf_span(&why)),
-			LOG_END);
-	buf_fini(&why);
-}
-
 static uint32_t kinds_of(const struct text_list *names)
 {
 	uint32_t kinds = names->count ? 0 : UINT32_MAX;
@@ -284,6 +295,56 @@ static uint32_t kinds_of(const struct text_list *names)
 		if (track_kind_find(span_of_str(names->items[i]), &kind))
 			kinds |= 1u << kind;
 	return kinds;
+}
+
+static void read_secret(struct track_hook *hook)
+{
+	struct buf why = { 0 };
+
+	if (!hook_read_secret(hook, &why))
+		log_event(hook->options.log, LOG_ERROR, "hook-secret-unreadable",
+			LOG_STR("hook", hook->options.settings->name), LOG_SPAN("why", buf_span(&why)),
+			LOG_END);
+	buf_fini(&why);
+}
+
+/* To hook->next, if there is one and nothing is under way. */
+static void change(struct track_hook *hook)
+{
+	const struct hook_settings *next = hook->next;
+	struct buf why = { 0 };
+
+	if (!next || hook->is_sending)
+		return;
+	hook->next = NULL;
+	if (hook_way_change(hook, next, &why)) {
+		hook->kinds = kinds_of(&next->events);
+		hook->redaction.mode = next->redact;
+		hook->failures = 0;
+		loop_timer_cancel(hook->options.loop, &hook->pause);
+		log_event(hook->options.log, LOG_INFO, "hook-reloaded", LOG_STR("hook", next->name),
+			LOG_STR("what", "changed"), LOG_U64("waiting", hook->events), LOG_END);
+	} else {
+		log_event(hook->options.log, LOG_ERROR, "hook-not-reloaded", LOG_STR("hook", next->name),
+			LOG_SPAN("why", buf_span(&why)), LOG_STR("then", "it stays as it was"), LOG_END);
+	}
+	buf_fini(&why);
+}
+
+void track_hook_reload(struct track_hook *hook, const struct hook_settings *settings)
+{
+	if (hook->phase != HOOK_SERVING)
+		return;
+	/* Somebody may have told the receiver to take more. */
+	hook->body_max = SIZE_MAX;
+	hook->next = NULL;
+	if (settings_hook_is_same(hook->options.settings, settings)) {
+		hook->options.settings = settings;
+		read_secret(hook);
+		return;
+	}
+	hook->next = settings;
+	on_change(hook);
 }
 
 struct track_hook *track_hook_new(const struct track_hook_options *options, struct buf *why_out)
@@ -305,6 +366,7 @@ struct track_hook *track_hook_new(const struct track_hook_options *options, stru
 	list_init(&hook->batches);
 	loop_timer_init(&hook->due, on_due, hook);
 	loop_timer_init(&hook->pause, on_pause_over, hook);
+	loop_timer_init(&hook->changing, on_change, hook);
 	if (!hook_way_open(hook, why_out))
 		track_hook_free(&hook);
 	return hook;
@@ -331,6 +393,7 @@ void track_hook_free(struct track_hook **pointer)
 		batch_free(hook, batch);
 	loop_timer_cancel(hook->options.loop, &hook->due);
 	loop_timer_cancel(hook->options.loop, &hook->pause);
+	loop_timer_cancel(hook->options.loop, &hook->changing);
 	arena_fini(&hook->arena);
 	mem_wipe(&hook->redaction, sizeof(hook->redaction));
 	mem_free(hook);

@@ -28,11 +28,16 @@ struct track_hook *track_hook_new(const struct track_hook_options *options, stru
 /* What is left is counted and told in the log. Sets the pointer to NULL; NULL is fine. */
 void track_hook_free(struct track_hook **hook);
 
+const char *track_hook_name(const struct track_hook *hook);
 void track_hook_take(struct track_hook *hook, const struct track_event *event);
 /* A batch of the tracker has ended. */
 void track_hook_flush(struct track_hook *hook);
-/* The file of its secret may have changed. */
-void track_hook_reload(struct track_hook *hook);
+/*
+ * New settings of the same name, which outlive the hook; they may be the same. What waits stays, and goes the
+ * new way. Where they differ they hold once the batch that is under way has ended; reads files. Where they
+ * cannot hold the old ones stay, and the log says so.
+ */
+void track_hook_reload(struct track_hook *hook, const struct hook_settings *settings);
 /* Everything is tried now, for the last time. */
 void track_hook_leave(struct track_hook *hook);
 /* Nothing waits; after track_hook_leave() also: the receiver failed. */

@@ -24,6 +24,7 @@ enum hook_phase {
 
 struct track_hook {
 	struct track_hook_options options;
+	const struct hook_settings *next; /* to change to when nothing is under way; NULL: none */
 	struct target target;
 	struct track_redaction redaction;
 	struct arena arena; /* of one event that is redacted */
@@ -36,6 +37,7 @@ struct track_hook {
 	size_t bytes, events;        /* of all of them */
 	struct loop_timer due;       /* the batch that is built has waited long enough */
 	struct loop_timer pause;
+	struct loop_timer changing; /* to `next` */
 	enum hook_phase phase;
 	bool is_sending;
 	bool is_due;
@@ -70,6 +72,9 @@ void hook_way_close(struct track_hook *hook);
 /* The first batch is another one from here on: what is known of the events of the last one says nothing of
  * its own. */
 void hook_forget_told(struct track_hook *hook);
+/* Nothing is under way. False: `why_out` has a sentence, and the old way stays. */
+WARN_UNUSED bool hook_way_change(
+	struct track_hook *hook, const struct hook_settings *settings, struct buf *why_out);
 /* hook_sent() follows, later. A batch that is larger than body_max is cut before. */
 void hook_send(struct track_hook *hook, struct hook_batch *batch);
 /* False: `why_out` has a sentence, and the old one stays. */
@@ -78,7 +83,7 @@ WARN_UNUSED bool hook_read_secret(struct track_hook *hook, struct buf *why_out);
 /* track_hook.c: the end of what hook_send() began. */
 struct hook_result {
 	enum notify_end end;
-	size_t refused; /* events, of NOTIFY_SENT */
+	size_t refused;    /* events, of NOTIFY_SENT */
 	bool is_too_large; /* of NOTIFY_NEVER */
 	uint64_t wait_ms;
 	const char *why;

@@ -242,3 +242,29 @@ void hook_way_close(struct track_hook *hook)
 	secret_value_unref(&hook->secret);
 	hook_forget_told(hook);
 }
+
+bool hook_way_change(struct track_hook *hook, const struct hook_settings *settings, struct buf *why_out)
+{
+	const struct hook_settings *before = hook->options.settings;
+	const struct secret_value *secret = hook->secret;
+	struct target target = hook->target;
+	struct syslog *syslog = hook->syslog;
+
+	CHECK(!target_parse(settings->url, &hook->target));
+	hook->options.settings = settings;
+	hook->secret = NULL;
+	hook->syslog = NULL;
+	if (!hook_way_open(hook, why_out)) {
+		hook->options.settings = before;
+		hook->target = target;
+		hook->secret = secret;
+		hook->syslog = syslog;
+		return false;
+	}
+	syslog_free(&syslog);
+	secret_value_unref(&secret);
+	/* Another receiver has none of the batch. */
+	if (strcmp(before->url, settings->url) != 0)
+		hook_forget_told(hook);
+	return true;
+}

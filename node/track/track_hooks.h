@@ -1,6 +1,7 @@
 /*
  * track_hooks: the sink that tells all receivers of tracking.hooks. Made before the node's resolver and
- * secrets are there, which it gets before the tracker starts.
+ * secrets are there, which it gets before the tracker starts. A reload adds, removes and changes receivers:
+ * hooks of the same name go on, with what waits for them.
  */
 #ifndef NODE_TRACK_TRACK_HOOKS_H
 #define NODE_TRACK_TRACK_HOOKS_H

@@ -30,16 +30,25 @@ class Tracker:
     """A tracker with hooks. `log`: its lines, as objects."""
 
     def __init__(self, folder, hooks, further=None):
-        settings = {"node": {"name": "test-node"}, "listeners": [{"address": "127.0.0.1:1"}],
-                    "route": {"next_hops": [{"host": "127.0.0.1"}]}, "dns": {"trust_anchor": "", "servers": "127.0.0.1"},
-                    "tracking": {"file": "off", **(further or {}),
-                                 "hooks": [{"name": f"hook-{i}", **QUICK, **hook} for i, hook in enumerate(hooks)]}}
-        (folder / "settings.yaml").write_text(json.dumps(settings))
+        self.folder = folder
+        self.set(*hooks, **(further or {}))
         self.process = subprocess.Popen([str(build_folder() / "tests" / "track_tell"), str(folder / "settings.yaml")], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.errors = []
         self.reader = threading.Thread(target=lambda: self.errors.extend(self.process.stderr), daemon=True)
         self.reader.start()
+
+    def set(self, *hooks, **further):
+        settings = {"node": {"name": "test-node"}, "listeners": [{"address": "127.0.0.1:1"}],
+                    "route": {"next_hops": [{"host": "127.0.0.1"}]}, "dns": {"trust_anchor": "", "servers": "127.0.0.1"},
+                    "tracking": {"file": "off", **further,
+                                 "hooks": [{"name": f"hook-{i}", **QUICK, **hook} for i, hook in enumerate(hooks)]}}
+        (self.folder / "settings.yaml").write_text(json.dumps(settings))
+
+    def reload(self, *hooks, **further):
+        self.metrics()  # It has read the ones before.
+        self.set(*hooks, **further)
+        self.write("reload")
 
     @property
     def log(self):
@@ -340,6 +349,118 @@ def test_a_secret_that_is_missing_is_named(tracker):
     one = tracker({"url": server.url(), "secret": "hook-token"})
     one.track("a")
     assert "secret" in one.awaits("hook-failed")["why"] and not server.asked
+    one.finish()
+    server.stop()
+
+
+# --- a reload -------------------------------------------------------------------------------------------
+
+def reloaded(one):
+    return [(line["hook"], line["what"]) for line in one.logged("hook-reloaded")]
+
+
+def test_hooks_come_and_go_with_a_reload(tracker):
+    first, second = WebReceiver(), SyslogReceiver("tcp")
+    one = tracker()
+    one.reload({"url": first.url()})
+    until(lambda: reloaded(one) == [("hook-0", "added")], 20, "it is added")
+    one.track("a")
+    until(lambda: ids_of(first) == ["a"], 20, "it is told")
+    one.reload({"url": first.url()}, {"url": second.url()})
+    until(lambda: len(reloaded(one)) == 2, 20, "another one is added")
+    one.track("b")
+    until(lambda: ids_of(first) == ["a", "b"] and len(second.messages) == 1, 20, "both are told")
+    one.reload({"name": "hook-1", "url": second.url()})
+    until(lambda: len(reloaded(one)) == 3, 20, "one is removed")
+    one.track("c")
+    assert one.finish()[SENT] == 4
+    assert reloaded(one) == [("hook-0", "added"), ("hook-1", "added"), ("hook-0", "removed")]
+    assert ids_of(first) == ["a", "b"] and [message["params"]["id"] for message in second.parsed()] == ["b", "c"]
+    first.stop()
+    second.stop()
+
+
+@pytest.mark.parametrize("kind", ["web", "tcp"])
+def test_what_waits_for_a_hook_goes_to_where_it_is_from_now_on(tracker, kind):
+    gone, new = WebReceiver(), WebReceiver() if kind == "web" else SyslogReceiver("tcp")
+    gone.stop()
+    one = tracker({"url": gone.url(), "retry_first": "1h", "retry_max": "1h"})
+    one.track(*names(0, 50))
+    one.awaits("hook-failed")
+    one.reload({"url": new.url(), "events": ["DELIVER"]})
+    told = (lambda: ids_of(new)) if kind == "web" else lambda: [message["params"]["id"] for message in new.parsed()]
+    until(lambda: told() == names(0, 50), 20, "all that waited, at once")
+    one.track("no", kind="DEFER")
+    one.track("yes")
+    metrics = one.finish()
+    assert told() == names(0, 50) + ["yes"]
+    assert (metrics[SENT], metrics[FALLEN]) == (51, 0)
+    new.stop()
+
+
+def test_a_collector_may_move_while_it_is_told(tracker):
+    old, new = SyslogReceiver("tcp"), SyslogReceiver("tcp")
+    one = tracker({"url": old.url()})
+    for start in range(0, 600, 100):
+        one.track(*names(start, start + 100))
+        one.reload({"url": (new if start % 200 else old).url()})
+    assert one.finish()[SENT] == 600
+    told = [message["params"]["id"] for receiver in (old, new) for message in receiver.parsed()]
+    assert set(told) == set(names(0, 600))
+    old.stop()
+    new.stop()
+
+
+def test_a_batch_that_is_under_way_ends_before_its_hook_changes(tracker):
+    goes_on = threading.Event()
+    old, new = WebReceiver(answer=lambda number, body: (200, {}) if goes_on.wait(20) else None), WebReceiver()
+    one = tracker({"url": old.url(), "timeout": "30s"})
+    one.track("a")
+    until(lambda: old.asked, 20, "it is under way")
+    one.track("b")
+    one.reload({"url": new.url()})
+    one.metrics()
+    goes_on.set()
+    until(lambda: ids_of(new) == ["b"], 20, "the rest goes the new way")
+    assert ids_of(old) == ["a"] and one.finish()[SENT] == 2
+    old.stop()
+    new.stop()
+
+
+def test_what_waits_for_a_hook_that_is_removed_is_counted(tracker):
+    server = WebReceiver()
+    server.stop()
+    one = tracker({"url": server.url()})
+    one.track(*names(0, 7))
+    one.awaits("hook-failed")
+    one.reload()
+    assert one.awaits("hook-left")["events"] == 7
+    metrics = one.finish()
+    assert (metrics[SENT], metrics[FALLEN], metrics["events_waiting"]) == (0, 7, 0)
+
+
+def test_a_change_that_cannot_be_is_told_and_the_old_hook_stays(tracker, tmp_path):
+    server = WebReceiver()
+    secret = tmp_path / "secret"
+    one = tracker({"url": server.url()})
+    secret.write_text("two\nlines\n")
+    secret.chmod(0o600)
+    one.reload({"url": server.url("/new"), "secret_file": str(secret)})
+    told = one.awaits("hook-not-reloaded")
+    assert (told["hook"], told["then"]) == ("hook-0", "it stays as it was") and "one line" in told["why"]
+    one.track("a")
+    one.finish()
+    assert ids_of(server) == ["a"] and server.asked[0][0] == "/hook"
+    server.stop()
+
+
+def test_hashes_need_a_key_that_was_there_at_the_start(tracker, tmp_path):
+    server, key = WebReceiver(), tmp_path / "key"
+    key.write_text("some line\n")
+    key.chmod(0o600)
+    one = tracker({"url": server.url()})
+    one.reload({"url": server.url(), "redact": "hashed"}, redact_key_file=str(key))
+    assert "needs a restart" in one.awaits("hook-not-reloaded")["why"]
     one.finish()
     server.stop()
 

@@ -3,9 +3,9 @@
  *
  *     track_tell SETTINGS
  *
- * A line of standard input is an event: KIND ID TEXT. "reload" is what SIGHUP is to a node, "metrics" prints
- * the counters of hooks, and a line "." after them. At the end of the input it leaves as a node does. The log
- * goes to standard error.
+ * A line of standard input is an event: KIND ID TEXT. "reload" is what SIGHUP is to a node: SETTINGS is read
+ * again; "metrics" prints the counters of hooks, and a line "." after them. At the end of the input it leaves
+ * as a node does. The log goes to standard error.
  */
 #include "config/load.h"
 #include "run/tracking.h"
@@ -15,7 +15,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { TEXT_SIZE = 64 * 1024, LINE_SIZE = 4096 };
+enum { TEXT_SIZE = 64 * 1024, LINE_SIZE = 4096, SETTINGS_MAX = 32 };
 
 static struct settings *load(const char *path)
 {
@@ -32,6 +32,24 @@ static struct settings *load(const char *path)
 	fprintf(stderr, "%.*s", SPAN_ARGS(buf_span(&report.text)));
 	report_fini(&report);
 	return settings;
+}
+
+static void on_setting_changed(void *arg, const char *path, bool is_applied)
+{
+	(void)arg;
+	(void)path;
+	(void)is_applied;
+}
+
+/* The running ones are the last of `all`. */
+static void reload(struct tracking *tracking, struct settings **all, size_t *count, const char *path)
+{
+	struct settings *loaded = load(path);
+
+	CHECK(loaded && *count < SETTINGS_MAX);
+	settings_reload(loaded, all[*count - 1], on_setting_changed, NULL);
+	all[(*count)++] = loaded;
+	tracker_reload(tracking->tracker, loaded);
 }
 
 static void print_metrics(struct metrics *metrics)
@@ -69,7 +87,8 @@ static void track(struct track *track, char *line)
 
 int main(int argc, char **argv)
 {
-	struct settings *settings = argc == 2 ? load(argv[1]) : NULL;
+	struct settings *settings = argc == 2 ? load(argv[1]) : NULL, *all[SETTINGS_MAX] = { settings };
+	size_t count = 1;
 	const struct log_writer_options log_options = { .level = LOG_INFO, .format = LOG_FORMAT_JSON };
 	struct secrets *secrets = secrets_new(SECRETS_STANDALONE);
 	struct metrics *metrics = metrics_new(10);
@@ -98,7 +117,7 @@ int main(int argc, char **argv)
 		if (strcmp(line, "metrics\n") == 0)
 			print_metrics(metrics);
 		else if (strcmp(line, "reload\n") == 0)
-			tracker_reload(tracking.tracker, settings);
+			reload(&tracking, all, &count, argv[1]);
 		else
 			track(way, line);
 	}
@@ -109,6 +128,7 @@ int main(int argc, char **argv)
 	log_writer_free(&writer);
 	metrics_free(&metrics);
 	buf_fini(&why);
-	settings_free(&settings);
+	while (count)
+		settings_free(&all[--count]);
 	return 0;
 }
