@@ -200,6 +200,7 @@ static void compile(struct policy *policy, const struct policy_text *text, struc
 		return;
 	collect_groups(policy, text);
 	build_tree(policy, report);
+	policy_check_open(policy, report);
 	policy_check_shadows(policy, report);
 	policy_check_inspection_shadows(policy, report);
 	policy_check_route_shadows(policy, report);

@@ -354,5 +354,7 @@ bool policy_conditions_cover(const struct conditions *outer, const struct condit
 bool policy_networks_cover(const struct network_tree *tree, uint32_t number, const struct conditions *inner);
 /* Warns of rules that an earlier one leaves nothing to. Needs the finished tree. */
 void policy_check_shadows(const struct policy *policy, struct report *report);
+/* Warns of rules that make an open relay of the cluster. */
+void policy_check_open(const struct policy *policy, struct report *report);
 
 #endif

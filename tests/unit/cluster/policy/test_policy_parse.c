@@ -141,11 +141,35 @@ static void rules_that_can_never_match_are_warned_of(void **state)
 		  "  - {effect: allow, match: {user: [a, b], tls: any}}\n",
 			NEVER("3", "1", "u") },
 		{ "clients:\n  - {name: t, effect: deny, match: {tls: any}}\n"
-		  "  - {effect: allow, match: {tls: '1.3'}}\n  - {effect: allow, match: {tls: none}}\n",
+		  "  - {effect: deny, match: {tls: '1.3'}}\n  - {effect: deny, match: {tls: none}}\n",
 			NEVER("3", "1", "t") },
 		{ "clients:\n  - {name: g, effect: allow, match: {group: [A, B]}}\n"
 		  "  - {effect: allow, match: {group: [b, c]}}\n  - {effect: allow, match: {group: [b]}}\n",
 			NEVER("4", "2", "g") },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_LEN(rows), true);
+}
+
+static void a_rule_for_anybody_is_warned_of(void **state)
+{
+#define OPEN                                                                                                 \
+	"p.yaml:2:5: $.clients[0]: warning: anybody may send anywhere (an open relay): say under match who " \
+	"(network, user, group, certificate, listener), or name recipients\n"
+	static const struct policy_row rows[] = {
+		{ "clients:\n  - {effect: allow}\n", OPEN },
+		{ "clients:\n  - {effect: require-tls}\n", OPEN },
+		{ "clients:\n  - {effect: allow, senders: ['*@a.example'], match: {helo: x, tls: any}}\n",
+			OPEN },
+		{ "clients:\n  - {effect: allow, match: {network: [10.0.0.0/8, 0.0.0.0/0]}}\n", OPEN },
+		{ "clients:\n  - {effect: allow, match: {network: '::/0'}}\n", OPEN },
+		{ "clients:\n  - {effect: allow, match: {network: 10.0.0.0/8}}\n", "" },
+		{ "clients:\n  - {effect: allow, match: {network: 0.0.0.0/0, user: a}}\n", "" },
+		{ "clients:\n  - {effect: allow, match: {listener: inside}}\n", "" },
+		{ "clients:\n  - {effect: allow, recipients: ['*@a.example']}\n", "" },
+		{ "clients:\n  - {effect: require-auth}\n", "" },
+		{ "clients:\n  - {effect: deny}\n", "" },
 	};
 
 	(void)state;
@@ -308,6 +332,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_wrong_is_told_with_place_and_cure),
 		cmocka_unit_test(rules_that_can_never_match_are_warned_of),
+		cmocka_unit_test(a_rule_for_anybody_is_warned_of),
 		cmocka_unit_test(a_limit_that_counts_nothing_is_warned_of),
 		cmocka_unit_test(rates_become_numbers),
 		cmocka_unit_test(a_limit_counts_what_its_key_has),
