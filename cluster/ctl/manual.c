@@ -8,7 +8,7 @@ enum { LINE_MAX_LEN = 72 };
 /* What no table has. A line that begins with a dot is a macro. */
 static const char head[] = ".Dd November 27, 2026\n"
 			   ".Dt SKEINCTL 1\n"
-			   ".Os Skein\n"
+			   ".Os\n"
 			   ".Sh NAME\n"
 			   ".Nm skeinctl\n"
 			   ".Nd look after a Skein mail relay cluster\n"

@@ -49,7 +49,7 @@ void option_table_append_manual(struct buf *out)
 {
 	buf_append_str(out, ".Dd November 27, 2026\n"
 			    ".Dt SKEIND 8\n"
-			    ".Os Skein\n"
+			    ".Os\n"
 			    ".Sh NAME\n"
 			    ".Nm skeind\n"
 			    ".Nd relay node of a Skein mail cluster\n"

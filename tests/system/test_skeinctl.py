@@ -1,5 +1,6 @@
 """skeinctl itself: how it is called, how it reaches Redis and logs in there, and its exit codes."""
 import os
+import pathlib
 import re
 import shutil
 import signal
