@@ -43,6 +43,7 @@ def test_a_local_cluster_comes_up_is_told_about_and_goes(local):
 
     assert "taken" in local("sink", '{"stage": "rcpt", "do": "reply 450 4.2.1 Busy", "times": 1}')
     assert "no such stage" in local("sink", '{"stage": "lunch", "do": "hang"}', code=1)
+    assert "'does' is no key of a rule" in local("sink", '{"stage": "rcpt", "does": "hang"}', code=1)
 
     local("kill", "1")
     assert re.search(r"node1 +not running", local("status"))

@@ -27,10 +27,20 @@ STAGES = ("connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body",
 ACTIONS = ("reply", "hang", "close", "reset", "answer-close", "half", "delay", "drip", "garbage", "endless", "lines",
            "inject")
 TIMED = ("delay", "drip", "lines")
+KEYS = ("stage", "do", "match", "times", "port")
 
 
 class BadRule(ValueError):
     pass
+
+
+def rule_of(record):
+    for key in record:
+        if key not in KEYS:
+            raise BadRule(f"{key!r} is no key of a rule")
+    if "stage" not in record or "do" not in record:
+        raise BadRule(f'a rule has "stage" and "do": {record}')
+    return Rule(**record)
 
 
 class Rule:
@@ -49,7 +59,7 @@ class Rules:
         self.rules = []
 
     def set(self, records):
-        self.rules = [Rule(**record) for record in records]
+        self.rules = [rule_of(record) for record in records]
 
     def pick(self, stage, subject, port):
         """The rule that acts now, or None; counts its use."""
