@@ -79,7 +79,7 @@ static void a_secret_in_clear_is_warned_of(void **state)
 
 static void without_a_section_all_alerts_are_on_and_nobody_is_told(void **state)
 {
-	struct policy *policy = parse("clients: [{effect: allow}]\n");
+	struct policy *policy = parse("clients: [{effect: deny}]\n");
 	const struct alert_policy *alerts = policy_alerts(policy);
 
 	(void)state;

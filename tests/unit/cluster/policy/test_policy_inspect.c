@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #define FILTER "filters: {rspamd: {host: 127.0.0.1, port: 11332}}\n"
-#define CLIENT "clients: [{name: printers, effect: allow}]\n"
+#define CLIENT "clients: [{name: printers, effect: deny}]\n"
 #define ENTRY  "inspect:\n  - "
 
 static struct policy *parse(const char *text)
@@ -266,8 +266,8 @@ static void the_first_entry_that_matches_counts(void **state)
 	};
 	struct policy *policy =
 		parse("clients:\n"
-		      "  - {name: partners, effect: allow, match: {helo: p}}\n"
-		      "  - {name: staff, effect: allow}\n"
+		      "  - {name: partners, effect: deny, match: {helo: p}}\n"
+		      "  - {name: staff, effect: deny}\n"
 		      "inspect:\n"
 		      "  - {name: quarantine, match: {network: 10.66.0.0/16, listener: 'mx*'}}\n"
 		      "  - {name: inside, match: {network: [10.0.0.0/8, 172.16.0.0/12]}}\n"

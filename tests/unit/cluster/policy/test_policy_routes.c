@@ -262,10 +262,10 @@ static void what_cannot_be_meant_is_warned_of(void **state)
 		{ "routes:\n  - {name: n, " D ", match: {sender: [a.org, '<>']}}\n  - {" D
 		  ", match: {sender: '<>'}}\n",
 			NEVER("3", "1", "n") },
-		{ "clients: [{name: p, effect: allow}]\nroutes:\n  - {" D ", match: {client: p}}\n  - {" D
+		{ "clients: [{name: p, effect: deny}]\nroutes:\n  - {" D ", match: {client: p}}\n  - {" D
 		  "}\n",
 			"" },
-		{ "clients: [{name: p, effect: allow}]\nroutes:\n  - {name: q, " D
+		{ "clients: [{name: p, effect: deny}]\nroutes:\n  - {name: q, " D
 		  ", match: {client: p}}\n  - {" D ", match: {client: p, sender: a.org}}\n",
 			NEVER("4", "1", "q") },
 	};
