@@ -90,7 +90,8 @@ def test_a_sender_that_sends_more_than_usual(cluster, told):
     for number in range(16):
         send(cluster.nodes[number % 3 + 1].smtp, sender="a@spike.example")
     notice = told.until_told("sender-spike", name, "fired")
-    assert "16 messages in the last hour" in notice["text"]
+    # The leader may look before the last one.
+    assert re.match("1[56] messages in the last hour", notice["text"]), notice["text"]
     # Two hours pass for it.
     cluster.redis.ask("HINCRBY", f"skein:{{alerts}}:sender:{name}", "hour", "-2")
     assert_once(cluster, told, ("sender-spike", name))
