@@ -51,17 +51,27 @@ void suggest_offer(struct suggestion *suggestion, struct span word)
 	}
 }
 
+/* The key that the row has, or lies in, in the section that `prefix` names with its dot. Empty: it is
+ * elsewhere. */
+static struct span key_below(const struct setting_row *row, struct span prefix)
+{
+	struct span path = span_of_str(row->path);
+
+	if (!span_starts_with(path, prefix))
+		return (struct span){ 0 };
+	path = span_drop(path, prefix.len);
+	return span_take(path, span_find(path, '.'));
+}
+
 static struct span nearest_sibling(const struct setting_table *table, struct span prefix, struct span key)
 {
 	struct suggestion suggestion = suggest_begin(key);
 
 	for (size_t i = 0; i < table->count; i++) {
-		struct span path = span_of_str(table->rows[i].path);
+		struct span found = key_below(&table->rows[i], prefix);
 
-		if (!span_starts_with(path, prefix))
-			continue;
-		path = span_drop(path, prefix.len);
-		suggest_offer(&suggestion, span_take(path, span_find(path, '.')));
+		if (found.len)
+			suggest_offer(&suggestion, found);
 	}
 	return suggestion.best;
 }
@@ -70,14 +80,10 @@ static struct span nearest_sibling(const struct setting_table *table, struct spa
 static struct span longer_sibling(const struct setting_table *table, struct span prefix, struct span key)
 {
 	for (size_t i = 0; i < table->count; i++) {
-		struct span path = span_of_str(table->rows[i].path);
+		struct span found = key_below(&table->rows[i], prefix);
 
-		if (!span_starts_with(path, prefix))
-			continue;
-		path = span_drop(path, prefix.len);
-		path = span_take(path, span_find(path, '.'));
-		if (path.len > key.len && path.ptr[key.len] == '_' && span_starts_with(path, key))
-			return path;
+		if (found.len > key.len && found.ptr[key.len] == '_' && span_starts_with(found, key))
+			return found;
 	}
 	return (struct span){ 0 };
 }
@@ -88,21 +94,17 @@ bool suggest_all(const struct setting_table *table, struct span prefix, struct b
 	size_t count = 0, from = buf_len(out);
 
 	for (size_t i = 0; i < table->count; i++) {
-		struct span path = span_of_str(table->rows[i].path);
+		struct span found = key_below(&table->rows[i], prefix);
 
-		if (!span_starts_with(path, prefix))
-			continue;
-		path = span_drop(path, prefix.len);
-		path = span_take(path, span_find(path, '.'));
 		/* What is in one section stands together in a table. */
-		if (span_eq(path, last))
+		if (!found.len || span_eq(found, last))
 			continue;
 		if (++count > KEYS_MAX) {
 			buf_truncate(out, from);
 			return false;
 		}
-		buf_printf(out, last.len ? ", %.*s" : "%.*s", SPAN_ARGS(path));
-		last = path;
+		buf_printf(out, last.len ? ", %.*s" : "%.*s", SPAN_ARGS(found));
+		last = found;
 	}
 	return count > 0;
 }

@@ -5,9 +5,9 @@ import pathlib
 import re
 import socket
 import subprocess
-import time
 
 import pytest
+from lab.wait import until
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SKEIN_BUILD", TOP / "build"))
@@ -44,11 +44,8 @@ class Redis:
             ["redis-server", "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--protected-mode", "no",
              *ports, *options],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        give_up = time.monotonic() + DEADLINE_S
-        while not self.answers():
-            assert self.process.poll() is None, "redis-server ended"
-            assert time.monotonic() < give_up, "redis-server does not listen"
-            time.sleep(0.01)
+        until(lambda: self.answers() or self.process.poll() is not None, DEADLINE_S, "redis-server listens")
+        assert self.process.poll() is None, "redis-server ended"
 
     def answers(self):
         with socket.socket() as probe:
