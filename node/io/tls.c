@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -133,20 +134,34 @@ enum err tls_load_identity(SSL_CTX *ssl_ctx, const char *cert_file, const char *
 	return load_key(ssl_ctx, key_file, why_out);
 }
 
+/*
+ * OpenSSL reads a certificate's extensions at its first use and keeps them in it. Done here, while one thread
+ * has the store: no handshake does it for the others to wait.
+ */
+static void read_extensions(SSL_CTX *ssl_ctx)
+{
+	STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(SSL_CTX_get_cert_store(ssl_ctx));
+
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+		X509 *certificate = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+
+		if (certificate)
+			X509_check_purpose(certificate, -1, 0);
+	}
+}
+
 enum err tls_load_trust(SSL_CTX *ssl_ctx, const char *ca_file, struct buf *why_out)
 {
-	enum err err;
+	enum err err = ca_file ? check_readable(ca_file, why_out) : ERR_OK;
 
-	if (!ca_file) {
-		CHECK(SSL_CTX_set_default_verify_paths(ssl_ctx));
-		return ERR_OK;
-	}
-	err = check_readable(ca_file, why_out);
 	if (err)
 		return err;
 	ERR_clear_error();
-	if (SSL_CTX_load_verify_file(ssl_ctx, ca_file) != 1)
+	if (!ca_file)
+		CHECK(SSL_CTX_set_default_verify_paths(ssl_ctx));
+	else if (SSL_CTX_load_verify_file(ssl_ctx, ca_file) != 1)
 		return refuse(ca_file, "no usable PEM certificates of authorities", why_out);
+	read_extensions(ssl_ctx);
 	return ERR_OK;
 }
 
