@@ -1,12 +1,11 @@
 """Clusters for the tests, as deploy/local makes them. What a test asks for and does not end is ended here."""
 import contextlib
-import itertools
-import os
 import pathlib
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -19,9 +18,9 @@ from lab.cluster import Cluster, build_folder  # noqa: E402
 from directory_lab import DirectoryLab  # noqa: E402
 from postfix import Postfix, why_not  # noqa: E402
 
-# What no log may hold, whatever a test does to a node.
+# What no log may hold, whatever a test does to a node; and how much of the log, from there on, says why.
 CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|broken invariant")
-_serial = itertools.count(1)
+CRASH_LINES = 30
 
 
 @pytest.fixture(scope="session")
@@ -46,18 +45,19 @@ def clusters(request):
     made = []
 
     def make(**options):
-        cluster = Cluster(pathlib.Path(ports.runtime_folder()) / f"test-{os.getpid()}-{next(_serial)}")
+        cluster = Cluster(pathlib.Path(tempfile.mkdtemp(prefix="test-", dir=ports.runtime_folder())))
         made.append(cluster)
         return cluster.up(**options)
 
     yield make
-    crashes = [line for cluster in made for line in crash_lines(cluster)]
+    crashes = [text for cluster in made for text in crash_reports(cluster)]
     for cluster in made:
         if cluster.record:
             if getattr(request.node, "has_failed", True) or crashes:
                 show_logs(cluster)
             cluster.down()
-    assert not crashes, crashes
+    if crashes:
+        pytest.fail("\n".join(crashes), pytrace=False)
 
 
 @pytest.fixture
@@ -117,11 +117,13 @@ def nodemailer(tmp_path_factory):
     return folder
 
 
-def crash_lines(cluster):
-    if not cluster.record:
-        return []
-    return [f"{node.name}: {line}" for node in cluster.nodes.values() if node.log.exists()
-            for line in node.log.read_text(errors="replace").splitlines() if CRASH.search(line)]
+def crash_reports(cluster):
+    """A text for each node whose log tells of one."""
+    logs = {node.name: node.log.read_text(errors="replace").splitlines() for node in cluster.nodes.values()
+            if node.log.exists()} if cluster.record else {}
+    first = {name: next((at for at, line in enumerate(lines) if CRASH.search(line)), None) for name, lines in logs.items()}
+    return ["\n".join([f"{name} broke; from its log:", *logs[name][at:at + CRASH_LINES]])
+            for name, at in first.items() if at is not None]
 
 
 def show_logs(cluster):

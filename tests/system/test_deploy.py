@@ -3,6 +3,7 @@ import os
 import re
 import shlex
 import subprocess
+import tempfile
 
 from lab import admin, ports
 from lab.cluster import build_folder
@@ -16,7 +17,7 @@ from support import send
 @pytest.fixture
 def local(skeind):
     """local(words...) -> what deploy/local prints, for a cluster of its own."""
-    folder = os.path.join(ports.runtime_folder(), f"test-local-{os.getpid()}")
+    folder = tempfile.mkdtemp(prefix="test-local-", dir=ports.runtime_folder())
 
     def run(*words, code=0):
         done = subprocess.run([TOP / "deploy" / "local", "--dir", folder, *words], capture_output=True, text=True,

@@ -9,12 +9,13 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
 from . import admin, balancer, ports
 from .part import START_SECONDS, Failed, Part, accepts
-from .process import Process
+from .process import END_SECONDS, Process
 from .redis_servers import Redis, ReplicatedRedis
 from .settings_text import merge, to_yaml
 from .sink import SinkControl
@@ -188,11 +189,16 @@ class Cluster:
 
     def down(self):
         """Ends what runs, whoever started it, and removes the folder."""
-        for record in self.processes.values():
-            Process.load(record).kill()
-        ports.release(self.folder)
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.record = None
+        processes = [Process.load(record) for record in self.processes.values()]
+        for process in processes:
+            process.signal(signal.SIGKILL)
+        try:
+            for process in processes:
+                process.wait(END_SECONDS)
+        finally:
+            ports.release(self.folder)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.record = None
 
     def _new_node(self):
         number = len(self.record["nodes"]) + 1

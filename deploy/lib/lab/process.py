@@ -6,6 +6,8 @@ import subprocess
 from .wait import TimedOut, until
 
 
+# After SIGKILL: a machine that is busy takes its time to free what a process had.
+END_SECONDS = 30
 _exit_codes = {}  # Of our own children, once reaped.
 
 
@@ -79,7 +81,7 @@ class Process:
     def kill(self):
         """SIGKILL, and waits until it is gone."""
         self.signal(signal.SIGKILL)
-        self.wait(10)
+        self.wait(END_SECONDS)
 
     def wait(self, seconds):
         until(lambda: not self.is_alive(), seconds, f"pid {self.pid} ends; its log: {self.log}")
