@@ -56,7 +56,7 @@ const char *cidr_parse(struct span text, struct cidr *cidr_out)
 	}
 	cidr.prefix = (unsigned char)prefix;
 	if (has_bits_beyond(&cidr))
-		return "has bits set beyond its prefix";
+		return "has bits set beyond its prefix: write the first address of the network";
 	unmap(&cidr);
 	*cidr_out = cidr;
 	return NULL;

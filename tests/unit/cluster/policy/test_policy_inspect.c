@@ -67,7 +67,7 @@ static void what_is_wrong_is_told_with_place_and_cure(void **state)
 							       "be\n" },
 		{ ENTRY "{spf: tag, match: {network: [10.0.0.1/8]}}\n",
 			"p.yaml:2:34: $.inspect[0].match.network[0]: \"10.0.0.1/8\" has bits set beyond its "
-			"prefix\n" },
+			"prefix: write the first address of the network\n" },
 		{ ENTRY "{spf: tag, match: {network: 'list:mx'}}\n",
 			"p.yaml:2:33: $.inspect[0].match.network[0]: there is no list \"mx\"\n" },
 		{ ENTRY "{spf: tag, match: {group: 'a*'}}\n", "p.yaml:2:31: $.inspect[0].match.group[0]: "

@@ -21,7 +21,7 @@ static void what_is_wrong_is_told_with_place_and_cure(void **state)
 							     "\"netwrok\", did you mean \"network\"?\n" },
 		{ RULE "    match:\n      network: [10.0.0.0/8, 10.0.0.1/8]\n",
 			"p.yaml:4:29: $.clients[0].match.network[1]: \"10.0.0.1/8\" has bits set beyond its "
-			"prefix\n" },
+			"prefix: write the first address of the network\n" },
 		{ RULE "    match:\n      network: printers\n",
 			"p.yaml:4:16: $.clients[0].match.network[0]: \"printers\" is not a network such as "
 			"10.0.0.0/8 or 2001:db8::/32\n" },
@@ -110,7 +110,8 @@ static void what_is_wrong_is_told_with_place_and_cure(void **state)
 			"p.yaml:1:36: $.abuse.ban: expected a duration such as 500ms, 5s, 3m, 2h or 1d, got "
 			"\"forever\"\n" },
 		{ "abuse: {exempt: [10.0.0.1/8]}\n",
-			"p.yaml:1:18: $.abuse.exempt[0]: \"10.0.0.1/8\" has bits set beyond its prefix\n" },
+			"p.yaml:1:18: $.abuse.exempt[0]: \"10.0.0.1/8\" has bits set beyond its prefix: "
+			"write the first address of the network\n" },
 		{ "clients: [\n", "p.yaml:2:1: did not find expected node content\n" },
 		{ "a: &x 1\n", "p.yaml:1:4: anchors and aliases are not supported\n" },
 	};

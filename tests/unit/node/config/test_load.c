@@ -135,7 +135,8 @@ static void all_errors_come_in_one_run_each_with_its_place(void **state)
 		"node.yaml:19:14: $.smtp.utf8: expected true or false, got \"yes\"\n"
 		"node.yaml:19:21: $.smtp: a key must be a word\n"
 		"node.yaml:20:1: unknown key \"message_size\", did you mean \"limits.message_size\"?\n"
-		"node.yaml:21:17: $.relay.allow[0]: \"10.0.0.1/8\" has bits set beyond its prefix\n"
+		"node.yaml:21:17: $.relay.allow[0]: \"10.0.0.1/8\" has bits set beyond its prefix: write the "
+		"first address of the network\n"
 		"node.yaml:21:29: $.relay.allow[1]: expected a network, got a section\n");
 }
 
