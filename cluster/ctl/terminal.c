@@ -80,7 +80,8 @@ static void on_stop(int number)
 	set_back();
 	raise(SIGSTOP);
 	set_up();
-	is_resized = 1;
+	/* Its size may be another now. Held back like any other until somebody waits: it is not overlooked. */
+	raise(SIGWINCH);
 	errno = error;
 }
 

@@ -12,6 +12,7 @@ import termios
 import time
 
 import pytest
+from lab.wait import until
 
 from ctl_lab import A, B, CTL, DEADLINE_S, MIDDLE, NEGATIVE, NEW, OK, OLD, USAGE, Ctl, fixture_cluster, fixture_redis, states
 
@@ -156,6 +157,8 @@ def test_a_stopped_watch_gives_the_terminal_back_until_it_goes_on(cluster):
         terminal.until(rb"Cluster.*test-cluster")
         terminal.process.send_signal(signal.SIGTSTP)
         terminal.until(re.escape(LEAVE))
+        # As a shell does: it goes on when it was seen to stand still.
+        until(lambda: os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOHANG), DEADLINE_S, "it stops")
         terminal.process.send_signal(signal.SIGCONT)
         terminal.until(re.escape(ENTER))
         terminal.until(rb"Cluster.*test-cluster")
