@@ -9,6 +9,7 @@
 #include "access/policy_copy.h"
 
 #include "config/file.h"
+#include "io/durable_file.h"
 #include "skein/cluster/policy.h"
 
 #include <errno.h>
@@ -57,34 +58,6 @@ static void append_line(struct buf *out, const char *key, struct span text)
 	buf_append_byte(out, '\n');
 }
 
-static enum err write_all(int fd, struct span bytes)
-{
-	while (bytes.len) {
-		ssize_t done = write(fd, bytes.ptr, bytes.len);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return ERR_IO;
-		bytes = span_drop(bytes, (size_t)done);
-	}
-	return fsync(fd) < 0 ? ERR_IO : ERR_OK;
-}
-
-static enum err replace_in(int dir_fd, struct span bytes)
-{
-	int fd = openat(dir_fd, FILE_NAME ".new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	enum err err;
-
-	if (fd < 0)
-		return ERR_IO;
-	err = write_all(fd, bytes);
-	close(fd);
-	if (err || renameat(dir_fd, FILE_NAME ".new", dir_fd, FILE_NAME) < 0 || fsync(dir_fd) < 0)
-		return ERR_IO;
-	return ERR_OK;
-}
-
 enum err policy_copy_write(const char *dir, const struct policy_copy *copy)
 {
 	int dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -98,7 +71,7 @@ enum err policy_copy_write(const char *dir, const struct policy_copy *copy)
 	append_line(&bytes, "author", buf_span(&copy->author));
 	append_line(&bytes, "comment", buf_span(&copy->comment));
 	buf_append(&bytes, buf_span(&copy->text));
-	err = replace_in(dir_fd, buf_span(&bytes));
+	err = durable_file_replace(dir_fd, FILE_NAME, FILE_NAME ".new", buf_span(&bytes));
 	buf_fini(&bytes);
 	close(dir_fd);
 	return err;

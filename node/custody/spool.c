@@ -1,5 +1,7 @@
 #include "custody/spool.h"
 
+#include "io/durable_file.h"
+
 #include "skein/proto/base/alloc.h"
 
 #include <dirent.h>
@@ -89,38 +91,7 @@ static enum err open_dirs(struct spool *spool, struct buf *problem)
 	return ERR_OK;
 }
 
-/* --- small durable files --- */
-
-static enum err write_all(int fd, struct span bytes)
-{
-	while (bytes.len) {
-		ssize_t done = write(fd, bytes.ptr, bytes.len);
-
-		if (done < 0 && errno == EINTR)
-			continue;
-		if (done <= 0)
-			return ERR_IO;
-		bytes = span_drop(bytes, (size_t)done);
-	}
-	return fsync(fd) < 0 ? ERR_IO : ERR_OK;
-}
-
-/* The old content or the new one, whenever the power fails. */
-static enum err replace_file(const struct spool *spool, const char *name, const char *temp, struct span bytes)
-{
-	int fd = openat(spool->dir_fd, temp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	enum err err;
-
-	if (fd < 0)
-		return ERR_IO;
-	err = write_all(fd, bytes);
-	close(fd);
-	if (err)
-		return err;
-	if (renameat(spool->dir_fd, temp, spool->dir_fd, name) < 0 || fsync(spool->dir_fd) < 0)
-		return ERR_IO;
-	return ERR_OK;
-}
+/* --- small files --- */
 
 /* ERR_NOT_FOUND when there is no such file. */
 static enum err read_file(const struct spool *spool, const char *name, char text[SMALL_FILE_MAX])
@@ -165,7 +136,7 @@ static enum err make_uuid(struct spool *spool)
 		buf_printf(&text, "%s%02x", i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", raw[i]);
 	memcpy(spool->uuid, buf_span(&text).ptr, SPOOL_UUID_TEXT_LEN);
 	buf_append_byte(&text, '\n');
-	err = replace_file(spool, "uuid", "uuid.new", buf_span(&text));
+	err = durable_file_replace(spool->dir_fd, "uuid", "uuid.new", buf_span(&text));
 	buf_fini(&text);
 	return err;
 }
@@ -252,7 +223,7 @@ enum err spool_set_epoch(struct spool *spool, uint64_t epoch)
 	if (epoch < spool_epoch(spool))
 		return ERR_INVALID;
 	put_epoch(&text, epoch);
-	err = replace_file(spool, "epoch", "epoch.new", buf_span(&text));
+	err = durable_file_replace(spool->dir_fd, "epoch", "epoch.new", buf_span(&text));
 	buf_fini(&text);
 	if (!err)
 		atomic_store(&spool->epoch, epoch);

@@ -1,5 +1,7 @@
 #include "skein/proto/mail/author.h"
 
+#include "structured.h"
+
 /* One mailbox as it is read. Quoted text and comments never get here. */
 struct mailbox {
 	struct author_domain domain;
@@ -9,22 +11,6 @@ struct mailbox {
 	bool has_gap;   /* white space or a comment since the domain's last byte */
 	bool is_broken; /* no domain name */
 };
-
-/* The index behind a quoted string or a nested comment that begins at `at`. */
-static size_t skip_enclosed(struct span text, size_t at, char open, char close)
-{
-	size_t depth = 1;
-
-	for (at++; at < text.len && depth; at++) {
-		if (text.ptr[at] == '\\')
-			at++;
-		else if (text.ptr[at] == close)
-			depth--;
-		else if (text.ptr[at] == open)
-			depth++;
-	}
-	return at;
-}
 
 static void begin_domain(struct mailbox *mailbox, bool is_in_domain)
 {
@@ -116,10 +102,10 @@ void author_domains_add(struct author_domains *domains, struct span value)
 		char byte = value.ptr[at];
 
 		if (byte == '(') {
-			at = skip_enclosed(value, at, '(', ')');
+			at = structured_skip_enclosed(value, at, '(', ')');
 			mailbox.has_gap = true;
 		} else if (byte == '"') {
-			at = skip_enclosed(value, at, '"', '"');
+			at = structured_skip_enclosed(value, at, '"', '"');
 			add_byte(&mailbox, byte);
 		} else {
 			at++;

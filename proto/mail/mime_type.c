@@ -1,41 +1,12 @@
 #include "skein/proto/mail/mime_type.h"
 
+#include "structured.h"
+
 #include "skein/proto/base/check.h"
-
-static bool is_space(char byte)
-{
-	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
-}
-
-/* A comment in parentheses, which nest. What is left open takes all. */
-static struct span skip_comment(struct span rest)
-{
-	unsigned depth = 0;
-
-	while (rest.len) {
-		char byte = rest.ptr[0];
-
-		if (byte == '\\' && rest.len > 1)
-			rest = span_drop(rest, 1);
-		else if (byte == '(')
-			depth++;
-		else if (byte == ')')
-			depth--;
-		rest = span_drop(rest, 1);
-		if (!depth)
-			break;
-	}
-	return rest;
-}
 
 static void skip_space(struct span *rest)
 {
-	while (rest->len && (is_space(rest->ptr[0]) || rest->ptr[0] == '(')) {
-		if (rest->ptr[0] == '(')
-			*rest = skip_comment(*rest);
-		else
-			*rest = span_drop(*rest, 1);
-	}
+	*rest = span_drop(*rest, structured_skip_cfws(*rest, 0));
 }
 
 /* RFC 2045 5.1 */

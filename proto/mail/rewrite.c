@@ -1,5 +1,7 @@
 #include "skein/proto/mail/rewrite.h"
 
+#include "structured.h"
+
 #include "skein/proto/base/alloc.h"
 
 enum { NAME_MAX = 256, FOLD_AT = 76 };
@@ -282,34 +284,6 @@ struct mailbox {
 	bool is_over; /* its "<...>" is closed */
 };
 
-static bool is_space(char byte)
-{
-	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
-}
-
-/* The index behind what begins at `at` with `open`: a quoted string, a comment, a domain literal. */
-static size_t skip_enclosed(struct span text, size_t at, char open, char close)
-{
-	size_t depth = 1;
-
-	for (at++; at < text.len && depth; at++) {
-		if (text.ptr[at] == '\\')
-			at++;
-		else if (text.ptr[at] == close)
-			depth--;
-		else if (text.ptr[at] == open)
-			depth++;
-	}
-	return at < text.len ? at : text.len;
-}
-
-static size_t skip_comments(struct span text, size_t at)
-{
-	while (at < text.len && (is_space(text.ptr[at]) || text.ptr[at] == '('))
-		at = text.ptr[at] == '(' ? skip_enclosed(text, at, '(', ')') : at + 1;
-	return at;
-}
-
 /* The address of the mailbox is over: what stands between `done` and its domain goes out, and the new domain.
  */
 static void end_address(
@@ -328,13 +302,13 @@ static size_t take_address_byte(struct span value, size_t at, struct mailbox *ma
 	char byte = value.ptr[at];
 
 	if (byte == '"')
-		at = skip_enclosed(value, at, '"', '"');
+		at = structured_skip_enclosed(value, at, '"', '"');
 	else if (byte == '[')
-		at = skip_enclosed(value, at, '\0', ']');
+		at = structured_skip_enclosed(value, at, '\0', ']');
 	else
 		at++;
 	if (byte == '@')
-		mailbox->domain_at = mailbox->domain_end = skip_comments(value, at);
+		mailbox->domain_at = mailbox->domain_end = structured_skip_cfws(value, at);
 	else if (at > mailbox->domain_at)
 		mailbox->domain_end = at;
 	return at;
@@ -345,7 +319,7 @@ static void append_addresses(struct buf *out, struct span value, struct span dom
 	struct mailbox mailbox = { .is_over = false };
 	size_t at = 0, done = 0;
 
-	while ((at = skip_comments(value, at)) < value.len) {
+	while ((at = structured_skip_cfws(value, at)) < value.len) {
 		switch (value.ptr[at]) {
 		case '<':
 			mailbox = (struct mailbox){ .is_in_angle = true };
