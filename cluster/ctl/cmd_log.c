@@ -65,13 +65,17 @@ static enum ctl_exit work(struct session *session, void *arg)
 	const struct track_search search = {
 		.order = TRACK_BY_TIME, .since_us = logging->since_us, .until_us = logging->until_us
 	};
+	struct roster nodes = { 0 };
 	struct track_reader reader;
 	struct track_source source;
 	enum ctl_exit exit;
 
 	track_reader_init(&reader, session);
 	source = track_reader_source(&reader);
-	exit = track_reader_look(&reader);
+	logging->telling.nodes = &nodes;
+	exit = roster_load(&nodes, session);
+	if (!exit)
+		exit = track_reader_look(&reader);
 	if (!exit && logging->since_us)
 		exit = source.visit(source.ctx, &search, &visitor);
 	fflush(stdout);
@@ -84,6 +88,8 @@ static enum ctl_exit work(struct session *session, void *arg)
 		exit = CTL_NEGATIVE;
 	}
 	track_reader_fini(&reader);
+	roster_fini(&nodes);
+	logging->telling.nodes = NULL;
 	return exit;
 }
 

@@ -228,18 +228,24 @@ static enum ctl_exit read_and_tell(struct tracing *tracing, const struct track_s
 static enum ctl_exit work(struct session *session, void *arg)
 {
 	struct tracing *tracing = arg;
+	struct roster nodes = { 0 };
 	struct track_reader reader;
 	struct track_source source;
 	enum ctl_exit exit;
 
 	track_reader_init(&reader, session);
 	source = track_reader_source(&reader);
-	exit = track_reader_look(&reader);
+	tracing->telling.nodes = &nodes;
+	exit = roster_load(&nodes, session);
+	if (!exit)
+		exit = track_reader_look(&reader);
 	if (!exit)
 		exit = read_and_tell(tracing, &source, &reader, &reader.damaged);
 	if (tracing->follows && (!exit || exit == CTL_NEGATIVE))
 		exit = follow(tracing, &reader);
 	track_reader_fini(&reader);
+	roster_fini(&nodes);
+	tracing->telling.nodes = NULL;
 	return exit;
 }
 

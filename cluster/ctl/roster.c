@@ -97,12 +97,19 @@ const struct registry_node *roster_find(const struct roster *roster, const char 
 	return by_uuid == 1 ? found : NULL;
 }
 
-struct span roster_name(const struct roster *roster, const struct node_uuid *node)
+const struct registry_node *roster_of(const struct roster *roster, const struct node_uuid *node)
 {
 	for (size_t i = 0; i < roster->count; i++)
 		if (node_uuid_eq(&roster->nodes[i].node, node))
-			return roster->nodes[i].name;
-	return node_uuid_span(node);
+			return &roster->nodes[i];
+	return NULL;
+}
+
+struct span roster_name(const struct roster *roster, const struct node_uuid *node)
+{
+	const struct registry_node *known = roster_of(roster, node);
+
+	return known ? known->name : node_uuid_span(node);
 }
 
 bool roster_is_leader(const struct roster *roster, const struct registry_node *node)

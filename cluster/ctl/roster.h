@@ -21,7 +21,9 @@ void roster_fini(struct roster *roster);
  * living one is meant then. NULL, told on standard error with the names there are: CTL_NEGATIVE.
  */
 const struct registry_node *roster_find(const struct roster *roster, const char *text);
-/* The node's name, or its UUID where the registry does not know it. */
+/* NULL: the registry does not know it. */
+const struct registry_node *roster_of(const struct roster *roster, const struct node_uuid *node);
+/* The node's name, or its UUID (the caller's) where the registry does not know it. */
 struct span roster_name(const struct roster *roster, const struct node_uuid *node);
 bool roster_is_leader(const struct roster *roster, const struct registry_node *node);
 size_t roster_count(const struct roster *roster, enum registry_state state);

@@ -54,15 +54,29 @@ static void put_sentence(const struct track_event *event, struct buf *out)
 		buf_printf(out, " \"%.*s\"", SPAN_ARGS(text));
 }
 
-static void put_texts(const struct track_event *event, struct buf *out)
+/* Where a message was taken over from is a node's UUID in the event. */
+static struct span about_of(const struct track_telling *telling, const struct track_event *event)
+{
+	struct span about = event->text[TRACK_ABOUT];
+	const struct registry_node *known = NULL;
+	struct node_uuid node;
+
+	if (telling->nodes && node_uuid_parse(about, &node))
+		known = roster_of(telling->nodes, &node);
+	return known ? known->name : about;
+}
+
+static void put_texts(const struct track_telling *telling, const struct track_event *event, struct buf *out)
 {
 	static const enum track_text texts[] = { TRACK_CLIENT, TRACK_USER, TRACK_HELO, TRACK_TLS_TEXT,
 		TRACK_RULE, TRACK_ABOUT };
 
-	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
-		if (event->text[texts[i]].len)
-			buf_printf(
-				out, " %s=%.*s", track_text_name(texts[i]), SPAN_ARGS(event->text[texts[i]]));
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct span text = texts[i] == TRACK_ABOUT ? about_of(telling, event) : event->text[texts[i]];
+
+		if (text.len)
+			buf_printf(out, " %s=%.*s", track_text_name(texts[i]), SPAN_ARGS(text));
+	}
 }
 
 static void put_numbers(const struct track_event *event, struct buf *out)
@@ -78,12 +92,12 @@ static void put_numbers(const struct track_event *event, struct buf *out)
 			(unsigned long long)(event->latency_us / 1000 % 1000));
 }
 
-static void put_details(const struct track_event *event, struct buf *out)
+static void put_details(const struct track_telling *telling, const struct track_event *event, struct buf *out)
 {
 	struct buf raw = { 0 };
 
 	put_sentence(event, &raw);
-	put_texts(event, &raw);
+	put_texts(telling, event, &raw);
 	put_numbers(event, &raw);
 	human_text(out, buf_span(&raw));
 	buf_fini(&raw);
@@ -118,7 +132,7 @@ void track_tell_line(struct track_telling *telling, const struct track_event *ev
 		human_text(out, event->text[TRACK_ID].len ? event->text[TRACK_ID] : SPAN_LIT("-"));
 		pad(out, from, MSG_ID_TEXT_LEN);
 	}
-	put_details(event, out);
+	put_details(telling, event, out);
 	while (buf_len(out) && buf_tail(out)[-1] == ' ')
 		buf_truncate(out, buf_len(out) - 1);
 	buf_append_byte(out, '\n');

@@ -2,13 +2,15 @@
 #ifndef CTL_TRACK_TELL_H
 #define CTL_TRACK_TELL_H
 
+#include "roster.h"
 #include "screen.h"
 #include "skein/cluster/track_event.h"
 
 struct track_telling {
 	bool is_utc, has_colour;
-	size_t node_width; /* of the longest name so far */
-	bool with_id;      /* of the message */
+	size_t node_width;          /* of the longest name so far */
+	bool with_id;               /* of the message */
+	const struct roster *nodes; /* who has a name is told by it; NULL: by UUID, as JSON always is */
 };
 
 /* Appends one line, with its end. */

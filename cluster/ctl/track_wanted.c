@@ -40,9 +40,15 @@ static bool is_id(struct span wanted, const struct track_event *event)
 	       (event->kind == TRACK_BOUNCE && span_eq_nocase(wanted, event->text[TRACK_ABOUT]));
 }
 
+/* What nodes do by themselves is no mail: a search by time alone is not about it. */
+static bool is_of_mail(const struct track_event *event)
+{
+	return event->kind != TRACK_NODE && event->kind != TRACK_POLICY;
+}
+
 bool track_wanted_matches(const struct track_wanted *wanted, const struct track_event *event)
 {
-	return event->time_us >= wanted->since_us &&
+	return event->time_us >= wanted->since_us && (is_of_mail(event) || track_wanted_is_said(wanted)) &&
 	       (!wanted->until_us || event->time_us < wanted->until_us) &&
 	       (!wanted->id.len || is_id(wanted->id, event)) &&
 	       (!wanted->from.len || is_address(wanted->from, event->text[TRACK_SENDER])) &&

@@ -7,7 +7,7 @@
 
 enum { TRACK_WANTED_TERMS = 5 };
 
-/* All that is said must be so of one event. All zero bytes: any. */
+/* All that is said must be so of one event. All zero bytes: any but of nodes and policy. */
 struct track_wanted {
 	struct span id, from, to, user; /* empty: not said. from, to: an address, or "@domain" */
 	bool has_client;

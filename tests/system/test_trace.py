@@ -82,6 +82,7 @@ def test_one_trace_tells_a_message_that_outlived_its_node(lab):
         assert without_ended(found[message_id]["events"]) == without_ended(events), words
     text = lab.ctl("trace", message_id)[1]
     assert text.splitlines()[0] == f"{message_id} <{sender}> -> {recipient}"
+    assert any("TAKEOVER" in line and " about=node1 " in line for line in text.splitlines()), text
     assert "451 4.3.0" in text and '"Not now"' in text and "250 2.0.0" in text and "\x1b" not in text
 
 

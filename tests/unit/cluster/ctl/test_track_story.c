@@ -93,7 +93,9 @@ static const struct row rows[] = {
 	{ 80, TRACK_DELIVER, "node-2", 0, ID_R, NULL, NULL, "jane@a.example", NULL },
 	{ 90, TRACK_REJECT, "node-3", 6, NULL, "10.1.2.4", "spam@z.example", NULL, NULL },
 	{ 91, TRACK_DISCONNECT, "node-3", 6, NULL, "10.1.2.4", NULL, NULL, NULL },
-	{ 95, TRACK_NODE, "node-3", 0, NULL, NULL, NULL, NULL, NULL },
+	{ 95, TRACK_REJECT, "node-3", 0, NULL, NULL, NULL, NULL, NULL },
+	{ 96, TRACK_NODE, "node-3", 0, NULL, NULL, NULL, NULL, NULL },
+	{ 97, TRACK_POLICY, "node-3", 0, NULL, NULL, NULL, NULL, NULL },
 };
 
 static struct track_event event_of(const struct row *row)
