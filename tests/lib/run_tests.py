@@ -11,13 +11,14 @@ import concurrent.futures
 import contextlib
 import os
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import xml.etree.ElementTree as xml
+
+from tally import Tally, count_case, count_program
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 Build = collections.namedtuple("Build", "name folder options")
@@ -41,37 +42,13 @@ LONG = {
 CTEST_SECONDS, OTHER_SECONDS = 250, 20
 # Files that change the same thing: the domain; the build's package. Those of a row run one after the other.
 CHAINS = [("test_auth", "test_directory_", "test_guessing"), ("test_package", "test_getting_started")]
-CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED)\s+\] (\d+) test\(s\)", re.M)
-CMOCKA_NAME = re.compile(r"^\[  (FAILED|SKIPPED)\s+\] (\w+)$", re.M)
+# What conftest.py says of a node that a sanitizer or an invariant ended.
+BROKE = "broke; from its log:"
+REPEATED_MAX, OUTPUT_LINES = 10, 40
 SANITIZER_OPTIONS = {
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
-
-
-class Tally:
-    """Counts, and what is worth telling at the end."""
-
-    def __init__(self):
-        self.passed = self.failed = 0
-        self.failures, self.skips = [], []
-
-    def fail(self, name, output=""):
-        self.failed += 1
-        self.failures.append((name, output))
-
-    def skip(self, name, reason):
-        self.skips.append((name, " ".join(reason.split())))
-
-    def join(self, more):
-        self.passed += more.passed
-        self.failed += more.failed
-        self.failures += more.failures
-        self.skips += more.skips
-
-    def sum(self):
-        text = f"{self.passed} passed, {self.failed} failed"
-        return text + (f", {len(self.skips)} skipped" if self.skips else "")
 
 
 class Step:
@@ -164,31 +141,6 @@ def run_ctest(which, options, jobs):
     return found
 
 
-def count_program(case, which, tally):
-    """One program of ctest: its cmocka tests where it tells them, else itself."""
-    name = f"{case.get('name')} [{which.name}]"
-    output = case.findtext("system-out") or ""
-    counts = collections.Counter()
-    for kind, number in CMOCKA_COUNT.findall(output):
-        counts[kind] += int(number)
-    names = {kind: {test for other, test in CMOCKA_NAME.findall(output) if other == kind} for kind in counts}
-    ran = case.get("status") == "run"
-    tally.passed += counts["PASSED"] if counts else int(ran)
-    for test in sorted(names.get("SKIPPED", ())):
-        tally.skip(f"{name}: {test}", reason_in(output))
-    if case.get("status") in ("notrun", "disabled"):
-        tally.skip(name, case.findtext("skipped") or reason_in(output))
-    elif not ran:
-        for test in sorted(names.get("FAILED", ())) or ["the program"]:
-            tally.fail(f"{name}: {test}", output)
-
-
-def reason_in(output):
-    """A test that skips itself prints "skipped: ..." before."""
-    found = re.search(r"skipped: (.*)", output)
-    return found[1] if found else "no reason given"
-
-
 # Of one lane: `run` returns a Tally. `step` is the line that it counts for, `seconds` what it may take.
 Job = collections.namedtuple("Job", "step which seconds run")
 
@@ -212,22 +164,39 @@ def seconds_of(files, marker):
 
 
 def run_files(which, options, marker, files):
+    words = [*map(str, files)]
+    words += ["-m", marker] if marker else []
+    words += ["-k", options.only] if options.only else []
+    return run_pytest(which, words, files[0].name)
+
+
+def run_pytest(which, words, name):
     found = Tally()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report.name}",
-                   *map(str, files)]
-        command += ["-m", marker] if marker else []
-        command += ["-k", options.only] if options.only else []
-        environment = dict(os.environ, SKEIN_BUILD=str(TOP / which.folder), **SANITIZER_OPTIONS)
-        done = run(command, env=environment)
+        command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report.name}"]
+        done = run([*command, *words], env=dict(os.environ, SKEIN_BUILD=str(TOP / which.folder), **SANITIZER_OPTIONS))
         try:
             for case in xml.parse(report.name).getroot().iter("testcase"):
                 count_case(case, which, found)
         except xml.ParseError:
-            found.fail(f"pytest, {which.name}, {files[0].name}", done.stdout)
+            found.fail(f"pytest, {which.name}, {name}", done.stdout)
     if done.returncode not in (0, 1, 5) and not found.failed:
-        found.fail(f"pytest, {which.name}, {files[0].name}", done.stdout)
+        found.fail(f"pytest, {which.name}, {name}", done.stdout)
     return found
+
+
+def repeat(tally):
+    """System tests that failed among others, once more and alone: who passes now is told of as unsteady. A node that
+    broke did so, whatever happens the next time; where much failed, something is simply wrong."""
+    failed = [failure for failure in tally.failures if failure.test and BROKE not in failure.output]
+    if not failed or len(tally.failures) > REPEATED_MAX:
+        return
+    step = Step("again, alone")
+    for failure in failed:
+        found = run_pytest(failure.which, [failure.test], failure.name)
+        if found.passed and not found.failed:
+            tally.call_unsteady(failure)
+    step.end(f"{len(tally.unsteady)} unsteady, {tally.failed} failed")
 
 
 class Lanes:
@@ -276,21 +245,10 @@ class Lanes:
                 add(self.tally, self.sums[job.step])
 
 
-def count_case(case, which, tally):
-    name = f"{case.get('classname').rpartition('.')[2]}: {case.get('name')} [{which.name}]"
-    bad = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
-    if bad is not None:
-        tally.fail(name, bad.text or bad.get("message", ""))
-    elif case.find("skipped") is not None:
-        tally.skip(name, case.find("skipped").get("message", "no reason given"))
-    else:
-        tally.passed += 1
-
-
 def add(tally, more):
     """What failed is named at once: the end, which has the output, may be far."""
-    for name, _ in more.failures:
-        print(f"    FAILED {name}", flush=True)
+    for failure in more.failures:
+        print(f"    FAILED {failure.name}", flush=True)
     tally.join(more)
 
 
@@ -299,6 +257,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--fast", action="store_true", help="the plain build and its fast tests only: a minute")
     parser.add_argument("--only", metavar="PATTERN", help="tests whose name fits (ctest -R, pytest -k)")
+    parser.add_argument("--strict", action="store_true", help="a system test that fails is not tried once more, alone")
     options = parser.parse_args()
     began, tally, builds = time.monotonic(), Tally(), Builds()
     with domain():
@@ -312,6 +271,8 @@ def main():
         # The plain build's is first and alone: what is simply broken is known soon.
         Lanes(builds, [ctest_job(PLAIN, options, JOBS)], tally).run()
         Lanes(builds, jobs, tally).run()
+        if not options.strict:
+            repeat(tally)
     for which in (PLAIN,) if options.fast else (PLAIN, ASAN, TSAN):
         if not builds.has(which):
             tally.fail(f"build, {which.name}")
@@ -320,14 +281,17 @@ def main():
 
 
 def tell(tally, seconds):
-    for name, output in tally.failures:
-        print(f"\nFAILED {name}")
-        print("\n".join("    " + line for line in output.strip().splitlines()[-40:]))
+    for what, failures in (("UNSTEADY", tally.unsteady), ("FAILED", tally.failures)):
+        for failure in failures:
+            print(f"\n{what} {failure.name}")
+            print("\n".join("    " + line for line in failure.output.strip().splitlines()[-OUTPUT_LINES:]))
     if tally.skips:
         print()
     for name, reason in tally.skips:
         print(f"skipped {name}: {reason}")
     print(f"\n{seconds / 60:.1f} minutes")
+    if tally.unsteady:
+        print(f"{len(tally.unsteady)} of those that passed failed first, among the others: see UNSTEADY")
     print(tally.sum())
 
 
