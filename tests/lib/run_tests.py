@@ -122,6 +122,15 @@ def domain():
         os.rmdir(folder)
 
 
+@contextlib.contextmanager
+def bytecode():
+    """One folder for what Python compiles: hundreds of sinks and pytests share it, and the sources stay clean."""
+    with tempfile.TemporaryDirectory(prefix="pycache-", ignore_cleanup_errors=True) as folder:
+        os.environ["PYTHONPYCACHEPREFIX"] = folder
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+        yield
+
+
 def run_ctest(which, options, jobs):
     found = Tally()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
@@ -173,7 +182,7 @@ def run_files(which, options, marker, files):
 def run_pytest(which, words, name):
     found = Tally()
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
-        command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report.name}"]
+        command = ["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report.name}"]
         done = run([*command, *words], env=dict(os.environ, SKEIN_BUILD=str(TOP / which.folder), **SANITIZER_OPTIONS))
         try:
             for case in xml.parse(report.name).getroot().iter("testcase"):
@@ -260,7 +269,7 @@ def main():
     parser.add_argument("--strict", action="store_true", help="a system test that fails is not tried once more, alone")
     options = parser.parse_args()
     began, tally, builds = time.monotonic(), Tally(), Builds()
-    with domain():
+    with domain(), bytecode():
         builds.begin(PLAIN)
         jobs = []
         for which in () if options.fast else (ASAN, TSAN):
