@@ -302,6 +302,7 @@ def test_who_is_slow_gets_larger_batches(tracker):
     for id in names(0, 50):
         one.track(id)
         one.metrics()
+    until(lambda: one.metrics()["events_waiting"] == 51, 20, "all are there, and the one that is under way")
     first.set()
     assert one.finish()[SENT] == 51
     assert len(server.asked) == 2, "what came meanwhile was one batch"
