@@ -6,7 +6,7 @@
 
 #include <unistd.h>
 
-#define GIVE_UP_MS 20000
+#define GIVE_UP_MS 60000 /* a sanitizer on a busy machine takes its time */
 
 /* Turns the loop until the condition holds. */
 #define RUN_UNTIL(loop, condition)                                                                           \
