@@ -9,7 +9,8 @@
 
 /*
  * The file `name` in the folder `dir_fd` has the old content or these bytes, whenever the power fails. `temp`
- * is what it is called meanwhile, in the same folder. ERR_IO: the old one is still there.
+ * is what it is called meanwhile, in the same folder. ERR_IO: it is one of the two, and may be the old one
+ * again after a loss of power.
  */
 enum err durable_file_replace(int dir_fd, const char *name, const char *temp, struct span bytes) WARN_UNUSED;
 

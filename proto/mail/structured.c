@@ -1,6 +1,6 @@
 #include "structured.h"
 
-bool structured_is_space(char byte)
+static bool is_space(char byte)
 {
 	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
 }
@@ -22,7 +22,7 @@ size_t structured_skip_enclosed(struct span text, size_t at, char open, char clo
 
 size_t structured_skip_cfws(struct span text, size_t at)
 {
-	while (at < text.len && (structured_is_space(text.ptr[at]) || text.ptr[at] == '('))
+	while (at < text.len && (is_space(text.ptr[at]) || text.ptr[at] == '('))
 		at = text.ptr[at] == '(' ? structured_skip_enclosed(text, at, '(', ')') : at + 1;
 	return at;
 }

@@ -4,6 +4,8 @@ import re
 
 CMOCKA_COUNT = re.compile(r"^\[  (PASSED|FAILED|SKIPPED)\s+\] (\d+) test\(s\)", re.M)
 CMOCKA_NAME = re.compile(r"^\[  (FAILED|SKIPPED)\s+\] (\w+)$", re.M)
+# What is found in the log, or in a failure, of a program that a sanitizer or an invariant has ended.
+CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|broken invariant")
 # Of a system test, `test` is its file and its name as pytest takes them.
 Failure = collections.namedtuple("Failure", "name output which test")
 
@@ -66,10 +68,11 @@ def reason_in(output):
 
 def count_case(case, which, tally):
     name = f"{case.get('classname').rpartition('.')[2]}: {case.get('name')} [{which.name}]"
-    bad = next((case.find(kind) for kind in ("failure", "error") if case.find(kind) is not None), None)
-    if bad is not None:
+    # A test and its end may fail, each for a reason of its own.
+    bad = [found.text or found.get("message", "") for kind in ("failure", "error") for found in case.findall(kind)]
+    if bad:
         test = f"tests/system/{case.get('classname').rpartition('.')[2]}.py::{case.get('name')}"
-        tally.fail(name, bad.text or bad.get("message", ""), which, test)
+        tally.fail(name, "\n".join(bad), which, test)
     elif case.find("skipped") is not None:
         tally.skip(name, case.find("skipped").get("message", "no reason given"))
     else:

@@ -1,7 +1,6 @@
 """Clusters for the tests, as deploy/local makes them. What a test asks for and does not end is ended here."""
 import contextlib
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
@@ -11,16 +10,16 @@ import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "deploy" / "lib"))
+sys.path.insert(0, str(TOP / "tests" / "lib"))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from lab import ports  # noqa: E402
 from lab.cluster import Cluster, build_folder  # noqa: E402
 
 from directory_lab import DirectoryLab  # noqa: E402
 from postfix import Postfix, why_not  # noqa: E402
+from tally import CRASH  # noqa: E402
 
-# What no log may hold, whatever a test does to a node; and how much of the log, from there on, says why.
-CRASH = re.compile(r"AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|broken invariant")
-CRASH_LINES = 30
+CRASH_LINES = 30  # How much of a log, from there on, says why.
 
 
 @pytest.fixture(scope="session")

@@ -82,6 +82,11 @@ def watch(cluster, *words, **options):
     return Terminal(CTL, "--redis", cluster.redis.address, *words, **options)
 
 
+def until_stopped(terminal):
+    """As a shell waits, before it has a program go on."""
+    until(lambda: os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOHANG), DEADLINE_S, "it stops")
+
+
 # ---- watch ----
 
 def test_a_table_is_watched_in_place(cluster):
@@ -157,8 +162,38 @@ def test_a_stopped_watch_gives_the_terminal_back_until_it_goes_on(cluster):
         terminal.until(rb"Cluster.*test-cluster")
         terminal.process.send_signal(signal.SIGTSTP)
         terminal.until(re.escape(LEAVE))
-        # As a shell does: it goes on when it was seen to stand still.
-        until(lambda: os.waitid(os.P_PID, terminal.process.pid, os.WSTOPPED | os.WNOHANG), DEADLINE_S, "it stops")
+        until_stopped(terminal)
+        terminal.process.send_signal(signal.SIGCONT)
+        terminal.until(re.escape(ENTER))
+        terminal.until(rb"Cluster.*test-cluster")
+        terminal.type(b"q")
+        assert terminal.end() == OK
+
+
+STOP_BEFORE_WAITING = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <signal.h>
+#include <sys/select.h>
+
+int pselect(int count, fd_set *reads, fd_set *writes, fd_set *others, const struct timespec *time, const sigset_t *mask)
+{
+    static int is_done;
+    __typeof__(&pselect) next = (__typeof__(&pselect))dlsym(RTLD_NEXT, "pselect");
+
+    if (!is_done++)
+        raise(SIGTSTP);
+    return next(count, reads, writes, others, time, mask);
+}
+"""
+
+
+def test_a_stop_between_drawing_and_waiting_is_not_overlooked(cluster, tmp_path):
+    library = tmp_path / "stop.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=STOP_BEFORE_WAITING, text=True, check=True)
+    with watch(cluster, "status", "--watch", "600", LD_PRELOAD=str(library)) as terminal:
+        terminal.until(rb"Cluster.*test-cluster")
+        until_stopped(terminal)
         terminal.process.send_signal(signal.SIGCONT)
         terminal.until(re.escape(ENTER))
         terminal.until(rb"Cluster.*test-cluster")

@@ -149,7 +149,7 @@ def test_a_hop_that_cannot_be_reached_puts_the_message_off(module_clusters):
     assert deliver["id"] == event["id"] and deliver["latency_us"] > 0 and "session" not in deliver
     # Sessions of another run have other numbers.
     send(node.smtp)
-    connects = until(lambda: (lambda found: len(found) > 1 and found)(node.tracked("CONNECT")), 10, "both are tracked")
+    connects = until(lambda: len(found := node.tracked("CONNECT")) > 1 and found, 10, "both are tracked")
     assert len({event["session"] for event in connects}) == len(connects) == 2
     assert [event["text"].partition(",")[0] for event in node.tracked("NODE")] == ["started", "serving"] * 2
 
